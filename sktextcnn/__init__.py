@@ -1,0 +1,32 @@
+"""Convolutional networks for texts with several labels, at home in scikit-learn."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Public name -> the module that defines it. Loaded when first used: importing the package costs
+# nothing, and TensorFlow is imported by `fit` alone.
+_EXPORTS = {
+    "TextCNNClassifier": "classifier",
+    "as_label_matrix": "labels",
+    "group_rows": "labels",
+}
+
+__all__ = ["TextCNNClassifier", "__version__", "as_label_matrix", "group_rows"]
+
+if TYPE_CHECKING:
+    from sktextcnn.classifier import TextCNNClassifier
+    from sktextcnn.labels import as_label_matrix, group_rows
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_EXPORTS[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

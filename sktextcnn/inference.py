@@ -1,0 +1,138 @@
+"""Trained weights + ids -> scores, in NumPy: a process that only predicts needs no TensorFlow.
+
+The convolution runs over looked-up embeddings, so it can be folded: with E the embeddings and K_j the
+slice of a kernel at offset j, the window at t has the value sum_j (E K_j)[token[t + j]]. Each distinct
+token of a chunk of texts is multiplied once; a window is then a sum of rows of that product.
+
+A text's scores must not depend on the texts beside it. BLAS may round a row differently in products
+of other sizes, so every product here has the same number of rows (`BLOCK`), filled up with zeros.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sktextcnn.text import TokenIds
+
+Weights = Mapping[str, np.ndarray]
+
+#: Rows of every matrix product.
+BLOCK = 64
+
+#: Tokens looked up together: bounds the memory of a call, whatever the number of texts.
+TOKENS_PER_CHUNK = 8192
+
+
+def kernel_sizes_of(weights: Weights) -> list[int]:
+    """Return the widths of the convolutions among `weights`, ascending."""
+    found = (re.fullmatch(r"convolution_(\d+)_kernel", name) for name in weights)
+    return sorted(int(match.group(1)) for match in found if match)
+
+
+def describe(weights: Weights) -> dict[str, object]:
+    """Return the parameters that gave `weights` their shapes, by name."""
+    sizes = kernel_sizes_of(weights)
+    _, dim, filters = weights[f"convolution_{sizes[0]}_kernel"].shape
+    hidden = weights["hidden_bias"].size if "hidden_bias" in weights else None
+    return {
+        "embedding_dim": dim,
+        "kernel_sizes": tuple(sizes),
+        "filters": filters,
+        "hidden_units": hidden,
+    }
+
+
+def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
+    """Run the network.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        As `sktextcnn.network.initial_weights` names them.
+    ids : TokenIds
+        Of n texts, each cut to the maximal length.
+
+    Returns
+    -------
+    ndarray of shape (n, k), dtype float32
+    """
+    n = len(ids)
+    features = np.empty((n, _n_features(weights)), np.float32)
+    order = np.argsort(ids.lengths, kind="stable")
+    sizes = np.maximum(ids.lengths[order], 1)
+    start = 0
+    while start < n:
+        # Sorted by length, the chunk's widest text is its last.
+        stop = start + 1
+        while stop < n and sizes[stop] * (stop + 1 - start) <= TOKENS_PER_CHUNK:
+            stop += 1
+        rows = order[start:stop]
+        features[rows] = _features(weights, ids.take(rows))
+        start = stop
+    if "hidden_kernel" in weights:
+        hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
+        features = np.maximum(hidden, 0)
+    return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+
+
+def _n_features(weights: Weights) -> int:
+    return sum(len(weights[f"convolution_{k}_bias"]) for k in kernel_sizes_of(weights))
+
+
+def _features(weights: Weights, ids: TokenIds) -> np.ndarray:
+    """Return the largest response of every filter to every text, (n, n_features)."""
+    sizes = kernel_sizes_of(weights)
+    matrix = ids.padded(max(sizes) - 1)  # (n, T + widest - 1)
+    lengths = ids.lengths
+    width = matrix.shape[1] - max(sizes) + 1  # T
+    tokens, local = np.unique(matrix, return_inverse=True)
+    local = local.reshape(matrix.shape)
+    rows = weights["embedding"][tokens]  # (U, D)
+    features = []
+    for size in sizes:
+        kernel = weights[f"convolution_{size}_kernel"]  # (size, D, F)
+        windows: Any = 0
+        for offset in range(size):
+            windows = windows + _multiply(rows, kernel[offset])[local[:, offset : offset + width]]
+        beyond = np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]
+        windows[beyond] = -np.inf  # (n, T, F)
+        features.append(windows.max(axis=1) + weights[f"convolution_{size}_bias"])
+    return np.maximum(np.concatenate(features, axis=1), 0)
+
+
+def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """Return ``rows @ matrix``, in products of `BLOCK` rows."""
+    n = len(rows)
+    blocks = np.zeros((-(-n // BLOCK), BLOCK, rows.shape[1]), np.float32)
+    blocks.reshape(-1, rows.shape[1])[:n] = rows
+    product = np.empty((*blocks.shape[:2], matrix.shape[1]), np.float32)
+    for block, out in zip(blocks, product, strict=True):
+        np.matmul(block, matrix, out=out)
+    return product.reshape(-1, matrix.shape[1])[:n]
+
+
+def to_probabilities(logits: np.ndarray, *, exclusive: bool) -> np.ndarray:
+    """Turn logits into probabilities.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, k)
+    exclusive : bool
+        Whether the labels of a text share one distribution (softmax, rows sum to 1) or each has its
+        own (sigmoid).
+
+    Returns
+    -------
+    ndarray of shape (n, k), dtype float32
+    """
+    logits = logits.astype(np.float64)
+    if exclusive:
+        shares = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    # exp of a negative number only: no overflow on either side.
+    small = np.exp(-np.abs(logits))
+    return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)

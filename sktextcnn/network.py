@@ -1,0 +1,393 @@
+"""The network: its initial weights, its algebra in TensorFlow, and its face as a `keras.Model`.
+
+Kim's CNN for sentences [1]_: token embeddings, convolutions of several widths, the largest response
+of each filter over the text, and one output per label::
+
+    ids (n, T) -> rows (n, T, D) -> windows (n, T, F) for each width -> maxima (n, widths * F)
+        -> [hidden (n, H)] -> logits (n, k)
+
+It is written down twice, on purpose. `build_network` is the textbook form, in Keras' own layers. What
+training runs, `compute_logits`, gets the same numbers from far fewer operations: the kernels are
+multiplied with each distinct token of the batch instead of each position, and in the backward pass
+only the winning window of each (text, filter) is touched. Tests hold the two against each other.
+
+.. [1] Y. Kim (2014), Convolutional Neural Networks for Sentence Classification, EMNLP,
+   https://aclanthology.org/D14-1181.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from sktextcnn.text import FIRST_TOKEN, PADDING
+
+
+def _require_tensorflow_backend() -> None:
+    """Refuse any other Keras backend before Keras is imported and settles on it."""
+    if "keras" in sys.modules:
+        backend = sys.modules["keras"].config.backend()
+    else:
+        backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend != "tensorflow":
+        raise ImportError(
+            f"Keras runs on the {backend!r} backend; sktextcnn trains on TensorFlow. Start Python with "
+            "the environment variable KERAS_BACKEND=tensorflow, or unset it."
+        )
+
+
+_require_tensorflow_backend()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+_require_tensorflow_backend()  # Keras' own configuration file may name a backend, too.
+
+Weights = dict[str, np.ndarray]
+
+
+def initial_weights(
+    rng: np.random.Generator,
+    *,
+    n_tokens: int,
+    n_labels: int,
+    embedding_dim: int,
+    kernel_sizes: Sequence[int],
+    filters: int,
+    hidden_units: int | None,
+    output_bias: np.ndarray,
+) -> Weights:
+    """Draw the weights training starts from.
+
+    Embeddings are normal with standard deviation 0.1, kernels Glorot-uniform, biases zero but for the
+    output's.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n_tokens : int
+        Size V of the vocabulary.
+    n_labels : int
+        Number of outputs k.
+    embedding_dim : int
+        Length D of a token's vector.
+    kernel_sizes : sequence of int
+        Widths of the convolutions, in tokens.
+    filters : int
+        Filters F of each width.
+    hidden_units : int or None
+        Units H of the layer between maxima and output; None for no such layer.
+    output_bias : ndarray of shape (k,)
+
+    Returns
+    -------
+    dict of str to ndarray, dtype float32
+        ``embedding`` (V + 2, D), whose row 0 pads and is zero; ``convolution_{w}_kernel`` (w, D, F)
+        and ``convolution_{w}_bias`` (F,) for each width w; ``hidden_kernel``, ``hidden_bias`` if there
+        is a hidden layer; ``output_kernel`` (n_features, k), ``output_bias`` (k,).
+    """
+
+    def glorot(*shape: int) -> np.ndarray:
+        receptive = int(np.prod(shape[:-2]))
+        limit = np.sqrt(6.0 / (receptive * (shape[-2] + shape[-1])))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+    embedding = rng.normal(0.0, 0.1, (n_tokens + FIRST_TOKEN, embedding_dim)).astype(np.float32)
+    embedding[PADDING] = 0.0
+    weights = {"embedding": embedding}
+    for size in sorted(kernel_sizes):
+        weights[f"convolution_{size}_kernel"] = glorot(size, embedding_dim, filters)
+        weights[f"convolution_{size}_bias"] = np.zeros(filters, np.float32)
+    n_features = len(kernel_sizes) * filters
+    if hidden_units:
+        weights["hidden_kernel"] = glorot(n_features, hidden_units)
+        weights["hidden_bias"] = np.zeros(hidden_units, np.float32)
+        n_features = hidden_units
+    weights["output_kernel"] = glorot(n_features, n_labels)
+    weights["output_bias"] = output_bias.astype(np.float32)
+    return weights
+
+
+def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
+    """Return the output bias that predicts how frequent the labels are.
+
+    A network that starts from it need not spend its first epochs on learning that most labels are
+    rare.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (k,)
+        Texts that carry each label.
+    n : int
+        Number of texts.
+    exclusive : bool
+        Softmax (log of the share) or sigmoid (log-odds).
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    smoothed = counts + 0.5
+    return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
+
+
+def window_maxima(table: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, size: int) -> tf.Tensor:
+    """Return the largest window of each text, for every filter of one width.
+
+    Parameters
+    ----------
+    table : tensor of shape (U * size, F)
+        Row ``u * size + j`` is the embedding of token ``u`` times the kernel's slice at offset ``j``.
+    ids : int32 tensor of shape (B, T + size - 1)
+        Tokens as rows 0 to U - 1 of the batch's distinct tokens.
+    lengths : int32 tensor of shape (B,)
+        Tokens of each text. Windows that start within it and end within it compete; a text shorter
+        than `size` has the one window at its start.
+    size : int
+        Width of the window.
+
+    Returns
+    -------
+    tensor of shape (B, F)
+    """
+    n_windows = tf.maximum(lengths - size + 1, 1)
+
+    @tf.custom_gradient
+    def maxima(table: tf.Tensor) -> tuple[tf.Tensor, Callable]:
+        n_rows, n_filters = tf.shape(table)[0], tf.shape(table)[1]
+        width = tf.shape(ids)[1] - (size - 1)  # T
+        windows = tf.gather(table, ids[:, :width] * size)  # (B, T, F)
+        for offset in range(1, size):
+            windows += tf.gather(table, ids[:, offset : offset + width] * size + offset)
+        competes = tf.sequence_mask(n_windows, width)[:, :, None]
+        windows = tf.where(competes, windows, windows.dtype.min)
+        winner = tf.argmax(windows, axis=1, output_type=tf.int32)  # (B, F)
+
+        def gradient(upstream: tf.Tensor) -> tf.Tensor:
+            # Only the winning window of each (text, filter) moves with the maximum: `size` rows of
+            # the table, in that filter's column.
+            columns = tf.range(n_filters)[None]
+            places = [
+                (tf.gather(ids, winner + offset, batch_dims=1) * size + offset) * n_filters
+                + columns
+                for offset in range(size)
+            ]
+            summed = tf.math.unsorted_segment_sum(
+                tf.tile(upstream[None], [size, 1, 1]), tf.stack(places), n_rows * n_filters
+            )
+            return tf.reshape(summed, [n_rows, n_filters])
+
+        return tf.reduce_max(windows, axis=1), gradient
+
+    return maxima(table)
+
+
+def compute_logits(
+    rows: tf.Tensor,
+    dense: Mapping[str, tf.Tensor],
+    ids: tf.Tensor,
+    lengths: tf.Tensor,
+    *,
+    kernel_sizes: Sequence[int],
+    embedding_dropout: tf.Tensor | float = 0.0,
+    dropout: tf.Tensor | float = 0.0,
+    seed: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Run the network on one batch.
+
+    Parameters
+    ----------
+    rows : tensor of shape (U, D)
+        Embeddings of the distinct tokens of the batch.
+    dense : mapping of str to tensor
+        All other weights, see `initial_weights`.
+    ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
+        The batch in terms of `rows`.
+    lengths : int32 tensor of shape (B,)
+        Tokens of each text.
+    kernel_sizes : sequence of int
+    embedding_dropout, dropout : float tensor, default=0
+        Share of entries dropped from `rows` (the same for every occurrence of a token) and before the
+        dense layers.
+    seed : int32 tensor of shape (2,) or None, default=None
+        Where dropout draws from; None drops nothing.
+
+    Returns
+    -------
+    tensor of shape (B, k)
+    """
+
+    def drop(values: tf.Tensor, rate: tf.Tensor | float, place: int) -> tf.Tensor:
+        if seed is None:
+            return values
+        draws = tf.random.experimental.stateless_fold_in(seed, place)
+        kept = tf.random.stateless_uniform(tf.shape(values), draws, alg="philox") >= rate
+        return tf.where(kept, values / (1.0 - rate), 0.0)
+
+    rows = drop(rows, embedding_dropout, 0)
+    width = tf.shape(ids)[1] - (max(kernel_sizes) - 1)
+    features = []
+    for size in sorted(kernel_sizes):
+        kernel = dense[f"convolution_{size}_kernel"]  # (size, D, F)
+        _, dim, n_filters = tf.unstack(tf.shape(kernel))
+        folded = tf.reshape(tf.transpose(kernel, [1, 0, 2]), [dim, size * n_filters])
+        table = tf.reshape(tf.matmul(rows, folded), [-1, n_filters])
+        maxima = window_maxima(table, ids[:, : width + size - 1], lengths, size)
+        features.append(tf.nn.relu(maxima + dense[f"convolution_{size}_bias"]))
+    hidden = drop(tf.concat(features, axis=1), dropout, 1)
+    if "hidden_kernel" in dense:
+        hidden = tf.nn.relu(tf.matmul(hidden, dense["hidden_kernel"]) + dense["hidden_bias"])
+        hidden = drop(hidden, dropout, 2)
+    return tf.matmul(hidden, dense["output_kernel"]) + dense["output_bias"]
+
+
+def _binary_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * tf.nn.softplus(z)
+
+
+def _focal(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+    """Lin et al. (2017), https://arxiv.org/abs/1708.02002, eq. 4, with gamma = 2."""
+    missed = y * tf.sigmoid(-z) + (1.0 - y) * tf.sigmoid(z)
+    return missed**2 * _binary_crossentropy(z, y, on, off)
+
+
+def _asymmetric(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+    """Ridnik et al. (2021), https://arxiv.org/abs/2009.14119, eq. 7: gamma+ = 0, gamma- = 4, m = .05."""
+    shifted = tf.maximum(tf.sigmoid(z) - 0.05, 0.0)
+    negative = -(shifted**4) * tf.math.log1p(-shifted)
+    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * negative
+
+
+def _categorical_crossentropy(
+    z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor
+) -> tf.Tensor:
+    return -on * y * tf.nn.log_softmax(z)
+
+
+def _kl_divergence(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+    """From the labels of a text, equally likely; a text without label adds nothing."""
+    share = tf.math.divide_no_nan(y, tf.reduce_sum(y, axis=1, keepdims=True))
+    return on * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
+
+
+#: Name -> loss of each (text, label), from logits, targets and the weights of 1s and of 0s.
+LOSSES: dict[str, Callable[..., tf.Tensor]] = {
+    "binary_crossentropy": _binary_crossentropy,
+    "kl_divergence": _kl_divergence,
+    "categorical_crossentropy": _categorical_crossentropy,
+    "focal": _focal,
+    "asymmetric": _asymmetric,
+}
+
+
+@keras.saving.register_keras_serializable(package="sktextcnn")
+class WindowMaximum(keras.layers.Layer):
+    """Largest window of each text, padded windows left out.
+
+    Parameters
+    ----------
+    size : int
+        Width of the convolution that made the windows.
+    **kwargs : dict
+        As of `keras.layers.Layer`.
+    """
+
+    def __init__(self, size: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, windows: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Reduce windows (n, T', F) of ids (n, T) to (n, F)."""
+        lengths = keras.ops.sum(keras.ops.cast(ids != PADDING, "int32"), axis=1)
+        n_windows = keras.ops.maximum(lengths - self.size + 1, 1)
+        position = keras.ops.arange(keras.ops.shape(windows)[1], dtype="int32")
+        competes = keras.ops.expand_dims(position < keras.ops.expand_dims(n_windows, 1), 2)
+        return keras.ops.max(keras.ops.where(competes, windows, -1e38), axis=1)
+
+    def get_config(self) -> dict:
+        """Return what it takes to build the layer again."""
+        return {**super().get_config(), "size": self.size}
+
+
+def build_network(
+    weights: Mapping[str, np.ndarray],
+    *,
+    kernel_sizes: Sequence[int],
+    exclusive: bool,
+    embedding_dropout: float = 0.0,
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Build the network in Keras' layers, with the given weights.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        See `initial_weights`.
+    kernel_sizes : sequence of int
+    exclusive : bool
+        Softmax (True) or one sigmoid per label.
+    embedding_dropout, dropout : float, default=0
+        Rates of the dropout layers, which do nothing at prediction.
+
+    Returns
+    -------
+    keras.Model
+        From int32 ids (n, T), padded right with 0, to probabilities (n, k).
+    """
+    # float32 whatever the user's global dtype policy: results must not depend on it.
+    kind = {"dtype": "float32"}
+
+    # Layers
+    embedding = keras.layers.Embedding(*weights["embedding"].shape, name="embedding", **kind)
+    pad = keras.layers.ZeroPadding1D((0, max(kernel_sizes) - 1), **kind)
+    convolutions = {
+        size: keras.layers.Conv1D(
+            weights[f"convolution_{size}_bias"].size, size, name=f"convolution_{size}", **kind
+        )
+        for size in sorted(kernel_sizes)
+    }
+    output = keras.layers.Dense(weights["output_bias"].size, name="output", **kind)
+    activation = keras.layers.Activation("softmax" if exclusive else "sigmoid", **kind)
+
+    # Functional model
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    rows = pad(keras.layers.Dropout(embedding_dropout, **kind)(embedding(ids)))  # (n, T', D)
+    maxima = [
+        WindowMaximum(size, **kind)(convolution(rows), ids)
+        for size, convolution in convolutions.items()
+    ]  # (n, F) each
+    x = keras.layers.Concatenate(**kind)(maxima) if len(maxima) > 1 else maxima[0]
+    x = keras.layers.Dropout(dropout, **kind)(keras.layers.ReLU(**kind)(x))
+    if "hidden_bias" in weights:
+        hidden = keras.layers.Dense(
+            weights["hidden_bias"].size, activation="relu", name="hidden", **kind
+        )
+        x = keras.layers.Dropout(dropout, **kind)(hidden(x))
+    model = keras.Model(ids, activation(output(x)), name="textcnn")
+
+    # Weights
+    set_weights(model, weights)
+    return model
+
+
+def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+    """Copy `weights` into a model that `build_network` made."""
+    for layer in model.layers:
+        if layer.name == "embedding":
+            layer.set_weights([weights["embedding"]])
+        elif f"{layer.name}_kernel" in weights:
+            layer.set_weights([weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"]])
+
+
+def get_weights(model: keras.Model) -> Weights:
+    """Copy the weights out of a model that `build_network` made."""
+    weights = {}
+    for layer in model.layers:
+        if layer.name == "embedding":
+            weights["embedding"] = layer.get_weights()[0]
+        elif layer.get_weights():
+            weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"] = layer.get_weights()
+    return weights

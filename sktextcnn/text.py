@@ -1,0 +1,391 @@
+"""Texts -> tokens -> ids.
+
+Every text becomes a row of small integers: 0 pads, 1 stands for any token outside the vocabulary,
+and 2, 3, ... are the tokens of the vocabulary. Rows differ in length, so they are kept end to end
+in one flat array (`TokenIds`) rather than in a padded matrix.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+PADDING, UNKNOWN, FIRST_TOKEN = 0, 1, 2
+
+#: Words, and every other visible character (punctuation, emoji) as a token of its own.
+TOKEN_PATTERN = r"\w+|[^\w\s]"
+
+Tokenize = Callable[[str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """Token ids of several texts, end to end.
+
+    Attributes
+    ----------
+    flat : ndarray of shape (n_tokens,), dtype int32
+        The ids of all texts, one text after the other.
+    offsets : ndarray of shape (n_texts + 1,), dtype int64
+        Text ``i`` owns ``flat[offsets[i]:offsets[i + 1]]``.
+    """
+
+    flat: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Number of tokens of each text, shape (n_texts,)."""
+        return np.diff(self.offsets)
+
+    def take(self, rows: np.ndarray) -> TokenIds:
+        """Return the texts at `rows`, in that order."""
+        starts, lengths = self.offsets[rows], self.lengths[rows]
+        offsets = _offsets(lengths)
+        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        return TokenIds(self.flat[np.repeat(starts, lengths) + within], offsets)
+
+    def truncated(self, max_length: int) -> TokenIds:
+        """Return every text cut after `max_length` tokens."""
+        lengths = self.lengths
+        if not len(lengths) or lengths.max() <= max_length:
+            return self
+        within = np.arange(len(self.flat)) - np.repeat(self.offsets[:-1], lengths)
+        return TokenIds(self.flat[within < max_length], _offsets(np.minimum(lengths, max_length)))
+
+    def padded(self, extra: int) -> np.ndarray:
+        """Return the texts as rows of one matrix, padded right with 0.
+
+        Parameters
+        ----------
+        extra : int
+            Zeros after the longest text (and at least so many after every other).
+
+        Returns
+        -------
+        ndarray of shape (n_texts, T + extra), dtype int32
+            T is the number of tokens of the longest text, 1 if all are empty.
+        """
+        lengths = self.lengths
+        width = int(lengths.max(initial=1)) + extra
+        matrix = np.zeros((len(lengths), width), np.int32)
+        matrix[np.arange(width) < lengths[:, None]] = self.flat
+        return matrix
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def check_texts(X: Any) -> list[str]:
+    """Return `X` as a list of str, or say what is wrong with it.
+
+    Parameters
+    ----------
+    X : 1-D sequence of str, or a column of shape (n, 1)
+        List, tuple, array, pandas or polars Series, or a one-column DataFrame.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TypeError
+        If `X` is a single str or bytes, or an element is not a str.
+    ValueError
+        If `X` is empty or has several columns.
+    """
+    if isinstance(X, str):
+        raise TypeError("X is a single str; pass a list of texts: [text].")
+    if isinstance(X, (bytes, bytearray)):
+        raise TypeError("X is bytes; decode it and pass a list of texts: [X.decode('utf-8')].")
+    if isinstance(X, (Mapping, set, frozenset)) or not isinstance(X, Iterable):
+        raise TypeError(
+            f"X is a {type(X).__name__}; pass a 1-D sequence of str "
+            "(list, tuple, array, pandas or polars Series)."
+        )
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    shape = getattr(X, "shape", None)
+    if shape is not None:
+        if len(shape) == 2 and shape[1] == 1:
+            X = np.asarray(X).reshape(-1)
+        elif len(shape) != 1:
+            raise ValueError(
+                f"X has shape {tuple(shape)}; expected a 1-D sequence of texts or one column. "
+                "Select the text column, for example X['text']."
+            )
+    texts = X.tolist() if isinstance(X, np.ndarray) else list(X)
+    if not texts:
+        raise ValueError("X holds no texts: at least one is needed.")
+    for position, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(_not_a_text(position, text))
+    return texts
+
+
+def _not_a_text(position: int, value: Any) -> str:
+    if value is None or value != value or type(value).__name__ == "NAType":
+        return (
+            f"X[{position}] is {value}; every text must be a str. "
+            "Fill missing texts with '' or drop the rows."
+        )
+    if isinstance(value, bytes):
+        return f"X[{position}] is bytes; every text must be a str. Decode it: text.decode('utf-8')."
+    return (
+        f"X[{position}] is {str(value)[:40]!r} of type {type(value).__name__}; "
+        "every text must be a str."
+    )
+
+
+def build_tokenizer(
+    *,
+    analyzer: str | Tokenize = "word",
+    lowercase: bool = True,
+    strip_accents: str | Callable[[str], str] | None = None,
+    token_pattern: str = TOKEN_PATTERN,
+    tokenizer: Tokenize | None = None,
+) -> Tokenize:
+    """Return the function from one text to its tokens.
+
+    The parameters mean what they mean in
+    :class:`sklearn.feature_extraction.text.CountVectorizer`: a callable `analyzer` replaces every
+    step, a `tokenizer` replaces the pattern alone.
+
+    Parameters
+    ----------
+    analyzer : {"word", "char"} or callable, default="word"
+        What a token is.
+    lowercase : bool, default=True
+        Lower-case the text first.
+    strip_accents : {"unicode", "ascii"}, callable or None, default=None
+        Remove accents first.
+    token_pattern : str, default=TOKEN_PATTERN
+        Regular expression of a word, with at most one group.
+    tokenizer : callable or None, default=None
+        From a text, after the steps above, to its words.
+
+    Returns
+    -------
+    callable
+        From str to a sequence of str.
+
+    Raises
+    ------
+    ValueError
+        If `token_pattern` is not a regular expression or has several groups.
+
+    Examples
+    --------
+    >>> from sktextcnn.text import build_tokenizer
+    >>> build_tokenizer()("Well-made, in C#!")
+    ['well', '-', 'made', ',', 'in', 'c', '#', '!']
+    """
+    if callable(analyzer):
+        return analyzer
+    if analyzer == "char":
+        split: Tokenize = list
+    elif tokenizer is not None:
+        split = tokenizer
+    else:
+        try:
+            pattern = re.compile(token_pattern)
+        except re.error as error:
+            raise ValueError(
+                f"token_pattern={token_pattern!r} is not a regular expression: {error}."
+            ) from error
+        if pattern.groups > 1:
+            raise ValueError(
+                f"token_pattern={token_pattern!r} has {pattern.groups} groups; use one at most, "
+                "and (?:...) for the others."
+            )
+        split = pattern.findall
+    steps: list[Callable[[str], str]] = []
+    if lowercase:
+        steps.append(str.lower)
+    if strip_accents is not None:
+        steps.append(strip_accents if callable(strip_accents) else _STRIP_ACCENTS[strip_accents])
+
+    def tokenize(text: str) -> Sequence[str]:
+        for step in steps:
+            text = step(text)
+        return split(text)
+
+    return tokenize
+
+
+def _strip_unicode(text: str) -> str:
+    if text.isascii():
+        return text
+    return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+
+
+def _strip_to_ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
+
+
+_STRIP_ACCENTS = {"unicode": _strip_unicode, "ascii": _strip_to_ascii}
+
+
+def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, int]) -> TokenIds:
+    """Look every token up.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    tokenize : callable
+        From a text to its tokens.
+    vocabulary : mapping of str to int
+        Token -> position in the vocabulary, from 0.
+
+    Returns
+    -------
+    TokenIds
+        Position + 2 for a known token, 1 for any other.
+    """
+    unknown = UNKNOWN - FIRST_TOKEN
+    rows = [
+        np.fromiter(map(vocabulary.get, tokens, repeat(unknown)), np.int32, len(tokens))
+        for tokens in map(tokenize, texts)
+    ]
+    return TokenIds(
+        _concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)]))
+    )
+
+
+def learn_vocabulary(
+    texts: Iterable[str],
+    tokenize: Tokenize,
+    *,
+    min_df: int | float = 1,
+    max_features: int | None = None,
+) -> tuple[dict[str, int], TokenIds]:
+    """Collect the tokens worth a vector of their own, and the texts in their terms.
+
+    One pass over the texts: tokens are numbered as they come, counted, and renumbered.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    tokenize : callable
+        From a text to its tokens.
+    min_df : int or float, default=1
+        Texts that must hold a token for it to be kept; a float is a share of the texts.
+    max_features : int or None, default=None
+        Keep so many tokens at most, the most frequent ones.
+
+    Returns
+    -------
+    vocabulary : dict of str to int
+        Token -> position, the most frequent token first, ties in alphabetical order.
+    ids : TokenIds
+        What ``encode(texts, tokenize, vocabulary)`` gives.
+
+    Raises
+    ------
+    ValueError
+        If no token is left.
+    """
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    rows = [
+        np.fromiter(map(numbers.__getitem__, tokens), np.int32, len(tokens))
+        for tokens in map(tokenize, texts)
+    ]
+    flat, offsets = _concatenate(rows), _offsets(np.array([*map(len, rows)]))
+    if not numbers:
+        raise ValueError(
+            "X holds no tokens: every text is empty or nothing in it matches token_pattern."
+        )
+    counts = np.bincount(flat, minlength=len(numbers))
+    row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
+    least = min_df if isinstance(min_df, (int, np.integer)) else min_df * len(rows)
+    tokens = list(numbers)
+    kept = sorted(np.flatnonzero(df >= least), key=lambda i: (-counts[i], tokens[i]))[:max_features]
+    if not kept:
+        raise ValueError(
+            f"No token occurs in min_df={min_df} of the {len(rows)} texts; lower min_df."
+        )
+    new_id = np.full(len(numbers), UNKNOWN, np.int32)
+    new_id[kept] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(kept))
+    vocabulary = {tokens[i]: position for position, i in enumerate(kept)}
+    return vocabulary, TokenIds(new_id[flat], offsets)
+
+
+def _concatenate(rows: list[np.ndarray]) -> np.ndarray:
+    return np.concatenate(rows) if rows else np.zeros(0, np.int32)
+
+
+def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str, int]:
+    """Return a vocabulary fixed in advance as a dict of token -> position.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int, or iterable of str
+        Positions must be 0, 1, ..., each once; an iterable is numbered in its order (a set in
+        alphabetical order).
+
+    Returns
+    -------
+    dict of str to int
+
+    Raises
+    ------
+    ValueError
+        If it is empty, a token comes twice, or the positions have gaps.
+    TypeError
+        If a token is not a str.
+    """
+    if isinstance(vocabulary, str):
+        raise TypeError("vocabulary is a single str; pass a list of tokens or a dict.")
+    if isinstance(vocabulary, Mapping):
+        result = {token: int(position) for token, position in vocabulary.items()}
+        if sorted(result.values()) != list(range(len(result))):
+            raise ValueError(
+                f"vocabulary must number its {len(result)} tokens 0 to {len(result) - 1}, "
+                "each number once."
+            )
+    else:
+        tokens = sorted(vocabulary) if isinstance(vocabulary, (set, frozenset)) else [*vocabulary]
+        result = {token: position for position, token in enumerate(tokens)}
+        if len(result) < len(tokens):
+            twice = next(token for i, token in enumerate(tokens) if result[token] != i)
+            raise ValueError(f"vocabulary holds {twice!r} more than once.")
+    if not result:
+        raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
+    for token in result:
+        if not isinstance(token, str):
+            raise TypeError(f"vocabulary holds {token!r}; every token must be a str.")
+    return result
+
+
+def choose_max_length(lengths: np.ndarray) -> int:
+    """Return after how many tokens to cut texts of such lengths.
+
+    The 95th percentile: the few longest texts of a collection cost as much as all others together
+    and say little more after their first page. Never under 128, where cutting saves next to nothing.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_texts,)
+        Number of tokens of each text.
+
+    Returns
+    -------
+    int
+    """
+    return max(128, int(np.percentile(lengths, 95)))

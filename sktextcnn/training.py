@@ -1,0 +1,464 @@
+"""Training: batches, the compiled step, early stopping, history. The only user of scikeras.
+
+Importing this module imports TensorFlow, Keras and scikeras, and importing scikeras changes how Keras
+models are pickled in this process; `TextCNNClassifier` therefore imports it inside `fit`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from time import perf_counter
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scikeras.wrappers import BaseWrapper
+from scipy import sparse
+
+from sktextcnn.network import (
+    LOSSES,
+    Weights,
+    build_network,
+    compute_logits,
+    get_weights,
+    set_weights,
+)
+from sktextcnn.text import PADDING, TokenIds
+
+#: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
+BATCHES_PER_SORT = 32
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    kernel_sizes : tuple of int
+    loss, optimizer : str
+        Names of `network.LOSSES` and of `OPTIMIZERS`.
+    learning_rate, embedding_dropout, dropout : float
+    batch_size, epochs, seed : int
+    """
+
+    kernel_sizes: tuple[int, ...]
+    loss: str
+    optimizer: str
+    learning_rate: float
+    embedding_dropout: float
+    dropout: float
+    batch_size: int
+    epochs: int
+    seed: int
+
+
+@dataclass
+class State:
+    """What training changes.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        See `network.initial_weights`.
+    slots : dict of str to list of ndarray
+        What the optimizer remembers of each weight.
+    step : int
+        Batches seen so far.
+    epoch : int
+        Passes over the data so far.
+    """
+
+    weights: Weights
+    slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    step: int = 0
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What to train on.
+
+    Attributes
+    ----------
+    ids : TokenIds of n texts
+    targets : csr_matrix of shape (n, k)
+        0/1.
+    sample_weight : ndarray of shape (n,), dtype float32
+    label_weight : ndarray of shape (2, k), dtype float32
+        Weight of a 1 and of a 0 in each column.
+    """
+
+    ids: TokenIds
+    targets: sparse.csr_matrix
+    sample_weight: np.ndarray
+    label_weight: np.ndarray
+
+
+# -- optimizers: (weight, gradient, slots, learning rate, step) -> (weight, slots) -------------------
+
+
+def _adam(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
+    """Kingma & Ba (2015), https://arxiv.org/abs/1412.6980, with Keras' constants."""
+    m = 0.9 * slots[0] + 0.1 * g
+    v = 0.999 * slots[1] + 0.001 * g * g
+    rate = rate * tf.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
+    return w - rate * m / (tf.sqrt(v) + 1e-7), [m, v]
+
+
+def _adagrad(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
+    """Duchi et al. (2011), https://jmlr.org/papers/v12/duchi11a.html."""
+    total = slots[0] + g * g
+    return w - rate * g / (tf.sqrt(total) + 1e-7), [total]
+
+
+def _sgd(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
+    return w - rate * g, []
+
+
+#: Name -> (update, number of slots).
+OPTIMIZERS: dict[str, tuple[Callable, int]] = {
+    "adam": (_adam, 2),
+    "adagrad": (_adagrad, 1),
+    "sgd": (_sgd, 0),
+}
+
+
+@lru_cache(maxsize=16)
+def _compiled_step(
+    names: tuple[str, ...], kernel_sizes: tuple[int, ...], loss: str, optimizer: str
+) -> Callable:
+    """Return the training step of one structure of network, traced once for all fits that share it.
+
+    Sizes (of vocabulary, batch, texts, layers) and rates are arguments of the traced function, not
+    part of it, so that a grid search over them compiles nothing again.
+    """
+    update, n_slots = OPTIMIZERS[optimizer]
+
+    def step(  # type: ignore[no-untyped-def]
+        rows, row_slots, is_token, dense, dense_slots, batch, label_weight, rates, seed, number
+    ):
+        with tf.GradientTape() as tape:
+            tape.watch([rows, dense])
+            logits = compute_logits(
+                rows,
+                dense,
+                batch["ids"],
+                batch["lengths"],
+                kernel_sizes=kernel_sizes,
+                embedding_dropout=rates[1],
+                dropout=rates[2],
+                seed=seed,
+            )
+            losses = LOSSES[loss](logits, batch["targets"], label_weight[0], label_weight[1])
+            losses = tf.reduce_sum(losses, axis=1) * batch["sample_weight"]
+            mean = tf.reduce_mean(losses)
+        row_gradient, gradients = tape.gradient(mean, [rows, dense])
+        row_gradient *= is_token[:, None]  # padding stays zero
+        rows, row_slots = update(rows, row_gradient, row_slots, rates[0], number)
+        updated = {
+            name: update(dense[name], gradients[name], dense_slots[name], rates[0], number)
+            for name in dense
+        }
+        return (
+            tf.reduce_sum(losses),
+            rows,
+            row_slots,
+            {name: weight for name, (weight, _) in updated.items()},
+            {name: slots for name, (_, slots) in updated.items()},
+        )
+
+    def spec(*shape: int | None, dtype: Any = tf.float32) -> tf.TensorSpec:
+        return tf.TensorSpec(shape, dtype)
+
+    def like(name: str) -> tf.TensorSpec:
+        n_dims = 1 if name.endswith("_bias") else 3 if name.startswith("convolution") else 2
+        return spec(*[None] * n_dims)
+
+    signature = [
+        spec(None, None),
+        [spec(None, None)] * n_slots,
+        spec(None),
+        {name: like(name) for name in names},
+        {name: [like(name)] * n_slots for name in names},
+        {
+            "ids": spec(None, None, dtype=tf.int32),
+            "lengths": spec(None, dtype=tf.int32),
+            "targets": spec(None, None),
+            "sample_weight": spec(None),
+        },
+        spec(2, None),
+        spec(3),
+        spec(2, dtype=tf.int32),
+        spec(),
+    ]
+    return tf.function(step, input_signature=signature, autograph=False)
+
+
+def _batches(
+    lengths: np.ndarray, batch_size: int, rng: np.random.Generator
+) -> Iterator[np.ndarray]:
+    """Yield the rows of each batch: shuffled texts, with texts of about the same length together."""
+    order = rng.permutation(len(lengths))
+    for start in range(0, len(order), BATCHES_PER_SORT * batch_size):
+        window = order[start : start + BATCHES_PER_SORT * batch_size]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        cuts = range(0, len(window), batch_size)
+        for cut in rng.permutation(cuts):
+            yield window[cut : cut + batch_size]
+
+
+class _Run:
+    """The weights of one run of training, on their way from batch to batch.
+
+    The embedding table stays in NumPy, where rows are picked and put back cheaply; everything else
+    stays in TensorFlow between the steps.
+    """
+
+    def __init__(self, state: State, examples: Examples, settings: Settings) -> None:
+        n_slots = OPTIMIZERS[settings.optimizer][1]
+        start = 0.1 if settings.optimizer == "adagrad" else 0.0
+        slots = {
+            name: [np.array(s) for s in state.slots[name]]
+            if name in state.slots
+            else [np.full_like(weight, start) for _ in range(n_slots)]
+            for name, weight in state.weights.items()
+        }
+        self.examples, self.settings = examples, settings
+        self.step, self.epoch = state.step, state.epoch
+        self.rate = settings.learning_rate
+        self.embedding = state.weights["embedding"].copy()
+        self.embedding_slots = slots.pop("embedding")
+        names = [name for name in state.weights if name != "embedding"]
+        self.dense = {name: tf.constant(state.weights[name]) for name in names}
+        self.slots = {name: [tf.constant(s) for s in slots[name]] for name in names}
+        self.label_weight = tf.constant(examples.label_weight)
+        self.compiled = _compiled_step(
+            tuple(names), settings.kernel_sizes, settings.loss, settings.optimizer
+        )
+
+    def weights(self) -> Weights:
+        """Return a copy of all weights."""
+        dense = {name: np.array(weight) for name, weight in self.dense.items()}
+        return {"embedding": self.embedding.copy(), **dense}
+
+    def state(self) -> State:
+        """Return a copy of all that is needed to go on later."""
+        slots = {name: [np.array(s) for s in slots] for name, slots in self.slots.items()}
+        slots["embedding"] = [slot.copy() for slot in self.embedding_slots]
+        return State(self.weights(), slots, self.step, self.epoch)
+
+    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Go on from other weights of the same shapes."""
+        self.embedding = np.array(weights["embedding"])
+        self.dense = {name: tf.constant(weights[name]) for name in self.dense}
+
+    def run_batch(self, rows: np.ndarray) -> float:
+        """Learn from the texts at `rows`; return the sum of their losses."""
+        examples, settings = self.examples, self.settings
+        ids = examples.ids.take(rows)
+        tokens, local = np.unique(ids.padded(max(settings.kernel_sizes) - 1), return_inverse=True)
+        self.step += 1
+        loss, new_rows, new_slots, self.dense, self.slots = self.compiled(
+            tf.constant(self.embedding[tokens]),
+            [tf.constant(slot[tokens]) for slot in self.embedding_slots],
+            tf.constant((tokens != PADDING).astype(np.float32)),
+            self.dense,
+            self.slots,
+            {
+                "ids": tf.constant(local.reshape(len(rows), -1).astype(np.int32)),
+                "lengths": tf.constant(ids.lengths.astype(np.int32)),
+                "targets": tf.constant(examples.targets[rows].toarray().astype(np.float32)),
+                "sample_weight": tf.constant(examples.sample_weight[rows]),
+            },
+            self.label_weight,
+            tf.constant(
+                [self.rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32
+            ),
+            tf.constant([settings.seed, self.step], dtype=tf.int32),
+            tf.constant(self.step, dtype=tf.float32),
+        )
+        # Rows of tokens that did not occur, and their slots, stay as they are (lazy updates).
+        self.embedding[tokens] = new_rows.numpy()
+        for slot, values in zip(self.embedding_slots, new_slots, strict=True):
+            slot[tokens] = values.numpy()
+        return float(loss)
+
+    def run_epoch(self, on_batch: Callable[[int, float], None] | None = None) -> float:
+        """Pass over all texts once; return the mean loss of a text."""
+        lengths = self.examples.ids.lengths
+        rng = np.random.default_rng([self.settings.seed, self.epoch])
+        total = 0.0
+        for number, rows in enumerate(_batches(lengths, self.settings.batch_size, rng)):
+            loss = self.run_batch(rows)
+            total += loss
+            if on_batch is not None:
+                on_batch(number, loss / len(rows))
+        self.epoch += 1
+        return total / len(lengths)
+
+
+class _Engine(BaseWrapper):
+    """scikeras builds and compiles the network; how it is fitted is ours.
+
+    It is never given a random state: scikeras would switch on deterministic operations for the rest
+    of the process. All draws here are seeded where they are made.
+    """
+
+    def _fit_keras_model(self, X: Any, y: Any, *, fit: Callable, **kwargs: Any) -> None:
+        self.result_ = fit(self.model_)
+
+
+EpochEnd = Callable[[int, dict[str, float], Callable[[], Weights]], bool]
+
+
+def train(
+    state: State,
+    examples: Examples,
+    settings: Settings,
+    *,
+    validate: Callable[[Weights], float] | None = None,
+    n_iter_no_change: int = 3,
+    on_epoch_begin: Callable[[int], None] | None = None,
+    on_epoch_end: EpochEnd | None = None,
+    keras_callbacks: Callable[[], Sequence] | None = None,
+) -> tuple[State, dict[str, list[float]]]:
+    """Train for up to ``settings.epochs`` epochs.
+
+    Parameters
+    ----------
+    state : State
+        Where to start; it is not changed.
+    examples : Examples
+    settings : Settings
+    validate : callable or None, default=None
+        From weights to the score of held-out texts, higher is better. Training stops when it has not
+        improved for `n_iter_no_change` epochs, and gives back the best epoch's weights.
+    n_iter_no_change : int, default=3
+    on_epoch_begin : callable or None, default=None
+        Called with the epoch, from 0.
+    on_epoch_end : callable or None, default=None
+        Called with the epoch (from 0), its logs and a function that returns the weights; a true
+        result stops training.
+    keras_callbacks : callable or None, default=None
+        Returns the Keras callbacks of this run. They see the network with the current weights at the
+        end of each epoch, may set its optimizer's learning rate, stop training or set its weights.
+
+    Returns
+    -------
+    state : State
+    history : dict of str to list of float
+        ``loss``, ``seconds`` and, with `validate`, ``validation_score``, one value per epoch.
+    """
+
+    def build() -> keras.Model:
+        model = build_network(
+            state.weights,
+            kernel_sizes=settings.kernel_sizes,
+            exclusive=settings.loss in ("kl_divergence", "categorical_crossentropy"),
+            embedding_dropout=settings.embedding_dropout,
+            dropout=settings.dropout,
+        )
+        loss = settings.loss if settings.loss in _KERAS_LOSSES else "binary_crossentropy"
+        optimizer = keras.optimizers.get(settings.optimizer)
+        optimizer.learning_rate = settings.learning_rate
+        model.compile(optimizer=optimizer, loss=loss)
+        return model
+
+    fit = partial(
+        _fit,
+        state=state,
+        examples=examples,
+        settings=settings,
+        validate=validate,
+        n_iter_no_change=n_iter_no_change,
+        on_epoch_begin=on_epoch_begin,
+        on_epoch_end=on_epoch_end,
+        callbacks=[] if keras_callbacks is None else keras_callbacks(),
+    )
+    engine = _Engine(model=build, random_state=None, verbose=0)
+    # The engine sees one number per text: token ids and labels stay in their compact forms.
+    placeholder = np.zeros((len(examples.ids), 1), np.float32)
+    engine.fit(placeholder, placeholder, fit=fit)
+    return engine.result_
+
+
+_KERAS_LOSSES = ("binary_crossentropy", "kl_divergence", "categorical_crossentropy")
+
+
+def _fit(
+    model: keras.Model,
+    *,
+    state: State,
+    examples: Examples,
+    settings: Settings,
+    validate: Callable[[Weights], float] | None,
+    n_iter_no_change: int,
+    on_epoch_begin: Callable[[int], None] | None,
+    on_epoch_end: EpochEnd | None,
+    callbacks: Sequence,
+) -> tuple[State, dict[str, list[float]]]:
+    run = _Run(state, examples, settings)
+    history: dict[str, list[float]] = {"loss": [], "seconds": []}
+    best_score, best_state, n_waited = -np.inf, None, 0
+    keras_side = keras.callbacks.CallbackList([*callbacks], model=model, add_history=False)
+    keras_side.on_train_begin()
+    for epoch in range(settings.epochs):
+        started = perf_counter()
+        if on_epoch_begin is not None:
+            on_epoch_begin(epoch)
+        keras_side.on_epoch_begin(epoch)
+        run.rate = float(model.optimizer.learning_rate)
+        if callbacks:
+            loss = run.run_epoch(lambda i, loss: keras_side.on_train_batch_end(i, {"loss": loss}))
+        else:
+            loss = run.run_epoch()
+        logs = {"loss": loss}
+        if validate is not None:
+            logs["validation_score"] = validate(run.weights())
+        logs["seconds"] = perf_counter() - started
+        for name, value in logs.items():
+            history.setdefault(name, []).append(value)
+        if callbacks:
+            set_weights(model, run.weights())
+        keras_side.on_epoch_end(epoch, dict(logs))
+        stop = on_epoch_end is not None and on_epoch_end(epoch, logs, run.weights)
+        if validate is not None:
+            if logs["validation_score"] > best_score:
+                best_score, best_state, n_waited = logs["validation_score"], run.state(), 0
+            elif best_score > 0:  # a network that predicts nothing yet is only starting
+                n_waited += 1
+            stop = stop or n_waited >= n_iter_no_change
+        if stop or model.stop_training:
+            break
+    keras_side.on_train_end()
+    final = best_state or run.state()
+    if callbacks and best_state is None:
+        run.set_weights(get_weights(model))  # a callback may have restored others
+        final = run.state()
+    return final, history
+
+
+def train_on_batch(state: State, examples: Examples, settings: Settings) -> tuple[State, float]:
+    """Pass over a few examples once, going on from `state`.
+
+    Parameters
+    ----------
+    state : State
+        Where to start; it is not changed.
+    examples : Examples
+    settings : Settings
+        Its ``epochs`` is not used.
+
+    Returns
+    -------
+    state : State
+    loss : float
+        Mean loss of a text.
+    """
+    run = _Run(state, examples, settings)
+    loss = run.run_epoch()
+    return run.state(), loss
