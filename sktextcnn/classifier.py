@@ -498,18 +498,14 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     def _resolve_thresholds(self, loss: str, given: Labels) -> np.ndarray:
         n_labels = len(given.classes)
         automatic = isinstance(self.threshold, str)
-        if not given.multilabel and (
-            not automatic or self.min_labels or self.max_labels is not None
-        ):
+        if not given.multilabel and (not automatic or self.min_labels or self.max_labels is not None):
             raise ValueError(
                 "threshold, min_labels and max_labels have no meaning for one label per text, where "
                 "the most probable class is predicted. Leave them at their defaults, or pass label "
                 "sets."
             )
         if self.max_labels is not None and self.min_labels > self.max_labels:
-            raise ValueError(
-                f"min_labels={self.min_labels} is more than max_labels={self.max_labels}."
-            )
+            raise ValueError(f"min_labels={self.min_labels} is more than max_labels={self.max_labels}.")
         if not automatic:
             return check_thresholds(self.threshold, n_labels)
         labelled = max(1, np.count_nonzero(np.diff(given.matrix.indptr)))
@@ -579,10 +575,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
         def validate(weights: Mapping) -> float:
             logits = inference.compute_logits(weights, ids)
+            predicted: Any
             if given.multilabel:
-                predicted = self._decide(logits, fixed["loss_"], fixed["thresholds_"]).astype(
-                    np.int8
-                )
+                predicted = self._decide(logits, fixed["loss_"], fixed["thresholds_"]).astype(np.int8)
             else:
                 predicted = logits.argmax(axis=1)
             if callable(metric):
@@ -616,9 +611,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
 
     def _decide(self, logits: np.ndarray, loss: str, thresholds: np.ndarray) -> np.ndarray:
         probabilities = inference.to_probabilities(logits, exclusive=_is_exclusive(loss))
-        return decide(
-            probabilities, thresholds, min_labels=self.min_labels, max_labels=self.max_labels
-        )
+        return decide(probabilities, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
 
     def _decisions(self, X: Any) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
@@ -725,9 +718,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If `X` is not a sequence of texts.
         """
         names = self.classes_.tolist() if hasattr(self, "classes_") else []
-        return [
-            tuple(names[column] for column in np.flatnonzero(row)) for row in self._decisions(X)
-        ]
+        return [tuple(names[column] for column in np.flatnonzero(row)) for row in self._decisions(X)]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of texts whose labels are all predicted, and no others.

@@ -54,7 +54,7 @@ class LabelMatrix(np.ndarray):
 
     label_names: np.ndarray | None
 
-    def __new__(cls, matrix: Any, label_names: Any) -> LabelMatrix:
+    def __new__(cls, matrix: Any, label_names: Any) -> LabelMatrix:  # noqa: D102
         self = np.array(matrix, dtype=np.int8).view(cls)
         self.label_names = label_names
         return self
@@ -320,9 +320,7 @@ def _named_matrix(matrix: sparse.csr_matrix, names: np.ndarray, fixed: np.ndarra
     column_of = {label: column for column, label in enumerate(fixed.tolist())}
     unknown = [name for name in names.tolist() if name not in column_of]
     if unknown:
-        raise ValueError(
-            f"y has the column {unknown[0]!r}, which is not among classes={_shown(fixed)}."
-        )
+        raise ValueError(f"y has the column {unknown[0]!r}, which is not among classes={_shown(fixed)}.")
     by_column = matrix.tocoo()
     columns = np.array([column_of[name] for name in names.tolist()])[by_column.col]
     moved = sparse.csr_matrix(
@@ -340,9 +338,7 @@ def _unnamed_matrix(
     return _multilabel(matrix, np.arange(n_columns) if fixed is None else fixed, sparse_input)
 
 
-def _multilabel(
-    matrix: sparse.csr_matrix, classes: np.ndarray, sparse_input: bool = False
-) -> Labels:
+def _multilabel(matrix: sparse.csr_matrix, classes: np.ndarray, sparse_input: bool = False) -> Labels:
     if matrix.shape[0] == 0:
         raise ValueError("y holds no rows: at least one text is needed.")
     matrix = sparse.csr_matrix(matrix)
@@ -358,9 +354,7 @@ def _refuse_column_of_names(y: np.ndarray) -> None:
             if y.shape[1] == 1
             else "Pass lists of labels, [['news'], ['news', 'sport'], ...]"
         )
-        raise ValueError(
-            f"y has shape {y.shape} and holds str; a matrix y must hold 0 and 1. {hint}."
-        )
+        raise ValueError(f"y has shape {y.shape} and holds str; a matrix y must hold 0 and 1. {hint}.")
 
 
 def _check_indicator(y: Any) -> sparse.csr_matrix:
@@ -553,9 +547,7 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
     """
     rows, labels = _as_list(texts), _as_list(tags)
     if len(rows) != len(labels):
-        raise ValueError(
-            f"texts has {len(rows)} rows and tags {len(labels)}; expected one tag a row."
-        )
+        raise ValueError(f"texts has {len(rows)} rows and tags {len(labels)}; expected one tag a row.")
     grouped: dict[str, set] = {}
     for position, (text, label) in enumerate(zip(rows, labels, strict=True)):
         if not isinstance(text, str):
@@ -634,8 +626,7 @@ def label_weights(class_weight: Any, labels: Labels) -> np.ndarray:
     for label, weight in class_weight.items():
         if label not in column_of:
             raise ValueError(
-                f"class_weight names {label!r}, which is not among the labels "
-                f"{_shown(labels.classes)}."
+                f"class_weight names {label!r}, which is not among the labels {_shown(labels.classes)}."
             )
         if not weight >= 0:
             raise ValueError(f"class_weight of {label!r} is {weight}; it must not be negative.")

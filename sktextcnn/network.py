@@ -171,8 +171,7 @@ def window_maxima(table: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, size: in
             # the table, in that filter's column.
             columns = tf.range(n_filters)[None]
             places = [
-                (tf.gather(ids, winner + offset, batch_dims=1) * size + offset) * n_filters
-                + columns
+                (tf.gather(ids, winner + offset, batch_dims=1) * size + offset) * n_filters + columns
                 for offset in range(size)
             ]
             summed = tf.math.unsorted_segment_sum(
@@ -261,9 +260,7 @@ def _asymmetric(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf
     return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * negative
 
 
-def _categorical_crossentropy(
-    z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor
-) -> tf.Tensor:
+def _categorical_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
     return -on * y * tf.nn.log_softmax(z)
 
 
@@ -356,8 +353,7 @@ def build_network(
     ids = keras.Input((None,), dtype="int32", name="ids")
     rows = pad(keras.layers.Dropout(embedding_dropout, **kind)(embedding(ids)))  # (n, T', D)
     maxima = [
-        WindowMaximum(size, **kind)(convolution(rows), ids)
-        for size, convolution in convolutions.items()
+        WindowMaximum(size, **kind)(convolution(rows), ids) for size, convolution in convolutions.items()
     ]  # (n, F) each
     x = keras.layers.Concatenate(**kind)(maxima) if len(maxima) > 1 else maxima[0]
     x = keras.layers.Dropout(dropout, **kind)(keras.layers.ReLU(**kind)(x))

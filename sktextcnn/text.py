@@ -146,8 +146,7 @@ def _not_a_text(position: int, value: Any) -> str:
     if isinstance(value, bytes):
         return f"X[{position}] is bytes; every text must be a str. Decode it: text.decode('utf-8')."
     return (
-        f"X[{position}] is {str(value)[:40]!r} of type {type(value).__name__}; "
-        "every text must be a str."
+        f"X[{position}] is {str(value)[:40]!r} of type {type(value).__name__}; every text must be a str."
     )
 
 
@@ -261,9 +260,7 @@ def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, in
         np.fromiter(map(vocabulary.get, tokens, repeat(unknown)), np.int32, len(tokens))
         for tokens in map(tokenize, texts)
     ]
-    return TokenIds(
-        _concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)]))
-    )
+    return TokenIds(_concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)])))
 
 
 def learn_vocabulary(
@@ -317,9 +314,7 @@ def learn_vocabulary(
     tokens = list(numbers)
     kept = sorted(np.flatnonzero(df >= least), key=lambda i: (-counts[i], tokens[i]))[:max_features]
     if not kept:
-        raise ValueError(
-            f"No token occurs in min_df={min_df} of the {len(rows)} texts; lower min_df."
-        )
+        raise ValueError(f"No token occurs in min_df={min_df} of the {len(rows)} texts; lower min_df.")
     new_id = np.full(len(numbers), UNKNOWN, np.int32)
     new_id[kept] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(kept))
     vocabulary = {tokens[i]: position for position, i in enumerate(kept)}

@@ -198,9 +198,7 @@ def _compiled_step(
     return tf.function(step, input_signature=signature, autograph=False)
 
 
-def _batches(
-    lengths: np.ndarray, batch_size: int, rng: np.random.Generator
-) -> Iterator[np.ndarray]:
+def _batches(lengths: np.ndarray, batch_size: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
     """Yield the rows of each batch: shuffled texts, with texts of about the same length together."""
     order = rng.permutation(len(lengths))
     for start in range(0, len(order), BATCHES_PER_SORT * batch_size):
@@ -275,9 +273,7 @@ class _Run:
                 "sample_weight": tf.constant(examples.sample_weight[rows]),
             },
             self.label_weight,
-            tf.constant(
-                [self.rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32
-            ),
+            tf.constant([self.rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32),
             tf.constant([settings.seed, self.step], dtype=tf.int32),
             tf.constant(self.step, dtype=tf.float32),
         )
