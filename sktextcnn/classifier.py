@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.metrics import f1_score
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
-from sktextcnn.labels import Labels, count_unseen, label_weights, read_labels, warn_if_repeated
+from sktextcnn.labels import Labels, count_unseen, read_labels, warn_if_repeated
+from sktextcnn.metrics import score_decisions
 from sktextcnn.model_selection import hold_out
+from sktextcnn.objective import (
+    KINDS,
+    check_sample_weight,
+    is_exclusive,
+    label_weights,
+    resolve_loss,
+)
+from sktextcnn.parameters import Parameters
 from sktextcnn.text import (
-    TOKEN_PATTERN,
     TokenIds,
     build_tokenizer,
     check_texts,
@@ -28,25 +33,16 @@ from sktextcnn.text import (
     encode,
     learn_vocabulary,
 )
-from sktextcnn.thresholds import check_thresholds, decide, default_threshold
+from sktextcnn.thresholds import decide, resolve_thresholds
 
 if TYPE_CHECKING:
     import keras
 
-#: Losses that fit several labels per text (True) and one (False); the first is what "auto" means.
-LOSSES = {
-    True: ("binary_crossentropy", "kl_divergence", "focal", "asymmetric"),
-    False: ("categorical_crossentropy",),
-}
-
 #: From how many texts on early_stopping="auto" holds some out.
 EARLY_STOPPING_FROM = 1000
 
-#: Metric name -> the average of scikit-learn's F1 that it stands for.
-F1_AVERAGES = {"f1_micro": "micro", "f1_macro": "macro"}
 
-
-class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
+class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them
@@ -196,116 +192,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     [('sport',), ('politics',)]
     """
 
-    _parameter_constraints: dict = {
-        "analyzer": [StrOptions({"word", "char"}), callable],
-        "lowercase": ["boolean"],
-        "strip_accents": [StrOptions({"unicode", "ascii"}), callable, None],
-        "token_pattern": [str],
-        "tokenizer": [callable, None],
-        "min_df": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="both"),
-        ],
-        "max_features": [Interval(Integral, 1, None, closed="left"), None],
-        "max_length": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
-        "vocabulary": [Mapping, "array-like", set, frozenset, None],
-        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
-        "kernel_sizes": ["array-like"],
-        "filters": [Interval(Integral, 1, None, closed="left")],
-        "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
-        "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
-        "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
-        "class_weight": [dict, StrOptions({"balanced"}), None],
-        "classes": ["array-like", None],
-        "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"}), "array-like"],
-        "threshold_metric": [StrOptions({*F1_AVERAGES}), callable],
-        "min_labels": [Interval(Integral, 0, None, closed="left")],
-        "max_labels": [Interval(Integral, 1, None, closed="left"), None],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "keras_callbacks": [callable, None],
-    }
-
-    def __init__(
-        self,
-        *,
-        analyzer: str | Callable = "word",
-        lowercase: bool = True,
-        strip_accents: str | Callable | None = None,
-        token_pattern: str = TOKEN_PATTERN,
-        tokenizer: Callable | None = None,
-        min_df: int | float = 2,
-        max_features: int | None = 50_000,
-        max_length: int | str | None = "auto",
-        vocabulary: Any = None,
-        embedding_dim: int = 128,
-        kernel_sizes: Sequence[int] = (2, 3, 4),
-        filters: int = 128,
-        hidden_units: int | None = None,
-        embedding_dropout: float = 0.2,
-        dropout: float = 0.5,
-        loss: str = "auto",
-        class_weight: Any = None,
-        classes: Any = None,
-        optimizer: str = "adam",
-        learning_rate: float = 0.002,
-        batch_size: int = 64,
-        epochs: int = 20,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
-        threshold: Any = "auto",
-        threshold_metric: str | Callable = "f1_micro",
-        min_labels: int = 0,
-        max_labels: int | None = None,
-        random_state: Any = None,
-        verbose: int = 0,
-        warm_start: bool = False,
-        keras_callbacks: Callable | None = None,
-    ) -> None:
-        self.analyzer = analyzer
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.token_pattern = token_pattern
-        self.tokenizer = tokenizer
-        self.min_df = min_df
-        self.max_features = max_features
-        self.max_length = max_length
-        self.vocabulary = vocabulary
-        self.embedding_dim = embedding_dim
-        self.kernel_sizes = kernel_sizes
-        self.filters = filters
-        self.hidden_units = hidden_units
-        self.embedding_dropout = embedding_dropout
-        self.dropout = dropout
-        self.loss = loss
-        self.class_weight = class_weight
-        self.classes = classes
-        self.optimizer = optimizer
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.epochs = epochs
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.threshold = threshold
-        self.threshold_metric = threshold_metric
-        self.min_labels = min_labels
-        self.max_labels = max_labels
-        self.random_state = random_state
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.keras_callbacks = keras_callbacks
-
     # -- fitting -------------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -439,7 +325,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         if len(texts) != n:
             raise ValueError(f"X has {len(texts)} texts, but y has {n} rows; expected as many.")
         warn_if_repeated(texts, given)
-        weight = _check_sample_weight(sample_weight, n)
+        weight = check_sample_weight(sample_weight, n)
         if (weight > 0).all():
             return texts, given, weight
         kept = np.flatnonzero(weight)
@@ -451,18 +337,17 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             if given.multilabel != self.multilabel_:
-                kinds = {True: "several labels per text", False: "one label per text"}
                 raise ValueError(
-                    f"y has {kinds[given.multilabel]}, but the model has learned "
-                    f"{kinds[self.multilabel_]}."
+                    f"y has {KINDS[given.multilabel]}, but the model has learned "
+                    f"{KINDS[self.multilabel_]}."
                 )
-            for name, was in inference.describe(self.weights_).items():
-                now = tuple(self.kernel_sizes) if name == "kernel_sizes" else getattr(self, name)
-                if now != was:
-                    raise ValueError(
-                        f"{name} changed from {was} to {now}; a model that goes on learning keeps its "
-                        "shape. Fit a clone instead."
-                    )
+            inference.check_shapes(
+                self.weights_,
+                embedding_dim=self.embedding_dim,
+                kernel_sizes=tuple(sorted(self.kernel_sizes)),
+                filters=self.filters,
+                hidden_units=self.hidden_units,
+            )
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
@@ -475,7 +360,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 ids = encode(texts, self._tokenizer(), vocabulary)
             automatic = self.max_length == "auto"
             max_length = choose_max_length(ids.lengths) if automatic else self.max_length
-        loss = _resolve_loss(self.loss, given.multilabel)
+        loss = resolve_loss(self.loss, given.multilabel)
         return {
             "vocabulary_": vocabulary,
             "classes_": given.classes,
@@ -483,7 +368,14 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             "sparse_output_": given.sparse,
             "loss_": loss,
             "max_length_": max_length,
-            "thresholds_": self._resolve_thresholds(loss, given),
+            "thresholds_": resolve_thresholds(
+                self.threshold,
+                loss=loss,
+                matrix=given.matrix,
+                multilabel=given.multilabel,
+                min_labels=self.min_labels,
+                max_labels=self.max_labels,
+            ),
         }, ids.truncated(max_length)
 
     def _tokenizer(self) -> Callable[[str], Sequence[str]]:
@@ -494,22 +386,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             token_pattern=self.token_pattern,
             tokenizer=self.tokenizer,
         )
-
-    def _resolve_thresholds(self, loss: str, given: Labels) -> np.ndarray:
-        n_labels = len(given.classes)
-        automatic = isinstance(self.threshold, str)
-        if not given.multilabel and (not automatic or self.min_labels or self.max_labels is not None):
-            raise ValueError(
-                "threshold, min_labels and max_labels have no meaning for one label per text, where "
-                "the most probable class is predicted. Leave them at their defaults, or pass label "
-                "sets."
-            )
-        if self.max_labels is not None and self.min_labels > self.max_labels:
-            raise ValueError(f"min_labels={self.min_labels} is more than max_labels={self.max_labels}.")
-        if not automatic:
-            return check_thresholds(self.threshold, n_labels)
-        labelled = max(1, np.count_nonzero(np.diff(given.matrix.indptr)))
-        return np.full(n_labels, default_threshold(loss, given.matrix.nnz / labelled))
 
     def _start(self, fixed: dict, given: Labels, resumes: bool) -> tuple[Any, Any]:
         """Return the state to start training from, and how to train."""
@@ -541,7 +417,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             output_bias=network.prior_logits(
                 np.bincount(given.matrix.indices, minlength=len(given.classes)),
                 given.matrix.shape[0],
-                exclusive=_is_exclusive(fixed["loss_"]),
+                exclusive=is_exclusive(fixed["loss_"]),
             ),
         )
         return training.State(weights), settings
@@ -561,7 +437,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             ids=ids,
             targets=given.matrix[rows],
             sample_weight=weight[rows].astype(np.float32),
-            label_weight=label_weights(self.class_weight, given),
+            label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
     def _validator(
@@ -569,7 +445,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
     ) -> Callable[[Mapping], float]:
         """Return the function from weights to the metric of their decisions on held-out rows."""
         ids, truth = ids.take(rows), given.matrix[rows].toarray()
-        metric = self.threshold_metric
         if not given.multilabel:
             truth = truth.argmax(axis=1)
 
@@ -580,9 +455,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
                 predicted = self._decide(logits, fixed["loss_"], fixed["thresholds_"]).astype(np.int8)
             else:
                 predicted = logits.argmax(axis=1)
-            if callable(metric):
-                return float(metric(truth, predicted))
-            return float(f1_score(truth, predicted, average=F1_AVERAGES[metric], zero_division=0))
+            return score_decisions(self.threshold_metric, truth, predicted)
 
         return validate
 
@@ -610,7 +483,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return inference.compute_logits(self.weights_, ids.truncated(self.max_length_))
 
     def _decide(self, logits: np.ndarray, loss: str, thresholds: np.ndarray) -> np.ndarray:
-        probabilities = inference.to_probabilities(logits, exclusive=_is_exclusive(loss))
+        probabilities = inference.to_probabilities(logits, exclusive=is_exclusive(loss))
         return decide(probabilities, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
 
     def _decisions(self, X: Any) -> np.ndarray:
@@ -667,7 +540,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
             If `X` is not a sequence of texts.
         """
         logits = self._logits(X)
-        return inference.to_probabilities(logits, exclusive=_is_exclusive(self.loss_))
+        return inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
 
     def predict(self, X: Any) -> Any:
         """Return the labels of texts in the form that scikit-learn's metrics take.
@@ -748,16 +621,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         decisions = self._decisions(X)
         given, n_unseen = count_unseen(y, self.classes_)
         if given.multilabel != self.multilabel_:
-            kinds = {True: "several labels per text", False: "one label per text"}
             raise ValueError(
-                f"y has {kinds[given.multilabel]}, but the classifier was fitted on "
-                f"{kinds[self.multilabel_]}."
+                f"y has {KINDS[given.multilabel]}, but the classifier was fitted on "
+                f"{KINDS[self.multilabel_]}."
             )
         n = given.matrix.shape[0]
         if len(decisions) != n:
             raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")
         hits = (decisions == given.matrix.toarray()).all(axis=1) & (n_unseen == 0)
-        return float(np.average(hits, weights=_check_sample_weight(sample_weight, n)))
+        return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
 
     def to_keras(self) -> keras.Model:
         """Return the fitted network as a Keras model.
@@ -779,7 +651,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         return network.build_network(
             self.weights_,
             kernel_sizes=inference.kernel_sizes_of(self.weights_),
-            exclusive=_is_exclusive(self.loss_),
+            exclusive=is_exclusive(self.loss_),
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
         )
@@ -791,28 +663,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, BaseEstimator):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _resolve_loss(loss: str, multilabel: bool) -> str:
-    if loss == "auto":
-        return LOSSES[multilabel][0]
-    if loss in LOSSES[multilabel]:
-        return loss
-    kinds = {True: "several labels per text", False: "one label per text"}
-    hint = (
-        " If texts may carry several labels, pass them as lists: ['news'] rather than 'news'."
-        if not multilabel
-        else " 'kl_divergence' is its counterpart for several labels."
-    )
-    raise ValueError(
-        f"loss={loss!r} is not for y with {kinds[multilabel]}; use one of "
-        f"{', '.join(map(repr, ('auto', *LOSSES[multilabel])))}.{hint}"
-    )
-
-
-def _is_exclusive(loss: str) -> bool:
-    """Tell whether the labels of a text share one distribution."""
-    return loss in ("categorical_crossentropy", "kl_divergence")
 
 
 def _name_of(metric: str | Callable) -> str:
@@ -828,14 +678,3 @@ def _check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     if len(set(sizes.tolist())) < len(sizes):
         raise ValueError(f"kernel_sizes={kernel_sizes!r} names a width more than once.")
     return tuple(sorted(sizes.tolist()))
-
-
-def _check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:
-    if sample_weight is None:
-        return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=float)
-    if weight.shape != (n,):
-        raise ValueError(f"sample_weight has shape {weight.shape}; expected ({n},), one per text.")
-    if not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
-        raise ValueError("sample_weight must be finite, not negative, and not all zero.")
-    return weight

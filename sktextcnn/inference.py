@@ -33,17 +33,36 @@ def kernel_sizes_of(weights: Weights) -> list[int]:
     return sorted(int(match.group(1)) for match in found if match)
 
 
-def describe(weights: Weights) -> dict[str, object]:
-    """Return the parameters that gave `weights` their shapes, by name."""
+def check_shapes(weights: Weights, **parameters: object) -> None:
+    """Refuse to go on with weights that other parameters gave their shapes.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        Of the fitted network.
+    **parameters : object
+        ``embedding_dim``, ``kernel_sizes`` (ascending), ``filters`` and ``hidden_units`` of today.
+
+    Raises
+    ------
+    ValueError
+        If one of them has changed.
+    """
     sizes = kernel_sizes_of(weights)
     _, dim, filters = weights[f"convolution_{sizes[0]}_kernel"].shape
     hidden = weights["hidden_bias"].size if "hidden_bias" in weights else None
-    return {
+    fitted = {
         "embedding_dim": dim,
         "kernel_sizes": tuple(sizes),
         "filters": filters,
         "hidden_units": hidden,
     }
+    for name, now in parameters.items():
+        if now != fitted[name]:
+            raise ValueError(
+                f"{name} changed from {fitted[name]} to {now}; a model that goes on learning keeps its "
+                "shape. Fit a clone instead."
+            )
 
 
 def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:

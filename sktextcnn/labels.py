@@ -16,6 +16,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import MultiLabelBinarizer
 
+from sktextcnn.label_matrix import LabelMatrix
+
 
 @dataclass(frozen=True)
 class Labels:
@@ -37,111 +39,6 @@ class Labels:
     classes: np.ndarray
     multilabel: bool
     sparse: bool = False
-
-
-class LabelMatrix(np.ndarray):
-    """0/1 matrix that remembers the names of its columns; see `as_label_matrix`.
-
-    Names survive what scikit-learn does to y: choosing rows, copying, pickling. Anything else
-    (choosing columns, transposing, concatenating, arithmetic) gives a plain array, since stale names
-    would be worse than none.
-
-    Attributes
-    ----------
-    label_names : ndarray of shape (k,)
-        Names of the columns.
-    """
-
-    label_names: np.ndarray | None
-
-    def __new__(cls, matrix: Any, label_names: Any) -> LabelMatrix:  # noqa: D102
-        self = np.array(matrix, dtype=np.int8).view(cls)
-        self.label_names = label_names
-        return self
-
-    def __array_finalize__(self, obj: Any) -> None:
-        self.label_names = None
-
-    def __getitem__(self, key: Any) -> Any:
-        plain = np.asarray(self)[key]
-        rows = key
-        if isinstance(key, tuple) and len(key) == 2 and _is_everything(key[1]):
-            rows = key[0]
-        chooses_rows = isinstance(rows, (slice, list)) or (
-            isinstance(rows, np.ndarray) and rows.ndim == 1
-        )
-        if chooses_rows and plain.ndim == 2 and self.label_names is not None:
-            return LabelMatrix(plain, self.label_names)
-        return plain
-
-    def copy(self, order: Any = "C") -> LabelMatrix:
-        """Return a copy with the same names."""
-        return LabelMatrix(np.asarray(self), self.label_names)
-
-    def __copy__(self) -> LabelMatrix:
-        return self.copy()
-
-    def __deepcopy__(self, memo: Any) -> LabelMatrix:
-        return self.copy()
-
-    def __reduce__(self) -> tuple:
-        return LabelMatrix, (np.asarray(self), self.label_names)
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        return getattr(ufunc, method)(*map(_plain, inputs), **_plain(kwargs))
-
-    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        return func(*_plain(args), **_plain(kwargs))
-
-    @property
-    def T(self) -> np.ndarray:  # type: ignore[override]  # noqa: N802
-        """Transposed plain array."""
-        return np.asarray(self).T
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, LabelMatrix):
-        return np.asarray(value)
-    if isinstance(value, (list, tuple)):
-        return type(value)(map(_plain, value))
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return value
-
-
-def _is_everything(key: Any) -> bool:
-    return key is Ellipsis or (isinstance(key, slice) and key == slice(None))
-
-
-def _forgets_names(name: str) -> Any:
-    def method(self: LabelMatrix, *args: Any, **kwargs: Any) -> Any:
-        return getattr(np.asarray(self), name)(*args, **kwargs)
-
-    method.__name__ = name
-    method.__doc__ = f"As `numpy.ndarray.{name}`, of the plain array."
-    return method
-
-
-for _name in (
-    "astype",
-    "flatten",
-    "ravel",
-    "repeat",
-    "reshape",
-    "squeeze",
-    "swapaxes",
-    "take",
-    "transpose",
-    "sum",
-    "mean",
-    "any",
-    "all",
-    "min",
-    "max",
-    "cumsum",
-    "diagonal",
-):
-    setattr(LabelMatrix, _name, _forgets_names(_name))
 
 
 def read_labels(y: Any, classes: Any = None) -> Labels:
@@ -588,47 +485,3 @@ def warn_if_repeated(texts: Sequence[str], labels: Labels) -> None:
                 stacklevel=4,
             )
             return
-
-
-def label_weights(class_weight: Any, labels: Labels) -> np.ndarray:
-    """Return the weights of the 1s and of the 0s of each column.
-
-    Parameters
-    ----------
-    class_weight : dict, "balanced" or None
-        Label -> weight of its 1s. "balanced" follows `sklearn.utils.class_weight`: n / (k * count) for
-        one label per text; for several, each column is a problem of two classes, with n / (2 * count)
-        for its 1s and n / (2 * (n - count)) for its 0s.
-    labels : Labels
-
-    Returns
-    -------
-    ndarray of shape (2, k), dtype float32
-        Row 0 weighs the 1s, row 1 the 0s.
-
-    Raises
-    ------
-    ValueError
-        If a key is not a label, or a weight is negative.
-    """
-    n, k = labels.matrix.shape
-    weights = np.ones((2, k), np.float32)
-    if class_weight is None:
-        return weights
-    if isinstance(class_weight, str):
-        counts = np.bincount(labels.matrix.indices, minlength=k)
-        n_classes = 2 if labels.multilabel else k
-        weights[0] = n / (n_classes * np.maximum(counts, 1))
-        if labels.multilabel:
-            weights[1] = n / (n_classes * np.maximum(n - counts, 1))
-        return weights
-    column_of = {label: column for column, label in enumerate(labels.classes.tolist())}
-    for label, weight in class_weight.items():
-        if label not in column_of:
-            raise ValueError(
-                f"class_weight names {label!r}, which is not among the labels {_shown(labels.classes)}."
-            )
-        if not weight >= 0:
-            raise ValueError(f"class_weight of {label!r} is {weight}; it must not be negative.")
-        weights[0, column_of[label]] = weight
-    return weights

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 
 def default_threshold(loss: str, labels_per_text: float) -> float:
@@ -54,6 +55,54 @@ def check_thresholds(threshold: Any, n_labels: int) -> np.ndarray:
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"threshold must lie between 0 and 1; got {threshold!r}.")
     return np.broadcast_to(values, (n_labels,)).copy()
+
+
+def resolve_thresholds(
+    threshold: Any,
+    *,
+    loss: str,
+    matrix: sparse.csr_matrix,
+    multilabel: bool,
+    min_labels: int = 0,
+    max_labels: int | None = None,
+) -> np.ndarray:
+    """Return the threshold of each label that the parameters of a decision mean.
+
+    Parameters
+    ----------
+    threshold : float, array-like of shape (k,) or "auto"
+    loss : str
+        Name of the loss, as resolved.
+    matrix : csr_matrix of shape (n, k)
+        0/1 labels of the training texts.
+    multilabel : bool
+        Whether a text may carry several labels.
+    min_labels : int, default=0
+        See `decide`.
+    max_labels : int or None, default=None
+        See `decide`.
+
+    Returns
+    -------
+    ndarray of shape (k,), dtype float64
+
+    Raises
+    ------
+    ValueError
+        If the parameters contradict each other, or have no meaning for one label per text.
+    """
+    automatic = isinstance(threshold, str)
+    if not multilabel and (not automatic or min_labels or max_labels is not None):
+        raise ValueError(
+            "threshold, min_labels and max_labels have no meaning for one label per text, where the "
+            "most probable class is predicted. Leave them at their defaults, or pass label sets."
+        )
+    if max_labels is not None and min_labels > max_labels:
+        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
+    if not automatic:
+        return check_thresholds(threshold, matrix.shape[1])
+    labelled = max(1, np.count_nonzero(np.diff(matrix.indptr)))
+    return np.full(matrix.shape[1], default_threshold(loss, matrix.nnz / labelled))
 
 
 def decide(

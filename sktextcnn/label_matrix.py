@@ -1,0 +1,112 @@
+"""A 0/1 matrix that remembers what its columns are called."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+class LabelMatrix(np.ndarray):
+    """0/1 matrix that remembers the names of its columns; see `as_label_matrix`.
+
+    Names survive what scikit-learn does to y: choosing rows, copying, pickling. Anything else
+    (choosing columns, transposing, concatenating, arithmetic) gives a plain array, since stale names
+    would be worse than none.
+
+    Attributes
+    ----------
+    label_names : ndarray of shape (k,)
+        Names of the columns.
+    """
+
+    label_names: np.ndarray | None
+
+    def __new__(cls, matrix: Any, label_names: Any) -> LabelMatrix:  # noqa: D102
+        self = np.array(matrix, dtype=np.int8).view(cls)
+        self.label_names = label_names
+        return self
+
+    def __array_finalize__(self, obj: Any) -> None:
+        self.label_names = None
+
+    def __getitem__(self, key: Any) -> Any:
+        plain = np.asarray(self)[key]
+        rows = key
+        if isinstance(key, tuple) and len(key) == 2 and _is_everything(key[1]):
+            rows = key[0]
+        chooses_rows = isinstance(rows, (slice, list)) or (
+            isinstance(rows, np.ndarray) and rows.ndim == 1
+        )
+        if chooses_rows and plain.ndim == 2 and self.label_names is not None:
+            return LabelMatrix(plain, self.label_names)
+        return plain
+
+    def copy(self, order: Any = "C") -> LabelMatrix:
+        """Return a copy with the same names."""
+        return LabelMatrix(np.asarray(self), self.label_names)
+
+    def __copy__(self) -> LabelMatrix:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> LabelMatrix:
+        return self.copy()
+
+    def __reduce__(self) -> tuple:
+        return LabelMatrix, (np.asarray(self), self.label_names)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return getattr(ufunc, method)(*map(_plain, inputs), **_plain(kwargs))
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return func(*_plain(args), **_plain(kwargs))
+
+    @property
+    def T(self) -> np.ndarray:  # type: ignore[override]  # noqa: N802
+        """Transposed plain array."""
+        return np.asarray(self).T
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, LabelMatrix):
+        return np.asarray(value)
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_plain, value))
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
+
+
+def _is_everything(key: Any) -> bool:
+    return key is Ellipsis or (isinstance(key, slice) and key == slice(None))
+
+
+def _forgets_names(name: str) -> Any:
+    def method(self: LabelMatrix, *args: Any, **kwargs: Any) -> Any:
+        return getattr(np.asarray(self), name)(*args, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = f"As `numpy.ndarray.{name}`, of the plain array."
+    return method
+
+
+for _name in (
+    "astype",
+    "flatten",
+    "ravel",
+    "repeat",
+    "reshape",
+    "squeeze",
+    "swapaxes",
+    "take",
+    "transpose",
+    "sum",
+    "mean",
+    "any",
+    "all",
+    "min",
+    "max",
+    "cumsum",
+    "diagonal",
+):
+    setattr(LabelMatrix, _name, _forgets_names(_name))

@@ -1,0 +1,30 @@
+"""How good decisions are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from sklearn.metrics import f1_score
+
+#: Metric name -> the average of scikit-learn's F1 that it stands for.
+F1_AVERAGES = {"f1_micro": "micro", "f1_macro": "macro"}
+
+
+def score_decisions(metric: str | Callable, truth: np.ndarray, decisions: np.ndarray) -> float:
+    """Measure decisions against the truth.
+
+    Parameters
+    ----------
+    metric : {"f1_micro", "f1_macro"} or callable
+        A callable gets `truth` and `decisions`.
+    truth, decisions : ndarray of shape (n, k) or (n,)
+        0/1, or codes for one label per text.
+
+    Returns
+    -------
+    float
+    """
+    if callable(metric):
+        return float(metric(truth, decisions))
+    return float(f1_score(truth, decisions, average=F1_AVERAGES[metric], zero_division=0))

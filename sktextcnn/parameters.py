@@ -1,0 +1,131 @@
+"""The parameters of the classifier: names, defaults and allowed values.
+
+What they mean is said once, in the docstring of `TextCNNClassifier`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from sktextcnn.metrics import F1_AVERAGES
+from sktextcnn.objective import LOSSES
+from sktextcnn.text import TOKEN_PATTERN
+
+
+class Parameters(BaseEstimator):
+    """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
+
+    _parameter_constraints: dict = {
+        "analyzer": [StrOptions({"word", "char"}), callable],
+        "lowercase": ["boolean"],
+        "strip_accents": [StrOptions({"unicode", "ascii"}), callable, None],
+        "token_pattern": [str],
+        "tokenizer": [callable, None],
+        "min_df": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="both"),
+        ],
+        "max_features": [Interval(Integral, 1, None, closed="left"), None],
+        "max_length": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "vocabulary": [Mapping, "array-like", set, frozenset, None],
+        "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "kernel_sizes": ["array-like"],
+        "filters": [Interval(Integral, 1, None, closed="left")],
+        "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
+        "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "classes": ["array-like", None],
+        "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"}), "array-like"],
+        "threshold_metric": [StrOptions({*F1_AVERAGES}), callable],
+        "min_labels": [Interval(Integral, 0, None, closed="left")],
+        "max_labels": [Interval(Integral, 1, None, closed="left"), None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "keras_callbacks": [callable, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        analyzer: str | Callable = "word",
+        lowercase: bool = True,
+        strip_accents: str | Callable | None = None,
+        token_pattern: str = TOKEN_PATTERN,
+        tokenizer: Callable | None = None,
+        min_df: int | float = 2,
+        max_features: int | None = 50_000,
+        max_length: int | str | None = "auto",
+        vocabulary: Any = None,
+        embedding_dim: int = 128,
+        kernel_sizes: Sequence[int] = (2, 3, 4),
+        filters: int = 128,
+        hidden_units: int | None = None,
+        embedding_dropout: float = 0.2,
+        dropout: float = 0.5,
+        loss: str = "auto",
+        class_weight: Any = None,
+        classes: Any = None,
+        optimizer: str = "adam",
+        learning_rate: float = 0.002,
+        batch_size: int = 64,
+        epochs: int = 20,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        threshold: Any = "auto",
+        threshold_metric: str | Callable = "f1_micro",
+        min_labels: int = 0,
+        max_labels: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+        warm_start: bool = False,
+        keras_callbacks: Callable | None = None,
+    ) -> None:
+        self.analyzer = analyzer
+        self.lowercase = lowercase
+        self.strip_accents = strip_accents
+        self.token_pattern = token_pattern
+        self.tokenizer = tokenizer
+        self.min_df = min_df
+        self.max_features = max_features
+        self.max_length = max_length
+        self.vocabulary = vocabulary
+        self.embedding_dim = embedding_dim
+        self.kernel_sizes = kernel_sizes
+        self.filters = filters
+        self.hidden_units = hidden_units
+        self.embedding_dropout = embedding_dropout
+        self.dropout = dropout
+        self.loss = loss
+        self.class_weight = class_weight
+        self.classes = classes
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.epochs = epochs
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.threshold = threshold
+        self.threshold_metric = threshold_metric
+        self.min_labels = min_labels
+        self.max_labels = max_labels
+        self.random_state = random_state
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.keras_callbacks = keras_callbacks
