@@ -99,9 +99,10 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Vectors of tokens that do not occur in a batch are left alone by all of them.
     learning_rate : float, default=0.002
         Step size.
-    batch_size : int, default=64
-        Texts per step.
-    epochs : int, default=20
+    batch_size : int or "auto", default="auto"
+        Texts per step. "auto": 1 in 64 of the training texts, at least 16 and at most 64 of them, so
+        that small collections, too, see many steps.
+    epochs : int, default=40
         Passes over the training texts; the most that early stopping allows.
     early_stopping : bool or "auto", default="auto"
         Hold `validation_fraction` of the texts out, stop when the `threshold_metric` of their
@@ -399,7 +400,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             learning_rate=self.learning_rate,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
-            batch_size=self.batch_size,
+            batch_size=_choose_batch_size(len(given.matrix.indptr) - 1)
+            if self.batch_size == "auto"
+            else self.batch_size,
             epochs=self.epochs,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
@@ -663,6 +666,10 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
+
+
+def _choose_batch_size(n: int) -> int:
+    return min(64, max(16, n // 64))
 
 
 def _name_of(metric: str | Callable) -> str:

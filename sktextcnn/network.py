@@ -17,6 +17,8 @@ only the winning window of each (text, filter) is touched. Tests hold the two ag
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -45,6 +47,22 @@ import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
 _require_tensorflow_backend()  # Keras' own configuration file may name a backend, too.
+
+
+def _share_cores() -> None:
+    """Let TensorFlow use no more threads in a joblib worker than joblib grants it.
+
+    A search with n_jobs=2 on two cores would otherwise run four threads on them. Threads can be set
+    only before TensorFlow starts; one that is running already is left alone.
+    """
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    if multiprocessing.current_process().name.startswith("LokyProcess") and granted.isdigit():
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(int(granted))
+            tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+_share_cores()
 
 Weights = dict[str, np.ndarray]
 
