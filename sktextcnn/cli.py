@@ -28,12 +28,13 @@ from sklearn.svm import LinearSVC
 from sktextcnn import __version__
 from sktextcnn.classifier import TextCNNClassifier
 from sktextcnn.datasets import load_news_tags
-from sktextcnn.labels import as_label_matrix, group_rows, is_missing
+from sktextcnn.labels import as_label_matrix, group_rows
 from sktextcnn.model_selection import hold_out
 from sktextcnn.text import TOKEN_PATTERN
 
 #: File name extension -> delimiter, or None for JSON Lines.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}
+EXTENSIONS = f"{', '.join(DELIMITERS)}, or one of them + .gz"
 KINDS = {
     "single": "one label per text",
     "multi": "several labels per text",
@@ -47,7 +48,6 @@ SENTENCES = (
     "I read the news",
     "I read machine learning news",
     "The minister opened a new stadium for the football team",
-    "Doctors warn that children eat too much sugar",
     "A start-up trains computers to forecast storms at sea",
 )
 
@@ -105,8 +105,7 @@ def read_rows(path: Path, text_column: str, label_column: str) -> list[Row]:
     name = path.name.lower()
     extension = Path(name.removesuffix(".gz")).suffix
     if extension not in DELIMITERS:
-        known = ", ".join(DELIMITERS)
-        raise ValueError(f"{path}: unknown extension {extension!r}; expected {known}, or .gz after it.")
+        raise ValueError(f"{path}: unknown extension {extension!r}; expected {EXTENSIONS}.")
     opener: Callable = gzip.open if name.endswith(".gz") else open
     limit = csv.field_size_limit(2**31 - 1)  # texts may be longer than its default
     try:
@@ -125,16 +124,14 @@ def _records(file: TextIO, delimiter: str | None) -> Iterator[tuple[int, dict]]:
         reader = csv.DictReader(file, delimiter=delimiter)
         for record in reader:
             if None in record:
-                raise ValueError(
-                    f"line {reader.line_num} has more fields than the header; quote its text."
-                )
+                raise ValueError(f"line {reader.line_num} has more fields than the header. Quote texts.")
             yield reader.line_num, record
         return
     for number, line in enumerate(file, 1):
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line, parse_constant=lambda _: None)  # NaN is a missing value
         except (ValueError, RecursionError) as error:
             raise ValueError(f"line {number} is not valid JSON: {error}.") from None
         if not isinstance(record, dict):
@@ -167,11 +164,11 @@ def _labels_of(value: Any, line: int) -> list[str] | str:
 
 
 def _label(value: Any, line: int) -> str:
-    if is_missing(value):
-        return ""
-    if not isinstance(value, (str, int, float)):
+    if value is None or isinstance(value, str):
+        return (value or "").strip()
+    if not isinstance(value, (int, float)):
         raise ValueError(f"line {line} has a {type(value).__name__} in the place of a label.")
-    return value.strip() if isinstance(value, str) else json.dumps(value)
+    return json.dumps(value)
 
 
 def interpret(rows: Sequence[Row], kind: str = "auto", sep: str = ",") -> Dataset:
@@ -224,7 +221,7 @@ def _recognise(rows: Sequence[Row], sets: Sequence[list[str]]) -> str:
 
 
 def _only_label(row: Row, kind: str) -> str:
-    labels = [row.labels] if isinstance(row.labels, str) else row.labels
+    labels = row.labels if isinstance(row.labels, list) else [row.labels]
     if len(labels) > 1:
         raise ValueError(f"line {row.line} has {len(labels)} labels; --kind {kind} takes one a row.")
     if kind == "single" and not any(labels):
@@ -258,8 +255,7 @@ def split(target: Any, test_size: float, seed: int) -> tuple[np.ndarray, np.ndar
     try:
         return hold_out(csr_matrix(np.asarray(target)), test_size, np.random.default_rng(seed))
     except ValueError:
-        counts = f"{len(target)} texts are too few for {target.shape[1]} labels"
-        raise ValueError(f"{counts}: each needs a text to learn from, and one must be left.") from None
+        raise ValueError(f"too few texts for {len(target.T)} labels: none is left to test on.") from None
 
 
 def evaluate(truth: np.ndarray, decisions: np.ndarray) -> tuple[list[float], np.ndarray]:
@@ -330,11 +326,12 @@ def format_labels(names: Sequence[Any], per_label: np.ndarray, support: np.ndarr
     -------
     list of str
     """
-    shown = np.argsort(-support, kind="stable")[:MAX_LABELS]
-    rows = [[names[i], *per_label[i], support[i]] for i in shown]
-    left = len(names) - len(shown)
-    more = [f"... and {left} labels with fewer texts"] if left else []
-    return format_table(["label", "precision", "recall", "F1", "support"], rows) + more
+    order = np.argsort(-support, kind="stable")
+    rows = [[names[i], *per_label[i], support[i]] for i in order[:MAX_LABELS]]
+    left = (
+        [f"... and {len(names) - len(rows)} labels with fewer texts"] if len(names) > len(rows) else []
+    )
+    return format_table(["label", "precision", "recall", "F1", "support"], rows) + left
 
 
 def format_tags(names: Sequence[Any], scores: np.ndarray, decided: np.ndarray) -> str:
@@ -395,8 +392,7 @@ def demo(args: argparse.Namespace) -> list[str]:
     names, target = data.target.label_names, np.asarray(data.target)
     train, test = split(target, args.test_size, args.seed)
     learned, held_out = ([data.texts[row] for row in rows] for rows in (train, test))
-    options = {} if args.epochs is None else {"epochs": args.epochs}
-    network = TextCNNClassifier(random_state=args.seed, verbose=1, **options)
+    network = TextCNNClassifier(epochs=args.epochs, random_state=args.seed, verbose=1)
     y = names[target[train].argmax(axis=1)] if data.single else data.target[train]
     with contextlib.redirect_stdout(sys.stderr):
         network.fit(learned, y)
@@ -432,9 +428,7 @@ def demo(args: argparse.Namespace) -> list[str]:
 
 def _load(args: argparse.Namespace) -> Dataset:
     if not 0 < args.test_size < 1 or args.seed < 0 or not args.sep:
-        raise ValueError(
-            "--test-size must lie between 0 and 1, --seed not be negative, --sep not empty."
-        )
+        raise ValueError("--test-size must be between 0 and 1, --seed 0 or more, --sep not empty.")
     if len({option is None for option in (args.data, args.text, args.labels)}) > 1:
         raise ValueError("--data FILE, --text COLUMN and --labels COLUMN go together.")
     if args.data:
@@ -458,14 +452,14 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sktextcnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     add = commands.add_parser("demo", help=about, description=about).add_argument
-    add("--data", type=Path, metavar="FILE", help=f"{', '.join(DELIMITERS)}, or one of them + .gz")
+    add("--data", type=Path, metavar="FILE", help=EXTENSIONS)
     add("--text", metavar="COLUMN", help="column of the texts")
-    add("--labels", metavar="COLUMN", help="column of the labels: a list, or a str")
-    add("--sep", default=",", help="what separates the labels in a str (default: a comma)")
+    add("--labels", metavar="COLUMN", help="column of the labels: a list, or one string")
+    add("--sep", default=",", help="what separates labels in a string (default: a comma)")
     add("--kind", choices=["auto", *KINDS], default="auto", help="what a row holds (default: auto)")
     add("--test-size", type=float, default=0.25, help="share of texts to hold out (default: 0.25)")
     add("--seed", type=int, default=0, help="of the split and the training (default: 0)")
-    add("--epochs", type=int, help="passes over the texts (default: the classifier's)")
+    add("--epochs", type=int, default=TextCNNClassifier().epochs, help="passes (default: %(default)s)")
     add("--tag", action="append", metavar="SENTENCE", help="a sentence to tag; may be repeated")
     return parser
 
@@ -494,6 +488,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     encoding = sys.stdout.encoding or "utf-8"
-    for line in lines:  # what the terminal cannot show is printed as an escape
-        print(line.encode(encoding, "backslashreplace").decode(encoding))
+    print("\n".join(lines).encode(encoding, "backslashreplace").decode(encoding))
     return 0

@@ -110,13 +110,15 @@ def _features(weights: Weights, ids: TokenIds) -> np.ndarray:
     width = matrix.shape[1] - max(sizes) + 1  # T
     tokens, local = np.unique(matrix, return_inverse=True)
     local = local.reshape(matrix.shape)
-    rows = weights["embedding"][tokens]  # (U, D)
+    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
+    # One product for the slices of all kernels; each slice owns F columns of it.
+    table = _multiply(weights["embedding"][tokens], np.concatenate(slices, axis=1))
+    columns = iter(np.split(table, len(slices), axis=1))  # (U, F) each
     features = []
     for size in sizes:
-        kernel = weights[f"convolution_{size}_kernel"]  # (size, D, F)
         windows: Any = 0
         for offset in range(size):
-            windows = windows + _multiply(rows, kernel[offset])[local[:, offset : offset + width]]
+            windows = windows + next(columns)[local[:, offset : offset + width]]
         beyond = np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]
         windows[beyond] = -np.inf  # (n, T, F)
         features.append(windows.max(axis=1) + weights[f"convolution_{size}_bias"])
