@@ -400,9 +400,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             learning_rate=self.learning_rate,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
-            batch_size=_choose_batch_size(len(given.matrix.indptr) - 1)
-            if self.batch_size == "auto"
-            else self.batch_size,
+            batch_size=_choose_batch_size(self.batch_size, given.matrix.shape[0]),
             epochs=self.epochs,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
@@ -668,8 +666,8 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         return tags
 
 
-def _choose_batch_size(n: int) -> int:
-    return min(64, max(16, n // 64))
+def _choose_batch_size(batch_size: int | str, n: int) -> int:
+    return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size
 
 
 def _name_of(metric: str | Callable) -> str:

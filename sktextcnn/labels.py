@@ -67,7 +67,7 @@ def read_labels(y: Any, classes: Any = None) -> Labels:
     fixed = None if classes is None else _check_classes(classes)
     if y is None:
         raise ValueError("y is None; a classifier needs one label, or a set of labels, per text.")
-    if isinstance(y, (str, bytes, Mapping)):
+    if isinstance(y, (str, bytes, Mapping)) and not sparse.issparse(y):  # dok_matrix is a dict
         raise TypeError(f"y is a single {type(y).__name__}; pass one entry per text.")
     if isinstance(y, LabelMatrix) and y.label_names is not None:
         return _named_matrix(sparse.csr_matrix(np.asarray(y)), y.label_names, fixed)
@@ -90,7 +90,7 @@ def read_labels(y: Any, classes: Any = None) -> Labels:
 def _as_list(y: Any) -> list:
     if isinstance(y, (set, frozenset)) or not isinstance(y, Iterable):
         raise TypeError(f"y is a {type(y).__name__}; pass a sequence with one entry per text.")
-    for name in ("to_list", "tolist"):
+    for name in ("tolist", "to_list"):
         if hasattr(y, name):
             return getattr(y, name)()
     return list(y)
@@ -256,7 +256,7 @@ def _refuse_column_of_names(y: np.ndarray) -> None:
 
 def _check_indicator(y: Any) -> sparse.csr_matrix:
     """Return a 0/1 matrix as int8 CSR, or name the first entry that is neither."""
-    entries: Any = sparse.csr_matrix(y) if sparse.issparse(y) else np.asarray(y)
+    entries: Any = sparse.csr_matrix(y, copy=True) if sparse.issparse(y) else np.asarray(y)
     values = entries.data if sparse.issparse(entries) else entries
     if values.dtype.kind == "O":
         try:

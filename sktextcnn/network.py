@@ -354,32 +354,36 @@ def build_network(
     """
     # float32 whatever the user's global dtype policy: results must not depend on it.
     kind = {"dtype": "float32"}
+    # Nothing is drawn: Keras would take default seeds from Python's global generator.
+    layer = {**kind, "kernel_initializer": "zeros"}
 
     # Layers
-    embedding = keras.layers.Embedding(*weights["embedding"].shape, name="embedding", **kind)
+    embedding = keras.layers.Embedding(
+        *weights["embedding"].shape, embeddings_initializer="zeros", name="embedding", **kind
+    )
     pad = keras.layers.ZeroPadding1D((0, max(kernel_sizes) - 1), **kind)
     convolutions = {
         size: keras.layers.Conv1D(
-            weights[f"convolution_{size}_bias"].size, size, name=f"convolution_{size}", **kind
+            weights[f"convolution_{size}_bias"].size, size, name=f"convolution_{size}", **layer
         )
         for size in sorted(kernel_sizes)
     }
-    output = keras.layers.Dense(weights["output_bias"].size, name="output", **kind)
+    output = keras.layers.Dense(weights["output_bias"].size, name="output", **layer)
     activation = keras.layers.Activation("softmax" if exclusive else "sigmoid", **kind)
 
     # Functional model
     ids = keras.Input((None,), dtype="int32", name="ids")
-    rows = pad(keras.layers.Dropout(embedding_dropout, **kind)(embedding(ids)))  # (n, T', D)
+    rows = pad(keras.layers.Dropout(embedding_dropout, seed=0, **kind)(embedding(ids)))  # (n, T', D)
     maxima = [
         WindowMaximum(size, **kind)(convolution(rows), ids) for size, convolution in convolutions.items()
     ]  # (n, F) each
     x = keras.layers.Concatenate(**kind)(maxima) if len(maxima) > 1 else maxima[0]
-    x = keras.layers.Dropout(dropout, **kind)(keras.layers.ReLU(**kind)(x))
+    x = keras.layers.Dropout(dropout, seed=0, **kind)(keras.layers.ReLU(**kind)(x))
     if "hidden_bias" in weights:
         hidden = keras.layers.Dense(
-            weights["hidden_bias"].size, activation="relu", name="hidden", **kind
+            weights["hidden_bias"].size, activation="relu", name="hidden", **layer
         )
-        x = keras.layers.Dropout(dropout, **kind)(hidden(x))
+        x = keras.layers.Dropout(dropout, seed=0, **kind)(hidden(x))
     model = keras.Model(ids, activation(output(x)), name="textcnn")
 
     # Weights

@@ -55,10 +55,10 @@ class TokenIds:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         return TokenIds(self.flat[np.repeat(starts, lengths) + within], offsets)
 
-    def truncated(self, max_length: int) -> TokenIds:
-        """Return every text cut after `max_length` tokens."""
+    def truncated(self, max_length: int | None) -> TokenIds:
+        """Return every text cut after `max_length` tokens, if that is not None."""
         lengths = self.lengths
-        if not len(lengths) or lengths.max() <= max_length:
+        if max_length is None or lengths.max(initial=0) <= max_length:
             return self
         within = np.arange(len(self.flat)) - np.repeat(self.offsets[:-1], lengths)
         return TokenIds(self.flat[within < max_length], _offsets(np.minimum(lengths, max_length)))

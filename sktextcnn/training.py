@@ -12,12 +12,7 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
-from scikeras.wrappers import BaseWrapper
-from scipy import sparse
-
+# isort: off  (network looks at Keras' backend, so it comes before Keras)
 from sktextcnn.network import (
     LOSSES,
     Weights,
@@ -26,7 +21,16 @@ from sktextcnn.network import (
     get_weights,
     set_weights,
 )
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scikeras.wrappers import BaseWrapper
+from scipy import sparse
+
 from sktextcnn.text import PADDING, TokenIds
+
+# isort: on
 
 #: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
 BATCHES_PER_SORT = 32
@@ -398,6 +402,7 @@ def _fit(
     callbacks: Sequence,
 ) -> tuple[State, dict[str, list[float]]]:
     run = _Run(state, examples, settings)
+    initial_rate = float(model.optimizer.learning_rate)  # rounded to the user's floatx
     history: dict[str, list[float]] = {"loss": [], "seconds": []}
     best_score, best_state, n_waited = -np.inf, None, 0
     keras_side = keras.callbacks.CallbackList([*callbacks], model=model, add_history=False)
@@ -407,7 +412,8 @@ def _fit(
         if on_epoch_begin is not None:
             on_epoch_begin(epoch)
         keras_side.on_epoch_begin(epoch)
-        run.rate = float(model.optimizer.learning_rate)
+        if float(model.optimizer.learning_rate) != initial_rate:  # a callback has set it
+            run.rate = float(model.optimizer.learning_rate)
         if callbacks:
             loss = run.run_epoch(lambda i, loss: keras_side.on_train_batch_end(i, {"loss": loss}))
         else:

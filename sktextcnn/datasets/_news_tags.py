@@ -21,7 +21,7 @@ Technology, Travel. The people, places and companies in them are invented.
 ============================  =====
 Texts                           722
 Tags                             12
-Tags per text, mean            1.84
+Tags per text, mean            1.85
 Texts per tag               103-121
 ============================  =====
 """
