@@ -12,7 +12,8 @@ from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
-# isort: off  (network looks at Keras' backend, so it comes before Keras)
+# Network looks at Keras' backend, so it comes before Keras.
+# isort: off
 from sktextcnn.network import (
     LOSSES,
     Weights,
@@ -412,8 +413,8 @@ def _fit(
         if on_epoch_begin is not None:
             on_epoch_begin(epoch)
         keras_side.on_epoch_begin(epoch)
-        if float(model.optimizer.learning_rate) != initial_rate:  # a callback has set it
-            run.rate = float(model.optimizer.learning_rate)
+        rate = float(model.optimizer.learning_rate)  # a callback may have set it
+        run.rate = settings.learning_rate if rate == initial_rate else rate
         if callbacks:
             loss = run.run_epoch(lambda i, loss: keras_side.on_train_batch_end(i, {"loss": loss}))
         else:
