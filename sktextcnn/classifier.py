@@ -345,7 +345,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             inference.check_shapes(
                 self.weights_,
                 embedding_dim=self.embedding_dim,
-                kernel_sizes=tuple(sorted(self.kernel_sizes)),
+                kernel_sizes=_check_kernel_sizes(self.kernel_sizes),
                 filters=self.filters,
                 hidden_units=self.hidden_units,
             )
@@ -467,6 +467,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         fitted = {**fixed, "weights_": state.weights, "history_": history, "n_epochs_": state.epoch}
         if keep_optimizer:
             fitted["optimizer_state_"] = {
+                "optimizer": state.optimizer,
                 "slots": state.slots,
                 "step": state.step,
                 "epoch": state.epoch,
@@ -675,11 +676,11 @@ def _name_of(metric: str | Callable) -> str:
 
 
 def _check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
-    sizes = np.asarray(kernel_sizes)
-    if sizes.ndim != 1 or not sizes.size or sizes.dtype.kind not in "iu" or sizes.min() < 1:
+    sizes = [*kernel_sizes]
+    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r}; expected one or more widths in tokens, such as (2, 3, 4)."
         )
-    if len(set(sizes.tolist())) < len(sizes):
+    if len(set(sizes)) < len(sizes):
         raise ValueError(f"kernel_sizes={kernel_sizes!r} names a width more than once.")
-    return tuple(sorted(sizes.tolist()))
+    return tuple(sorted(map(int, sizes)))

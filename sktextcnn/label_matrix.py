@@ -50,7 +50,18 @@ class LabelMatrix(np.ndarray):
         return self.copy()
 
     def __deepcopy__(self, memo: Any) -> LabelMatrix:
-        return self.copy()
+        names = None if self.label_names is None else self.label_names.copy()
+        return LabelMatrix(np.asarray(self), names)
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """Sort in place, and forget the names."""
+        np.asarray(self).sort(*args, **kwargs)
+        self.label_names = None
+
+    def partition(self, *args: Any, **kwargs: Any) -> None:
+        """Partition in place, and forget the names."""
+        np.asarray(self).partition(*args, **kwargs)
+        self.label_names = None
 
     def __reduce__(self) -> tuple:
         return LabelMatrix, (np.asarray(self), self.label_names)

@@ -64,20 +64,23 @@ def read_labels(y: Any, classes: Any = None) -> Labels:
     TypeError
         If `y` or one of its rows is of a type that has no meaning as labels.
     """
-    fixed = None if classes is None else _check_classes(classes)
+    return _read(y, None if classes is None else _check_classes(classes, "classes"))
+
+
+def _read(y: Any, fixed: np.ndarray | None) -> Labels:
     if y is None:
         raise ValueError("y is None; a classifier needs one label, or a set of labels, per text.")
     if isinstance(y, (str, bytes, Mapping)) and not sparse.issparse(y):  # dok_matrix is a dict
         raise TypeError(f"y is a single {type(y).__name__}; pass one entry per text.")
     if isinstance(y, LabelMatrix) and y.label_names is not None:
-        return _named_matrix(sparse.csr_matrix(np.asarray(y)), y.label_names, fixed)
+        return _named_matrix(_check_indicator(np.asarray(y)), y.label_names.copy(), fixed)
     if sparse.issparse(y):
         return _unnamed_matrix(_check_indicator(y), fixed, sparse_input=True)
     if hasattr(y, "columns") and getattr(y, "ndim", 2) == 2:
         frame = y.to_numpy()
         if frame.dtype.kind == "O":
             _refuse_column_of_names(frame)
-        names = _names([*y.columns])
+        names = _check_classes([*y.columns], "the header of y")
         return _named_matrix(_check_indicator(frame), names, fixed)
     if isinstance(y, np.ndarray) and y.ndim != 1:
         if y.ndim != 2:
@@ -132,20 +135,20 @@ def _read_single(rows: list, fixed: np.ndarray | None) -> Labels:
     kinds = {isinstance(label, str) for label in rows}
     if len(kinds) > 1:
         raise TypeError("y mixes str labels with numbers; use one type for all labels.")
-    values = np.asarray(rows)
-    if values.dtype.kind == "f" and not (values == np.floor(values)).all():
-        raise ValueError(
-            f"y holds {values[values != np.floor(values)][0]}, a continuous value; expected labels."
-        )
-    classes = np.unique(values) if fixed is None else np.asarray(fixed.tolist())
-    known = {label: column for column, label in enumerate(classes.tolist())}
-    columns = np.array([known.get(label, -1) for label in values.tolist()])
+    labels = [label.item() if isinstance(label, np.generic) else label for label in rows]
+    for position, label in enumerate(labels):
+        if isinstance(label, float) and not label.is_integer():
+            raise ValueError(f"y[{position}] is {label}, a continuous value; expected labels.")
+    classes = _names(sorted(set(labels))) if fixed is None else fixed
+    column_of = {label: column for column, label in enumerate(classes.tolist())}
+    columns = np.array([column_of.get(label, -1) for label in labels])
     if (columns < 0).any():
-        raise _unknown_label(values[np.argmin(columns)].item(), int(np.argmin(columns)), classes)
+        position = int(np.argmin(columns))
+        raise _unknown_label(labels[position], f"y[{position}]", classes)
     if len(classes) < 2:
         raise ValueError(
-            f"y holds a single class, {classes[0]!r}; a classifier needs at least two. If texts carry "
-            "sets of labels, pass them as lists: ['news'] rather than 'news'."
+            f"y holds a single class, {classes.tolist()[0]!r}; a classifier needs at least two. If "
+            "texts carry sets of labels, pass them as lists: ['news'] rather than 'news'."
         )
     return Labels(_matrix_of(columns, len(classes)), classes, multilabel=False)
 
@@ -203,7 +206,7 @@ def _read_sets(sets: list[list[Hashable]], fixed: np.ndarray | None) -> Labels:
         if unknown:
             position = next(i for i, labels in enumerate(sets) if unknown.intersection(labels))
             label = next(label for label in sets[position] if label in unknown)
-            raise _unknown_label(label, position, fixed)
+            raise _unknown_label(label, f"y[{position}]", fixed)
     binarizer = MultiLabelBinarizer(
         classes=None if fixed is None else fixed.tolist(), sparse_output=True
     )
@@ -271,9 +274,12 @@ def _check_indicator(y: Any) -> sparse.csr_matrix:
     wrong = (values != 0) & (values != 1)
     if wrong.any():
         first = np.argwhere(wrong)[0]
-        where = f"y[{first[0]}, {first[1]}]" if len(first) == 2 else "y"
+        value = values[tuple(first)]
+        if sparse.issparse(entries):
+            places = entries.tocoo()
+            first = (places.row[first[0]], places.col[first[0]])
         raise ValueError(
-            f"{where} is {values[tuple(first)]}; a matrix y must hold 0 and 1 only. For one label "
+            f"y[{first[0]}, {first[1]}] is {value}; a matrix y must hold 0 and 1 only. For one label "
             "per text pass a 1-D y."
         )
     matrix = sparse.csr_matrix(entries)
@@ -282,29 +288,36 @@ def _check_indicator(y: Any) -> sparse.csr_matrix:
     )
 
 
-def _check_classes(classes: Any) -> np.ndarray:
-    if isinstance(classes, str):
-        raise TypeError("classes is a single str; pass a list of labels.")
-    values = _names(_as_list(classes))
-    if not len(values):
-        raise ValueError("classes is empty; pass at least one label, or None.")
+def _check_classes(classes: Any, name: str) -> np.ndarray:
+    """Return the labels of a fixed label space, or say what is wrong with `name`."""
+    if isinstance(classes, (str, bytes, Mapping, set, frozenset)) or not isinstance(classes, Iterable):
+        raise TypeError(f"{name} is a {type(classes).__name__}; pass a list of labels, in order.")
+    labels = _as_list(classes)
+    if not labels:
+        raise ValueError(f"{name} is empty; pass at least one label, or None.")
+    if len({isinstance(label, str) for label in labels}) > 1:
+        raise TypeError(f"{name} mixes str labels with numbers; use one type for all labels.")
     seen = set()
-    for label in values.tolist():
+    for label in labels:
         if label in seen:
-            raise ValueError(f"classes holds {label!r} more than once.")
+            raise ValueError(f"{name} holds {label!r} more than once.")
         seen.add(label)
-    return values
+    return _names(labels)
 
 
-def _names(values: Sequence) -> np.ndarray:
-    """Return labels as an array of their own type: numbers as numbers, str as objects."""
-    array = np.asarray(values)
-    return array if array.dtype.kind in "biuf" else np.array([*values], dtype=object)
+def _names(labels: Sequence) -> np.ndarray:
+    """Return labels as an array of their own type: numbers as numbers, all else as objects."""
+    array = np.asarray(labels)
+    if array.dtype.kind in "biu" or all(isinstance(label, float) for label in labels):
+        return array
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
 
 
-def _unknown_label(label: Any, position: int, classes: np.ndarray) -> ValueError:
+def _unknown_label(label: Any, where: str, classes: np.ndarray) -> ValueError:
     return ValueError(
-        f"y[{position}] holds {label!r}, which is not among classes={_shown(classes)}. Add it to "
+        f"{where} holds {label!r}, which is not among classes={_shown(classes)}. Add it to "
         "classes, or leave it out."
     )
 
@@ -336,9 +349,9 @@ def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:
     ValueError
         If `y` is not valid, or a matrix without names that has another number of columns.
     """
-    known = _check_classes(classes).tolist()
-    unseen = sorted(_labels_in(y).difference(known), key=str)
-    labels = read_labels(y, [*known, *unseen])
+    known = _names([*classes])
+    unseen = sorted(_labels_in(y).difference(known.tolist()), key=str)
+    labels = _read(y, _names([*known.tolist(), *unseen]))
     matrix = labels.matrix.tocsc()
     n_unseen = np.asarray(matrix[:, len(known) :].sum(axis=1)).ravel()
     within = sparse.csr_matrix(matrix[:, : len(known)])
@@ -442,21 +455,31 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
     >>> Y.label_names.tolist(), Y.tolist()
     (['Child', 'Data Science', 'Reporter'], [[1, 0, 1], [0, 1, 0]])
     """
+    if isinstance(texts, str):
+        raise TypeError("texts is a single str; pass a list with one text per tag.")
     rows, labels = _as_list(texts), _as_list(tags)
     if len(rows) != len(labels):
         raise ValueError(f"texts has {len(rows)} rows and tags {len(labels)}; expected one tag a row.")
+    fixed = None if classes is None else _check_classes(classes, "classes")
     grouped: dict[str, set] = {}
     for position, (text, label) in enumerate(zip(rows, labels, strict=True)):
         if not isinstance(text, str):
             raise TypeError(f"texts[{position}] is of type {type(text).__name__}; expected a str.")
+        present = grouped.setdefault(text, set())
+        if is_missing(label):
+            continue
         if _is_set(label):
             raise ValueError(
                 f"tags[{position}] is a {type(label).__name__}; group_rows takes one tag a row. Label "
                 "sets can be passed to fit as they are."
             )
-        present = grouped.setdefault(text, set())
-        if not is_missing(label):
-            present.add(label)
+        if not isinstance(label, (str, int, float, np.generic)):
+            raise TypeError(
+                f"tags[{position}] is of type {type(label).__name__}; expected a str or int."
+            )
+        if fixed is not None and label not in fixed.tolist():
+            raise _unknown_label(label, f"tags[{position}]", fixed)
+        present.add(label)
     return [*grouped], as_label_matrix([*grouped.values()], classes)
 
 
@@ -482,6 +505,6 @@ def warn_if_repeated(texts: Sequence[str], labels: Labels) -> None:
                 "text, so the classes compete. If a text may have several labels, use "
                 "fit(*sktextcnn.group_rows(X, y)).",
                 UserWarning,
-                stacklevel=4,
+                stacklevel=5,  # the caller of fit, past scikit-learn's wrapper,
             )
             return

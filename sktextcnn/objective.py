@@ -130,7 +130,9 @@ def label_weights(
             raise ValueError(
                 f"class_weight names {label!r}, which is not among the labels {classes.tolist()}."
             )
-        if not weight >= 0:
-            raise ValueError(f"class_weight of {label!r} is {weight}; it must not be negative.")
+        if not (np.isfinite(weight) and weight >= 0):
+            raise ValueError(
+                f"class_weight of {label!r} is {weight}; it must not be negative or infinite."
+            )
         weights[0, column_of[label]] = weight
     return weights

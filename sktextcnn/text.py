@@ -12,6 +12,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -138,7 +139,8 @@ def check_texts(X: Any) -> list[str]:
 
 
 def _not_a_text(position: int, value: Any) -> str:
-    if value is None or value != value or type(value).__name__ == "NAType":
+    missing = value is None or type(value).__name__ in ("NAType", "NaTType")
+    if missing or (isinstance(value, (float, np.floating)) and value != value):
         return (
             f"X[{position}] is {value}; every text must be a str. "
             "Fill missing texts with '' or drop the rows."
@@ -194,11 +196,11 @@ def build_tokenizer(
     ['well', '-', 'made', ',', 'in', 'c', '#', '!']
     """
     if callable(analyzer):
-        return analyzer
+        return partial(_tokens_from, analyzer)
     if analyzer == "char":
         split: Tokenize = list
     elif tokenizer is not None:
-        split = tokenizer
+        split = partial(_tokens_from, tokenizer)
     else:
         try:
             pattern = re.compile(token_pattern)
@@ -224,6 +226,11 @@ def build_tokenizer(
         return split(text)
 
     return tokenize
+
+
+def _tokens_from(function: Callable[[str], Iterable[str]], text: str) -> Sequence[str]:
+    tokens = function(text)
+    return tokens if isinstance(tokens, Sequence) else list(tokens)  # it may yield them
 
 
 def _strip_unicode(text: str) -> str:
@@ -348,12 +355,12 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
     if isinstance(vocabulary, str):
         raise TypeError("vocabulary is a single str; pass a list of tokens or a dict.")
     if isinstance(vocabulary, Mapping):
-        result = {token: int(position) for token, position in vocabulary.items()}
-        if sorted(result.values()) != list(range(len(result))):
+        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
             raise ValueError(
-                f"vocabulary must number its {len(result)} tokens 0 to {len(result) - 1}, "
+                f"vocabulary must number its {len(vocabulary)} tokens 0 to {len(vocabulary) - 1}, "
                 "each number once."
             )
+        result = {token: int(position) for token, position in vocabulary.items()}
     else:
         tokens = sorted(vocabulary) if isinstance(vocabulary, (set, frozenset)) else [*vocabulary]
         result = {token: position for position, token in enumerate(tokens)}

@@ -75,12 +75,15 @@ class State:
         Batches seen so far.
     epoch : int
         Passes over the data so far.
+    optimizer : str
+        The one that `slots` belong to; another one starts without.
     """
 
     weights: Weights
     slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
+    optimizer: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,7 +229,7 @@ class _Run:
         start = 0.1 if settings.optimizer == "adagrad" else 0.0
         slots = {
             name: [np.array(s) for s in state.slots[name]]
-            if name in state.slots
+            if name in state.slots and state.optimizer == settings.optimizer
             else [np.full_like(weight, start) for _ in range(n_slots)]
             for name, weight in state.weights.items()
         }
@@ -252,7 +255,7 @@ class _Run:
         """Return a copy of all that is needed to go on later."""
         slots = {name: [np.array(s) for s in slots] for name, slots in self.slots.items()}
         slots["embedding"] = [slot.copy() for slot in self.embedding_slots]
-        return State(self.weights(), slots, self.step, self.epoch)
+        return State(self.weights(), slots, self.step, self.epoch, self.settings.optimizer)
 
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Go on from other weights of the same shapes."""
@@ -288,18 +291,11 @@ class _Run:
             slot[tokens] = values.numpy()
         return float(loss)
 
-    def run_epoch(self, on_batch: Callable[[int, float], None] | None = None) -> float:
-        """Pass over all texts once; return the mean loss of a text."""
-        lengths = self.examples.ids.lengths
+    def batches(self) -> Iterator[np.ndarray]:
+        """Yield the rows of each batch of the next epoch."""
         rng = np.random.default_rng([self.settings.seed, self.epoch])
-        total = 0.0
-        for number, rows in enumerate(_batches(lengths, self.settings.batch_size, rng)):
-            loss = self.run_batch(rows)
-            total += loss
-            if on_batch is not None:
-                on_batch(number, loss / len(rows))
+        yield from _batches(self.examples.ids.lengths, self.settings.batch_size, rng)
         self.epoch += 1
-        return total / len(lengths)
 
 
 class _Engine(BaseWrapper):
@@ -378,13 +374,24 @@ def train(
         n_iter_no_change=n_iter_no_change,
         on_epoch_begin=on_epoch_begin,
         on_epoch_end=on_epoch_end,
-        callbacks=[] if keras_callbacks is None else keras_callbacks(),
+        callbacks=[] if keras_callbacks is None else _check_callbacks(keras_callbacks()),
     )
     engine = _Engine(model=build, random_state=None, verbose=0)
     # The engine sees one number per text: token ids and labels stay in their compact forms.
     placeholder = np.zeros((len(examples.ids), 1), np.float32)
     engine.fit(placeholder, placeholder, fit=fit)
     return engine.result_
+
+
+def _check_callbacks(callbacks: Any) -> Sequence:
+    if not isinstance(callbacks, (list, tuple)) or not all(
+        isinstance(callback, keras.callbacks.Callback) for callback in callbacks
+    ):
+        raise TypeError(
+            f"keras_callbacks() returned {callbacks!r}; expected a list of keras.callbacks.Callback "
+            "instances."
+        )
+    return callbacks
 
 
 _KERAS_LOSSES = ("binary_crossentropy", "kl_divergence", "categorical_crossentropy")
@@ -403,22 +410,33 @@ def _fit(
     callbacks: Sequence,
 ) -> tuple[State, dict[str, list[float]]]:
     run = _Run(state, examples, settings)
-    initial_rate = float(model.optimizer.learning_rate)  # rounded to the user's floatx
     history: dict[str, list[float]] = {"loss": [], "seconds": []}
     best_score, best_state, n_waited = -np.inf, None, 0
-    keras_side = keras.callbacks.CallbackList([*callbacks], model=model, add_history=False)
+    initial_rate = float(model.optimizer.learning_rate)  # rounded to the user's floatx
+    keras_side = keras.callbacks.CallbackList(
+        [*callbacks], model=model, add_history=False, epochs=settings.epochs, verbose=0
+    )
     keras_side.on_train_begin()
     for epoch in range(settings.epochs):
         started = perf_counter()
         if on_epoch_begin is not None:
             on_epoch_begin(epoch)
         keras_side.on_epoch_begin(epoch)
-        rate = float(model.optimizer.learning_rate)  # a callback may have set it
-        run.rate = settings.learning_rate if rate == initial_rate else rate
         if callbacks:
-            loss = run.run_epoch(lambda i, loss: keras_side.on_train_batch_end(i, {"loss": loss}))
-        else:
-            loss = run.run_epoch()
+            run.set_weights(get_weights(model))  # a callback may have set others
+        total, n_seen = 0.0, 0
+        for number, rows in enumerate(run.batches()):
+            if callbacks:
+                keras_side.on_train_batch_begin(number)
+                rate = float(model.optimizer.learning_rate)
+                run.rate = settings.learning_rate if rate == initial_rate else rate
+            batch_loss = run.run_batch(rows)
+            total, n_seen = total + batch_loss, n_seen + len(rows)
+            if callbacks:
+                keras_side.on_train_batch_end(number, {"loss": batch_loss / len(rows)})
+                if model.stop_training:
+                    break
+        loss = total / n_seen
         logs = {"loss": loss}
         if validate is not None:
             logs["validation_score"] = validate(run.weights())
@@ -430,9 +448,11 @@ def _fit(
         keras_side.on_epoch_end(epoch, dict(logs))
         stop = on_epoch_end is not None and on_epoch_end(epoch, logs, run.weights)
         if validate is not None:
-            if logs["validation_score"] > best_score:
-                best_score, best_state, n_waited = logs["validation_score"], run.state(), 0
-            elif best_score > 0:  # a network that predicts nothing yet is only starting
+            score = logs["validation_score"]
+            # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
+            if score > best_score or score == best_score == 0:
+                best_score, best_state, n_waited = score, run.state(), 0
+            else:
                 n_waited += 1
             stop = stop or n_waited >= n_iter_no_change
         if stop or model.stop_training:
@@ -463,5 +483,5 @@ def train_on_batch(state: State, examples: Examples, settings: Settings) -> tupl
         Mean loss of a text.
     """
     run = _Run(state, examples, settings)
-    loss = run.run_epoch()
-    return run.state(), loss
+    losses = [run.run_batch(rows) for rows in run.batches()]
+    return run.state(), sum(losses) / len(examples.ids)

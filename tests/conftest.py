@@ -1,0 +1,36 @@
+"""Fixtures for all tests: a corpus small enough to fit in no time."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("sktextcnn", deadline=None, max_examples=40, derandomize=True, database=None)
+settings.load_profile("sktextcnn")
+
+_ROWS = [
+    ("the match ended in a draw", ["sport"]),
+    ("a late goal won the match", ["sport"]),
+    ("parliament votes on the budget", ["politics"]),
+    ("the minister resigns at last", ["politics"]),
+    ("the minister opens the match", ["politics", "sport"]),
+    ("rain is expected all week", ["weather"]),
+    ("storm delays the late match", ["sport", "weather"]),
+    ("budget for storm damage approved", ["politics", "weather"]),
+    ("the team signs a goalkeeper", ["sport"]),
+    ("snow closes parliament", ["politics", "weather"]),
+    ("sunny until the weekend", ["weather"]),
+    ("nothing happened today", []),
+]
+
+
+@pytest.fixture
+def texts() -> list[str]:
+    """Twelve texts; a fresh list for every test."""
+    return [text for text, _ in _ROWS]
+
+
+@pytest.fixture
+def tags() -> list[list[str]]:
+    """The label sets of `texts`: three labels, one text without any."""
+    return [list(labels) for _, labels in _ROWS]

@@ -1,0 +1,336 @@
+"""Prediction: scores that depend on the text alone, in NumPy alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import special
+
+from sktextcnn import TextCNNClassifier, inference
+from sktextcnn.text import TokenIds
+
+WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
+WORDS += ["votes", "on", "budget", "minister"]
+
+
+def tiny(**params):
+    defaults = {"min_df": 1, "embedding_dim": 8, "filters": 4, "kernel_sizes": (1, 3), "epochs": 1}
+    return TextCNNClassifier(**{**defaults, "random_state": 0, **params})
+
+
+def draw_weights(seed, *, n_rows, dim, filters, kernel_sizes, n_labels, hidden=None):
+    """Weights as a fit would leave them, without a fit."""
+    rng = np.random.default_rng(seed)
+
+    def draw(*shape):
+        return rng.normal(0, 0.3, shape).astype(np.float32)
+
+    weights = {"embedding": draw(n_rows, dim)}
+    weights["embedding"][0] = 0.0
+    for size in kernel_sizes:
+        weights[f"convolution_{size}_kernel"] = draw(size, dim, filters)
+        weights[f"convolution_{size}_bias"] = draw(filters)
+    n_features = filters * len(kernel_sizes)
+    if hidden:
+        weights["hidden_kernel"], weights["hidden_bias"] = draw(n_features, hidden), draw(hidden)
+        n_features = hidden
+    weights["output_kernel"], weights["output_bias"] = draw(n_features, n_labels), draw(n_labels)
+    return weights
+
+
+def draw_ids(rng, lengths, n_rows):
+    """Texts of these lengths, frequent ids more likely than others."""
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    share = 1.0 / np.arange(1, n_rows)
+    ids = rng.choice(np.arange(1, n_rows), offsets[-1], p=share / share.sum())
+    return TokenIds(ids.astype(np.int32), offsets.astype(np.int64))
+
+
+def one_by_one(weights, ids):
+    return np.concatenate(
+        [inference.compute_logits(weights, ids.take(np.array([row]))) for row in range(len(ids))]
+    )
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    texts = [" ".join(WORDS[i : i + 4]) for i in range(len(WORDS))]
+    return tiny(hidden_units=5).fit(texts, [["x"], ["y", "z"]] * 7)
+
+
+# -- what is computed --------------------------------------------------------------------------------
+
+
+def plain_logits(weights, ids):
+    """Text by text and window by window, in float64."""
+    w = {name: weight.astype(np.float64) for name, weight in weights.items()}
+    rows = []
+    for i in range(len(ids)):
+        tokens = ids.flat[ids.offsets[i] : ids.offsets[i + 1]]
+        features = []
+        for size in inference.kernel_sizes_of(weights):
+            padded = np.concatenate([w["embedding"][tokens], np.zeros((size, w["embedding"].shape[1]))])
+            kernel = w[f"convolution_{size}_kernel"]
+            windows = [
+                np.einsum("jd,jdf->f", padded[t : t + size], kernel)
+                for t in range(max(len(tokens) - size + 1, 1))
+            ]
+            features.append(np.max(windows, axis=0) + w[f"convolution_{size}_bias"])
+        x = np.maximum(np.concatenate(features), 0)
+        if "hidden_kernel" in w:
+            x = np.maximum(x @ w["hidden_kernel"] + w["hidden_bias"], 0)
+        rows.append(x @ w["output_kernel"] + w["output_bias"])
+    return np.array(rows)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3, unique=True),
+    dim=st.integers(1, 9),
+    filters=st.integers(1, 9),
+    n_labels=st.integers(1, 5),
+    hidden=st.none() | st.integers(1, 5),
+    lengths=st.lists(st.integers(0, 12), min_size=1, max_size=8),
+)
+def test_logits_match_the_plain_computation(seed, kernel_sizes, dim, filters, n_labels, hidden, lengths):
+    weights = draw_weights(
+        seed,
+        n_rows=20,
+        dim=dim,
+        filters=filters,
+        kernel_sizes=kernel_sizes,
+        n_labels=n_labels,
+        hidden=hidden,
+    )
+    ids = draw_ids(np.random.default_rng(seed), lengths, 20)
+    logits = inference.compute_logits(weights, ids)
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, plain_logits(weights, ids), atol=1e-5)
+
+
+def test_kernel_sizes_are_read_off_the_weights():
+    weights = draw_weights(0, n_rows=5, dim=7, filters=3, n_labels=2, kernel_sizes=(11, 4), hidden=6)
+    assert inference.kernel_sizes_of(weights) == [4, 11]
+
+
+# -- a text's scores do not depend on its neighbours -------------------------------------------------
+
+texts = st.lists(st.sampled_from([*WORDS, "zebra"]), max_size=12).map(" ".join)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(st.data())
+def test_scores_do_not_depend_on_the_batch_nor_its_order(fitted, data):
+    batch = data.draw(st.lists(texts, min_size=1, max_size=12), label="batch")
+    neighbour = " ".join(WORDS * data.draw(st.integers(0, 5), label="length of a neighbour"))
+    order = data.draw(st.permutations(range(len(batch))), label="order")
+    scores = fitted.decision_function(batch)
+    assert scores.shape == (len(batch), 3)
+    shuffled = fitted.decision_function([neighbour, *[batch[i] for i in order]])
+    np.testing.assert_array_equal(shuffled[1:], scores[order])
+    for text, row in zip(batch, scores, strict=True):
+        np.testing.assert_array_equal(fitted.decision_function([text]), row[None])
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True),
+    dim=st.integers(1, 70),
+    filters=st.integers(1, 70),
+    n_labels=st.integers(1, 70),
+    hidden=st.none() | st.integers(1, 70),
+)
+def test_scores_do_not_depend_on_neighbours_whatever_the_sizes(
+    seed, kernel_sizes, dim, filters, n_labels, hidden
+):
+    """One filter, one label, odd sizes: where BLAS takes its other paths."""
+    weights = draw_weights(
+        seed,
+        n_rows=200,
+        dim=dim,
+        filters=filters,
+        kernel_sizes=kernel_sizes,
+        n_labels=n_labels,
+        hidden=hidden,
+    )
+    rng = np.random.default_rng(seed)
+    ids = draw_ids(rng, rng.integers(0, 30, 70), 200)
+    together = inference.compute_logits(weights, ids)
+    order = rng.permutation(len(ids))
+    np.testing.assert_array_equal(inference.compute_logits(weights, ids.take(order)), together[order])
+    few = rng.choice(len(ids), 12, replace=False)
+    np.testing.assert_array_equal(one_by_one(weights, ids.take(few)), together[few])
+
+
+@pytest.fixture(scope="module")
+def realistic():
+    """Weights of usual sizes, and 400 texts of 0 to 400 tokens."""
+    rng = np.random.default_rng(0)
+    weights = draw_weights(1, n_rows=3000, dim=128, filters=128, kernel_sizes=(2, 3, 4), n_labels=90)
+    lengths = np.minimum(rng.geometric(0.03, 400) - 1, 400)
+    lengths[:10] = 0
+    lengths[-1] = 400
+    return weights, draw_ids(rng, rng.permutation(lengths), 3000)
+
+
+def test_scores_do_not_depend_on_neighbours_at_usual_sizes(realistic):
+    weights, ids = realistic
+    together = inference.compute_logits(weights, ids)
+    rng = np.random.default_rng(2)
+    order = rng.permutation(len(ids))
+    np.testing.assert_array_equal(inference.compute_logits(weights, ids.take(order)), together[order])
+    shortest, longest = ids.lengths.argmin(), ids.lengths.argmax()
+    few = [shortest, longest, *rng.choice(len(ids), 20, replace=False)]
+    np.testing.assert_array_equal(one_by_one(weights, ids.take(np.array(few))), together[few])
+    for size in (2, 63, 64, 65):
+        rows = rng.choice(len(ids), size, replace=False)
+        np.testing.assert_array_equal(inference.compute_logits(weights, ids.take(rows)), together[rows])
+
+
+@pytest.mark.parametrize("limit", [1, 7, 100, 10**9])
+def test_the_size_of_chunks_changes_nothing(realistic, monkeypatch, limit):
+    weights, ids = realistic
+    ids = ids.take(np.arange(25))
+    expected = inference.compute_logits(weights, ids)
+    monkeypatch.setattr(inference, "TOKENS_PER_CHUNK", limit)
+    np.testing.assert_array_equal(inference.compute_logits(weights, ids), expected)
+
+
+def test_chunks_are_bounded(realistic, monkeypatch):
+    """What is looked up at once does not grow with the number of texts."""
+    weights, ids = realistic
+    sizes = []
+    plain = TokenIds.padded
+
+    def padded(self, extra):
+        matrix = plain(self, extra)
+        sizes.append(len(matrix) * (matrix.shape[1] - extra))
+        return matrix
+
+    monkeypatch.setattr(TokenIds, "padded", padded)
+    monkeypatch.setattr(inference, "TOKENS_PER_CHUNK", 500)
+    inference.compute_logits(weights, ids.take(np.arange(25)))
+    assert len(sizes) > 1
+    assert max(sizes) <= 500
+
+
+def test_threads_do_not_disturb_each_other(realistic):
+    weights, ids = realistic
+    rng = np.random.default_rng(3)
+    parts = [rng.choice(100, 8, replace=False) for _ in range(16)]
+    expected = inference.compute_logits(weights, ids.take(np.arange(100)))
+    with ThreadPoolExecutor(8) as pool:
+        results = pool.map(lambda rows: inference.compute_logits(weights, ids.take(rows)), parts)
+        for rows, found in zip(parts, results, strict=True):
+            np.testing.assert_array_equal(found, expected[rows])
+
+
+def test_unusual_texts_are_ordinary_rows(fitted):
+    odd = ["", " ", "zebra", "match", "match " * 5000, "\x00", "\ud800", "🎉 match", "مرحبا"]
+    scores = fitted.decision_function(odd)
+    assert scores.shape == (len(odd), 3)
+    assert np.isfinite(scores).all()
+    np.testing.assert_array_equal(scores[0], scores[1])
+    # Beyond max_length_ a text is cut.
+    cut = fitted.decision_function(["match " * fitted.max_length_])
+    np.testing.assert_array_equal(cut[0], scores[4])
+
+
+def test_weights_are_only_read(realistic):
+    weights, ids = realistic
+    frozen = {name: weight.copy() for name, weight in weights.items()}
+    for weight in frozen.values():
+        weight.flags.writeable = False
+    few = ids.take(np.arange(5))
+    expected = inference.compute_logits(weights, few)
+    np.testing.assert_array_equal(inference.compute_logits(frozen, few), expected)
+
+
+def test_max_length_none_reads_whole_texts():
+    clf = tiny(max_length=None).fit(["a b", "b c"], [["x"], ["y"]])
+    short, long = clf.decision_function(["a " * 500, "a " * 500 + "c"])
+    assert (short != long).any()
+
+
+# -- probabilities -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_probabilities_match_scipy(exclusive):
+    logits = np.random.default_rng(0).normal(0, 5, (20, 6)).astype(np.float32)
+    expected = special.softmax(logits.astype(np.float64), axis=1) if exclusive else special.expit(logits)
+    found = inference.to_probabilities(logits, exclusive=exclusive)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_sigmoid_of_extreme_logits():
+    logits = np.array([[0.0, 1e4, -1e4, 3e38, -3e38, 20.0, -80.0]], np.float32)
+    p = inference.to_probabilities(logits, exclusive=False)
+    np.testing.assert_array_equal(p[0, :5], [0.5, 1, 0, 1, 0])
+    np.testing.assert_allclose(p[0, 5:], [1 - 2.06e-9, 1.8e-35], rtol=1e-2)
+
+
+def test_softmax_of_extreme_logits():
+    logits = np.array([[3e38, -3e38, 0], [-1e4, -1e4, -1e4], [1e4, 1e4, -1e4]], np.float32)
+    p = inference.to_probabilities(logits, exclusive=True)
+    np.testing.assert_allclose(p, [[1, 0, 0], [1 / 3] * 3, [0.5, 0.5, 0]], rtol=1e-6)
+
+
+def test_probabilities_leave_the_logits_alone():
+    logits = np.ones((2, 3), np.float32)
+    for exclusive in (False, True):
+        inference.to_probabilities(logits, exclusive=exclusive)
+    np.testing.assert_array_equal(logits, 1)
+
+
+# -- a process that only predicts --------------------------------------------------------------------
+
+SCRIPT = """
+import json, pickle, sys, warnings
+
+warnings.simplefilter("error")
+import joblib, numpy as np
+
+texts, folder = json.loads(sys.argv[1]), sys.argv[2]
+with open(folder + "/model.pickle", "rb") as file:
+    models = [pickle.load(file)]
+models.append(joblib.load(folder + "/model.joblib"))
+for clf in models:
+    clf.predict(texts), clf.predict_labels(texts), clf.score(texts, clf.predict(texts))
+scores = [[clf.decision_function(texts), clf.predict_proba(texts)] for clf in models]
+with open(folder + "/scores.pickle", "wb") as file:
+    pickle.dump(scores, file)
+heavy = {"tensorflow", "keras", "scikeras", "torch", "jax"}
+print(json.dumps(sorted(heavy & {name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_a_process_that_only_predicts_imports_no_tensorflow(fitted, tmp_path):
+    texts = ["", "the match", "a goal in the last minute", "zebra", " ".join(WORDS)]
+    (tmp_path / "model.pickle").write_bytes(pickle.dumps(fitted))
+    joblib.dump(fitted, tmp_path / "model.joblib")
+    run = subprocess.run(
+        [sys.executable, "-c", SCRIPT, json.dumps(texts), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == []
+    for logits, probabilities in pickle.loads((tmp_path / "scores.pickle").read_bytes()):
+        np.testing.assert_array_equal(logits, fitted.decision_function(texts))
+        np.testing.assert_array_equal(probabilities, fitted.predict_proba(texts))

@@ -1,0 +1,185 @@
+"""Scores -> 0/1 decisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from strategies import indicators, scores
+
+from sktextcnn.thresholds import check_thresholds, decide, default_threshold, resolve_thresholds
+
+tenths = st.integers(0, 10).map(lambda tenth: tenth / 10)
+
+
+@st.composite
+def cases(draw):
+    """Scores and a threshold for each label."""
+    values = draw(scores())
+    k = values.shape[1]
+    return values, np.array(draw(st.lists(tenths, min_size=k, max_size=k)))
+
+
+@given(cases())
+def test_labels_at_or_above_their_threshold_are_chosen(case):
+    values, thresholds = case
+    decisions = decide(values, thresholds)
+    assert decisions.dtype == bool
+    np.testing.assert_array_equal(decisions, values >= thresholds)
+
+
+@given(cases(), st.data())
+def test_raising_a_threshold_never_adds_its_label(case, data):
+    values, thresholds = case
+    column = data.draw(st.integers(0, len(thresholds) - 1))
+    min_labels = data.draw(st.integers(0, 2))
+    max_labels = data.draw(st.none() | st.integers(max(min_labels, 1), 4))
+    raised = thresholds.copy()
+    raised[column] = data.draw(st.floats(thresholds[column], 1.0))
+    before = decide(values, thresholds, min_labels=min_labels, max_labels=max_labels)
+    after = decide(values, raised, min_labels=min_labels, max_labels=max_labels)
+    assert not (after & ~before)[:, column].any()
+    if min_labels == 0 and max_labels is None:
+        assert not (after & ~before).any()
+
+
+@given(cases(), st.integers(0, 3), st.none() | st.integers(1, 4))
+def test_bounds_hold_and_the_top_labels_are_kept(case, min_labels, max_labels):
+    values, thresholds = case
+    k = len(thresholds)
+    decisions = decide(values, thresholds, min_labels=min_labels, max_labels=max_labels)
+    highest = k if max_labels is None else max_labels
+    plain = values >= thresholds
+    for row, chosen in enumerate(decisions):
+        wanted = min(max(plain[row].sum(), min_labels), highest, k)
+        assert chosen.sum() == wanted
+        # Sorted by distance to the threshold, ties by column: the first ones are chosen.
+        margins = values[row] - thresholds
+        order = sorted(range(k), key=lambda column, m=margins: (-m[column], column))
+        assert sorted(order[:wanted]) == np.flatnonzero(chosen).tolist()
+
+
+@given(cases())
+def test_rows_are_decided_one_by_one(case):
+    values, thresholds = case
+    together = decide(values, thresholds, min_labels=1, max_labels=2)
+    alone = [decide(row[None], thresholds, min_labels=1, max_labels=2)[0] for row in values]
+    np.testing.assert_array_equal(together, alone)
+
+
+@given(cases())
+def test_scores_are_left_alone(case):
+    values, thresholds = case
+    before = values.copy(), thresholds.copy()
+    decide(values, thresholds, min_labels=1, max_labels=2)
+    np.testing.assert_array_equal(values, before[0])
+    np.testing.assert_array_equal(thresholds, before[1])
+
+
+def test_ties_go_to_the_earlier_label():
+    values = np.full((1, 3), 0.5)
+    thresholds = np.full(3, 0.9)
+    assert decide(values, thresholds, min_labels=1).tolist() == [[True, False, False]]
+    assert decide(values, thresholds * 0, max_labels=2).tolist() == [[True, True, False]]
+
+
+def test_no_rows():
+    assert decide(np.zeros((0, 2)), np.full(2, 0.5), min_labels=1, max_labels=1).shape == (0, 2)
+
+
+# -- thresholds as given -----------------------------------------------------------------------------
+
+
+@given(tenths, st.integers(1, 6))
+def test_one_threshold_is_repeated(threshold, n_labels):
+    result = check_thresholds(threshold, n_labels)
+    assert result.tolist() == [threshold] * n_labels
+    assert result.dtype == np.float64
+    result[0] = 0.123  # an array of its own, not a view of one number
+    assert result[1:].tolist() == [threshold] * (n_labels - 1)
+
+
+@given(st.lists(tenths, min_size=1, max_size=6), st.sampled_from([list, tuple, np.array]))
+def test_one_threshold_for_each_label(thresholds, form):
+    given_thresholds = form(thresholds)
+    result = check_thresholds(given_thresholds, len(thresholds))
+    assert result.tolist() == thresholds
+    assert result is not given_thresholds
+
+
+@pytest.mark.parametrize(
+    ("threshold", "shape"),
+    [([0.5, 0.5], r"\(2,\)"), ([0.5], r"\(1,\)"), ([], r"\(0,\)"), ([[0.5, 0.5, 0.5]], r"\(1, 3\)")],
+    ids=str,
+)
+def test_thresholds_of_another_shape(threshold, shape):
+    message = f"threshold has shape {shape}; expected a float, or one value for each of the 3 labels"
+    with pytest.raises(ValueError, match=message):
+        check_thresholds(threshold, 3)
+
+
+@pytest.mark.parametrize(
+    "threshold", [-0.1, 1.5, float("nan"), [0.5, 2.0], [0.5, float("nan")]], ids=str
+)
+def test_thresholds_outside_their_range(threshold):
+    with pytest.raises(ValueError, match="threshold must lie between 0 and 1; got"):
+        check_thresholds(threshold, 2)
+
+
+@pytest.mark.parametrize(
+    "loss", ["binary_crossentropy", "focal", "asymmetric", "categorical_crossentropy"]
+)
+def test_default_threshold_of_independent_labels(loss):
+    assert default_threshold(loss, 3.0) == 0.5
+
+
+@given(st.integers(1, 20))
+def test_default_threshold_of_shared_probability(m):
+    """All m labels are taken where they share the sum evenly, none where one more label would."""
+    threshold = default_threshold("kl_divergence", m)
+    assert 1 / (m + 1) == pytest.approx(threshold)
+    even = np.zeros((1, m + 1))
+    even[0, :m] = 1 / m
+    assert decide(even, np.full(m + 1, threshold)).sum() == m
+
+
+# -- thresholds as resolved --------------------------------------------------------------------------
+
+
+def resolve(threshold="auto", matrix=((1, 0), (0, 1)), *, loss="binary_crossentropy", **options):
+    options = {"multilabel": True, **options}
+    return resolve_thresholds(
+        threshold, loss=loss, matrix=sparse.csr_matrix(np.array(matrix)), **options
+    )
+
+
+def test_given_thresholds_are_kept():
+    assert resolve(0.3).tolist() == [0.3, 0.3]
+    assert resolve([0.3, 0.6]).tolist() == [0.3, 0.6]
+    with pytest.raises(ValueError, match=r"threshold has shape \(3,\); .* each of the 2 labels"):
+        resolve([0.3, 0.6, 0.9])
+
+
+@given(indicators())
+def test_automatic_thresholds_follow_the_labelled_texts(matrix):
+    n_labels, n_labelled = matrix.sum(), matrix.any(axis=1).sum()
+    expected = n_labelled / (n_labelled + n_labels) if n_labels else 1.0
+    result = resolve(matrix=matrix, loss="kl_divergence")
+    np.testing.assert_allclose(result, np.full(matrix.shape[1], expected))
+    assert resolve(matrix=matrix).tolist() == [0.5] * matrix.shape[1]
+
+
+def test_one_label_per_text_has_nothing_to_decide():
+    plain = {"multilabel": False, "loss": "categorical_crossentropy"}
+    assert resolve(**plain).tolist() == [0.5, 0.5]
+    for option in ({"threshold": 0.5}, {"min_labels": 1}, {"max_labels": 1}):
+        with pytest.raises(ValueError, match="have no meaning for one label per text, where the most"):
+            resolve(**plain, **option)
+
+
+def test_more_labels_at_least_than_at_most():
+    with pytest.raises(ValueError, match="min_labels=3 is more than max_labels=2"):
+        resolve(min_labels=3, max_labels=2)
+    assert resolve(min_labels=2, max_labels=2).tolist() == [0.5, 0.5]
