@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -207,7 +209,8 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             1-D labels mean one label per text; lists, tuples or sets of labels, 2-D 0/1 matrices
             (array, SciPy sparse, DataFrame) and label matrices mean several.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weight of each text in the loss; a text of weight 0 counts as absent.
+            Weight of each text in the loss. A text of weight 0 is left out, but for its labels' place in
+            `classes_`.
 
         Returns
         -------
@@ -325,14 +328,13 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         n = given.matrix.shape[0]
         if len(texts) != n:
             raise ValueError(f"X has {len(texts)} texts, but y has {n} rows; expected as many.")
-        warn_if_repeated(texts, given)
         weight = check_sample_weight(sample_weight, n)
-        if (weight > 0).all():
-            return texts, given, weight
-        kept = np.flatnonzero(weight)
-        matrix = given.matrix[kept]
-        given = Labels(matrix, given.classes, given.multilabel, given.sparse)
-        return [texts[row] for row in kept], given, weight[kept]
+        if not weight.all():
+            kept = np.flatnonzero(weight)
+            texts, weight = [texts[row] for row in kept], weight[kept]
+            given = replace(given, matrix=given.matrix[kept])
+        warn_if_repeated(texts, given)
+        return texts, given, weight
 
     def _fix(self, texts: list[str], given: Labels, resumes: bool) -> tuple[dict, TokenIds]:
         """Return the fitted attributes that are known before training, and the texts as ids."""
@@ -677,7 +679,8 @@ def _name_of(metric: str | Callable) -> str:
 
 def _check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     sizes = [*kernel_sizes]
-    if not sizes or not all(isinstance(size, (int, np.integer)) and size >= 1 for size in sizes):
+    widths = [size for size in sizes if isinstance(size, Integral) and not isinstance(size, bool)]
+    if not sizes or len(widths) < len(sizes) or min(widths) < 1:
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r}; expected one or more widths in tokens, such as (2, 3, 4)."
         )

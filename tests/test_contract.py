@@ -1,0 +1,981 @@
+"""What a scikit-learn estimator promises, for texts: its own checks fit numbers, these fit strings."""
+
+import copy
+import io
+import pickle
+import re
+from functools import cache
+from itertools import cycle
+
+import joblib
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from scipy import sparse
+from sklearn.base import clone, is_classifier
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score, f1_score
+from sklearn.utils import estimator_checks, get_tags
+
+from sktextcnn import TextCNNClassifier, as_label_matrix
+from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
+
+X_FORMS = {
+    "list": list,
+    "tuple": tuple,
+    "object array": lambda texts: np.array(texts, dtype=object),
+    "StringDtype Series": lambda texts: pd.Series(texts, dtype="string", index=range(7, 7 + len(texts))),
+    "polars Series": lambda texts: pl.Series("text", texts),
+}
+
+Y_FORMS = {
+    "1-D": lambda: TOPICS,
+    "matrix": matrix_of,
+    "label sets": lambda: TAGS,
+    "label matrix": lambda: as_label_matrix(TAGS),
+    "sparse": lambda: sparse.csr_matrix(matrix_of()),
+    "DataFrame": lambda: pd.DataFrame(matrix_of(), columns=LABELS),
+}
+
+METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
+
+every_x = pytest.mark.parametrize("x_form", X_FORMS)
+every_y = pytest.mark.parametrize("y_form", Y_FORMS)
+# Every form once or twice, where the whole product would say the same at five times the cost.
+every_pair = pytest.mark.parametrize(("x_form", "y_form"), [*zip(cycle(X_FORMS), Y_FORMS, strict=False)])
+
+
+@cache
+def fitted(x_form="list", y_form="label sets"):
+    """Fit once for all tests that only look."""
+    return tiny().fit(X_FORMS[x_form](TEXTS), Y_FORMS[y_form]())
+
+
+def dense(values):
+    return values.toarray() if sparse.issparse(values) else np.asarray(values)
+
+
+# -- scikit-learn's own checks -------------------------------------------------------------------------
+
+API_CHECKS = [
+    "check_no_attributes_set_in_init",
+    "check_do_not_raise_errors_in_init_or_set_params",
+    "check_mixin_order",
+    "check_valid_tag_types",
+    "check_estimator_tags_renamed",
+    "check_estimator_repr",
+    "check_estimators_unfitted",
+    "check_estimator_cloneable",
+    "check_get_params_invariance",
+    "check_set_params",
+    "check_parameters_default_constructible",
+]
+
+
+@pytest.mark.parametrize("name", API_CHECKS)
+def test_check_of_scikit_learn(name):
+    check = getattr(estimator_checks, name)
+    assert check("TextCNNClassifier", TextCNNClassifier()) is None
+
+
+def test_tags():
+    tags = get_tags(TextCNNClassifier())
+    assert is_classifier(TextCNNClassifier())
+    assert tags.input_tags.string
+    assert not tags.input_tags.two_d_array
+    assert tags.target_tags.required
+    assert tags.classifier_tags.multi_label
+
+
+# -- fit, in every form --------------------------------------------------------------------------------
+
+
+@every_x
+@every_y
+def test_fit_returns_self_and_the_form_of_x_and_y_changes_nothing(x_form, y_form):
+    X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
+    clf = tiny()
+    assert clf.fit(X, y) is clf
+    assert same_weights(clf, fitted("list", "1-D" if y_form == "1-D" else "label sets"))
+
+
+@every_pair
+def test_fit_twice_gives_the_same(x_form, y_form):
+    X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
+    clf = tiny(epochs=1).fit(X, y)
+    first = clf.predict_proba(X)
+    assert np.array_equal(clf.fit(X, y).predict_proba(X), first)
+    assert clf.n_epochs_ == 1
+
+
+@every_x
+@every_y
+@pytest.mark.parametrize("method", METHODS)
+def test_order_and_batch_of_texts_change_no_score(x_form, y_form, method):
+    clf, form = fitted(x_form, y_form), X_FORMS[x_form]
+    whole = getattr(clf, method)(form(TEXTS))
+    backwards = getattr(clf, method)(form(TEXTS[::-1]))
+    ones = [getattr(clf, method)(form([text])) for text in TEXTS]
+    if method == "predict_labels":
+        assert backwards[::-1] == whole
+        assert [labels for one in ones for labels in one] == whole
+    else:
+        assert np.array_equal(dense(backwards)[::-1], dense(whole))
+        assert np.array_equal(np.concatenate([dense(one) for one in ones]), dense(whole))
+
+
+@every_x
+@every_y
+def test_outputs(x_form, y_form):
+    clf, X = fitted(x_form, y_form), X_FORMS[x_form](TEXTS)
+    n, k = len(TEXTS), len(LABELS)
+    names = [0, 1, 2] if y_form in ("matrix", "sparse") else LABELS
+    assert clf.classes_.tolist() == names
+    assert clf.multilabel_ == (y_form != "1-D")
+
+    predicted = clf.predict(X)
+    if y_form == "1-D":
+        assert predicted.shape == (n,)
+        assert set(predicted) <= set(LABELS)
+    elif y_form == "sparse":
+        assert sparse.issparse(predicted)
+        assert predicted.format == "csr"
+    else:
+        assert type(predicted) is np.ndarray
+    if y_form != "1-D":
+        assert predicted.shape == (n, k)
+        assert predicted.dtype.kind == "i"
+        assert set(np.unique(dense(predicted))) <= {0, 1}
+
+    probabilities = clf.predict_proba(X)
+    assert probabilities.shape == (n, k)
+    assert probabilities.dtype.kind == "f"
+    assert ((probabilities >= 0) & (probabilities <= 1)).all()
+    assert clf.predict_proba(X_FORMS[x_form](TEXTS[:1])).shape == (1, k)
+    if y_form == "1-D":
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
+    assert clf.decision_function(X).shape == (n, k)
+
+    labels = clf.predict_labels(X)
+    assert all(type(row) is tuple for row in labels)
+    if y_form == "1-D":
+        assert labels == [(label,) for label in predicted]
+    else:
+        expected = [tuple(names[j] for j in np.flatnonzero(row)) for row in dense(predicted)]
+        assert labels == expected
+
+
+def test_column_of_texts():
+    clf = fitted()
+    expected = clf.predict_proba(TEXTS)
+    frame = pd.DataFrame({"text": TEXTS})
+    for column in (frame, frame.to_numpy(), np.array(TEXTS)[:, None], pl.DataFrame({"text": TEXTS})):
+        assert np.array_equal(clf.predict_proba(column), expected)
+
+
+OTHER_SINGLE = {
+    "int": ([LABELS.index(topic) for topic in TOPICS], [0, 1, 2]),
+    "int array": (np.array([LABELS.index(topic) for topic in TOPICS]) * 10, [0, 10, 20]),
+    "bool": ([topic == "sport" for topic in TOPICS], [False, True]),
+    "categorical": (pd.Series(TOPICS, dtype="category"), LABELS),
+    "Categorical": (pd.Categorical(TOPICS), LABELS),
+    "StringDtype": (pd.Series(TOPICS, dtype="string"), LABELS),
+    "str array": (np.array(TOPICS), LABELS),
+    "object array": (np.array(TOPICS, dtype=object), LABELS),
+    "polars": (pl.Series(TOPICS), LABELS),
+    "polars categorical": (pl.Series(TOPICS, dtype=pl.Categorical), LABELS),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_SINGLE)
+def test_other_forms_of_one_label_per_text(form):
+    y, classes = OTHER_SINGLE[form]
+    clf = tiny(epochs=1).fit(TEXTS, y)
+    assert not clf.multilabel_
+    assert clf.classes_.tolist() == classes
+    assert type(clf.classes_.tolist()[0]) is type(classes[0])
+    assert clf.predict(TEXTS).shape == (len(TEXTS),)
+    assert clf.score(TEXTS, y) == accuracy_score(list(y), clf.predict(TEXTS).tolist())
+
+
+OTHER_MULTI = {
+    "tuples": ([tuple(tags) for tags in TAGS], LABELS),
+    "sets": ([set(tags) for tags in TAGS], LABELS),
+    "frozensets in a tuple": (tuple(frozenset(tags) for tags in TAGS), LABELS),
+    "Series of lists": (pd.Series(TAGS, index=range(5, 5 + len(TAGS))), LABELS),
+    "polars Series of lists": (pl.Series(TAGS), LABELS),
+    "sets of int": ([{len(label) for label in tags} for tags in TAGS], [4, 5]),
+    "bool matrix": (matrix_of().astype(bool), [0, 1, 2]),
+    "float matrix": (matrix_of().astype(float), [0, 1, 2]),
+    "one column": (matrix_of()[:, :1], [0]),
+    "dummies": (pd.Series(["|".join(tags) for tags in TAGS]).str.get_dummies(), LABELS),
+    "bool DataFrame": (pd.DataFrame(matrix_of().astype(bool), columns=LABELS), LABELS),
+    "polars DataFrame": (pl.DataFrame(matrix_of(), schema=LABELS), LABELS),
+    "csc matrix": (sparse.csc_matrix(matrix_of()), [0, 1, 2]),
+    "sparse array": (sparse.coo_array(matrix_of().astype(bool)), [0, 1, 2]),
+}
+
+
+@pytest.mark.parametrize("form", OTHER_MULTI)
+def test_other_forms_of_several_labels_per_text(form):
+    y, classes = OTHER_MULTI[form]
+    clf = tiny(epochs=1).fit(TEXTS, y)
+    assert clf.multilabel_
+    assert clf.classes_.tolist() == classes
+    assert clf.predict(TEXTS).shape == (len(TEXTS), len(classes))
+    assert 0 <= clf.score(TEXTS, y) <= 1
+
+
+def test_object_array_of_lists():
+    y = np.empty(len(TAGS), dtype=object)
+    y[:] = TAGS
+    assert same_weights(tiny().fit(TEXTS, y), fitted())
+
+
+def test_one_label_per_row_stays_multilabel():
+    clf = tiny().fit(TEXTS, [[topic] for topic in TOPICS])
+    assert clf.multilabel_
+    assert clf.classes_.tolist() == LABELS
+    assert clf.loss_ == "binary_crossentropy"
+    assert clf.predict(TEXTS).shape == (len(TEXTS), 3)
+    assert clf.predict_proba(TEXTS[:1]).shape == (1, 3)
+    assert (clf.predict_proba(TEXTS).sum(axis=1) != 1).any()
+
+
+def test_binary_decision_function_is_one_column():
+    clf = tiny().fit(TEXTS, IS_SPORT)
+    margins = clf.decision_function(TEXTS)
+    assert margins.shape == (len(TEXTS),)
+    assert clf.classes_.tolist() == ["other", "sport"]
+    assert clf.predict(TEXTS).tolist() == np.where(margins > 0, "sport", "other").tolist()
+    np.testing.assert_allclose(clf.predict_proba(TEXTS)[:, 1], 1 / (1 + np.exp(-margins)), atol=1e-6)
+
+
+def test_decision_function_of_two_labels_keeps_both_columns():
+    clf = tiny().fit(TEXTS, matrix_of()[:, :2])
+    logits = clf.decision_function(TEXTS)
+    assert logits.shape == (len(TEXTS), 2)
+    np.testing.assert_allclose(clf.predict_proba(TEXTS), 1 / (1 + np.exp(-logits)), atol=1e-6)
+
+
+def test_classes_fix_names_and_order():
+    order = ["sport", "food", "news", "travel"]
+    clf = tiny(classes=order).fit(TEXTS, TAGS)
+    assert clf.classes_.tolist() == order
+    assert clf.predict(TEXTS).shape == (len(TEXTS), 4)
+    named = tiny(classes=LABELS).fit(TEXTS, matrix_of())
+    assert named.classes_.tolist() == LABELS
+    assert same_weights(named, fitted())
+    single = tiny(classes=order).fit(TEXTS, TOPICS)
+    assert single.classes_.tolist() == order
+    assert single.predict_proba(TEXTS).shape == (len(TEXTS), 4)
+
+
+# -- what is left alone --------------------------------------------------------------------------------
+
+
+@every_pair
+def test_data_and_parameters_are_not_changed(x_form, y_form):
+    X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
+    weight = np.linspace(0, 2, len(TEXTS))
+    clf = tiny(epochs=1, kernel_sizes=[2, 1], class_weight="balanced", classes=None)
+    parameters = copy.deepcopy(clf.get_params())
+    clf.fit(X, y, sample_weight=weight)
+    for method in METHODS:
+        getattr(clf, method)(X)
+    clf.score(X, y, sample_weight=weight)
+    clf.partial_fit(X, y, sample_weight=weight)
+    again = X_FORMS[x_form](TEXTS), Y_FORMS[y_form](), np.linspace(0, 2, len(TEXTS))
+    assert list(X) == list(again[0])
+    assert str(y) == str(again[1])
+    assert np.array_equal(
+        dense(y) if y_form != "label sets" else 0, dense(again[1]) if y_form != "label sets" else 0
+    )
+    assert np.array_equal(weight, again[2])
+    assert clf.get_params() == parameters
+
+
+def test_parameters_are_kept_as_the_objects_they_are():
+    given = {
+        "kernel_sizes": [2, 1],
+        "class_weight": {"sport": 2.0},
+        "classes": ["sport", "news", "food"],
+        "vocabulary": {"the": 0, "match": 1},
+        "threshold": [0.5, 0.4, 0.3],
+    }
+    copies = copy.deepcopy(given)
+    clf = tiny(**given).fit(TEXTS, TAGS)
+    clf.predict(TEXTS)
+    for name, value in given.items():
+        assert getattr(clf, name) is value
+        assert value == copies[name]
+    assert clf.vocabulary_ is not clf.vocabulary
+
+
+@pytest.mark.parametrize("how", ["read-only", "memmap"])
+@pytest.mark.parametrize("y_form", ["1-D", "matrix"])
+def test_read_only_arrays(how, y_form, tmp_path):
+    arrays = {
+        "X": np.array(TEXTS),
+        "y": np.array(Y_FORMS[y_form]()),
+        "weight": np.linspace(0.5, 2, len(TEXTS)),
+    }
+    for name, array in arrays.items():
+        if how == "memmap":
+            np.save(tmp_path / f"{name}.npy", array)
+            arrays[name] = np.load(tmp_path / f"{name}.npy", mmap_mode="r")
+        else:
+            array.flags.writeable = False
+    clf = tiny().fit(arrays["X"], arrays["y"], sample_weight=arrays["weight"])
+    clf.partial_fit(arrays["X"], arrays["y"], sample_weight=arrays["weight"])
+    assert clf.predict(arrays["X"]).shape == arrays["y"].shape
+    assert 0 <= clf.score(arrays["X"], arrays["y"], arrays["weight"]) <= 1
+
+
+def test_fitted_arrays_may_be_read_only(tmp_path):
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    joblib.dump(clf, tmp_path / "model.joblib")
+    mapped = joblib.load(tmp_path / "model.joblib", mmap_mode="r")
+    assert np.array_equal(mapped.predict_proba(TEXTS), clf.predict_proba(TEXTS))
+    assert same_weights(mapped.partial_fit(TEXTS, TAGS), clf.partial_fit(TEXTS, TAGS))
+
+
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was():
+    clf = tiny().fit(TEXTS, TAGS)
+    before = dict(vars(clf))
+    with pytest.raises(ValueError, match="as many"):
+        clf.fit(TEXTS, TAGS[:-1])
+    assert vars(clf) == before
+    unfitted = tiny()
+    before = dict(vars(unfitted))
+    with pytest.raises(ValueError, match="class_weight"):
+        unfitted.set_params(class_weight={"unheard of": 2}).fit(TEXTS, TAGS)
+    assert vars(unfitted).keys() == before.keys()
+
+
+def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
+    def interrupting():
+        import keras
+
+        def interrupt(epoch, logs):
+            raise KeyboardInterrupt
+
+        return [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
+
+    clf = tiny().fit(TEXTS, TAGS)
+    before = clf.predict_proba(TEXTS)
+    state = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    clf.set_params(keras_callbacks=interrupting, epochs=5)
+    with pytest.raises(KeyboardInterrupt):
+        clf.fit(TEXTS[:6], TAGS[:6])
+    assert {name: value for name, value in vars(clf).items() if name.endswith("_")} == state
+    assert np.array_equal(clf.predict_proba(TEXTS), before)
+
+
+# -- attributes and parameters -------------------------------------------------------------------------
+
+FITTED_ATTRIBUTES = {
+    "vocabulary_",
+    "classes_",
+    "multilabel_",
+    "sparse_output_",
+    "loss_",
+    "max_length_",
+    "weights_",
+    "thresholds_",
+    "history_",
+    "n_epochs_",
+}
+
+
+@every_y
+def test_attributes_appear_in_fit_and_end_in_an_underscore(y_form):
+    clf = tiny()
+    assert set(vars(clf)) == set(clf.get_params())
+    added = set(vars(fitted("list", y_form))) - set(clf.get_params())
+    assert added == FITTED_ATTRIBUTES
+    assert not hasattr(fitted("list", y_form), "n_features_in_")
+    assert not hasattr(fitted("list", y_form), "feature_names_in_")
+
+
+def test_no_feature_count_even_for_a_data_frame_column():
+    clf = tiny(epochs=1).fit(pd.DataFrame({"text": TEXTS}), TAGS)
+    assert not hasattr(clf, "n_features_in_")
+    assert not hasattr(clf, "feature_names_in_")
+
+
+def test_fitted_state_is_numpy_and_plain_python():
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    seen = []
+
+    def visit(value):
+        seen.append(type(value))
+        if isinstance(value, dict):
+            for item in value.values():
+                visit(item)
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                visit(item)
+
+    for name in [*FITTED_ATTRIBUTES, "optimizer_state_"]:
+        visit(getattr(clf, name))
+    assert set(seen) <= {np.ndarray, dict, list, tuple, int, float, bool, str, type(None)}
+
+
+def test_get_and_set_params_round_trip():
+    clf = tiny(filters=5, classes=LABELS)
+    parameters = clf.get_params()
+    other = TextCNNClassifier().set_params(**parameters)
+    assert other.get_params() == parameters
+    assert clone(clf).get_params() == parameters
+    assert TextCNNClassifier().get_params()["filters"] == 128
+
+
+def test_a_misspelt_parameter_fails():
+    with pytest.raises(TypeError, match="dropuot"):
+        TextCNNClassifier(dropuot=0.5)
+    with pytest.raises(ValueError, match="Invalid parameter 'dropuot'"):
+        TextCNNClassifier().set_params(dropuot=0.5)
+    with pytest.raises(TypeError, match="positional"):
+        TextCNNClassifier("char")
+
+
+@pytest.mark.parametrize("method", [*METHODS, "score", "to_keras"])
+def test_not_fitted(method):
+    arguments = {"score": (TEXTS, TAGS), "to_keras": ()}.get(method, (TEXTS,))
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(tiny(), method)(*arguments)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        getattr(clone(fitted()), method)(*arguments)
+
+
+# -- copies --------------------------------------------------------------------------------------------
+
+
+def through_joblib(clf):
+    buffer = io.BytesIO()
+    joblib.dump(clf, buffer)
+    buffer.seek(0)
+    return joblib.load(buffer)
+
+
+COPIES = {
+    "pickle": lambda clf: pickle.loads(pickle.dumps(clf)),
+    "oldest pickle": lambda clf: pickle.loads(pickle.dumps(clf, protocol=2)),
+    "joblib": through_joblib,
+    "deepcopy": copy.deepcopy,
+    "copy": copy.copy,
+}
+
+
+@every_y
+@pytest.mark.parametrize("how", COPIES)
+def test_copies_predict_the_same(how, y_form):
+    clf = fitted("list", y_form)
+    other = COPIES[how](clf)
+    assert other is not clf
+    assert np.array_equal(other.predict_proba(TEXTS), clf.predict_proba(TEXTS))
+    assert other.predict_labels(TEXTS) == clf.predict_labels(TEXTS)
+    assert other.score(TEXTS, Y_FORMS[y_form]()) == clf.score(TEXTS, Y_FORMS[y_form]())
+    assert other.get_params() == clf.get_params()
+
+
+def test_clone_is_unfitted_and_fits_to_the_same():
+    other = clone(fitted())
+    assert set(vars(other)) == set(other.get_params())
+    assert same_weights(other.fit(TEXTS, TAGS), fitted())
+
+
+def test_copies_go_on_learning_alike():
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    other = pickle.loads(pickle.dumps(clf))
+    assert same_weights(other.fit(TEXTS, TAGS), clf.fit(TEXTS, TAGS))
+
+
+def test_another_seed_gives_other_weights():
+    assert not same_weights(tiny(random_state=1).fit(TEXTS, TAGS), fitted())
+
+
+def test_random_state_instance():
+    a = tiny(random_state=np.random.RandomState(3)).fit(TEXTS, TAGS)
+    b = tiny(random_state=np.random.RandomState(3)).fit(TEXTS, TAGS)
+    assert same_weights(a, b)
+
+
+# -- score ---------------------------------------------------------------------------------------------
+
+
+@every_y
+def test_score_is_accuracy(y_form):
+    clf, y = fitted("list", y_form), Y_FORMS[y_form]()
+    truth = matrix_of() if y_form != "1-D" else y
+    expected = accuracy_score(truth, dense(clf.predict(TEXTS)))
+    assert clf.score(TEXTS, y) == pytest.approx(expected)
+
+
+def perfect():
+    """Return a classifier and texts with the labels that it predicts for them, all sets among them."""
+    clf = copy.copy(fitted())
+    clf.thresholds_ = np.median(clf.predict_proba(TEXTS), axis=0)
+    return clf, clf.predict_labels(TEXTS)
+
+
+def test_score_takes_every_form_of_the_same_truth():
+    clf, truth = perfect()
+    backwards = LABELS[::-1]
+    forms = [
+        truth,
+        matrix_of(truth),
+        sparse.csr_matrix(matrix_of(truth)),
+        as_label_matrix(truth),
+        as_label_matrix(truth, classes=backwards),
+        pd.DataFrame(matrix_of(truth), columns=LABELS),
+        pd.DataFrame(matrix_of(truth), columns=LABELS)[backwards],
+        pl.DataFrame(matrix_of(truth), schema=LABELS)[backwards],
+    ]
+    assert len(set(truth)) > 2
+    assert [clf.score(TEXTS, y) for y in forms] == [1.0] * len(forms)
+
+
+def test_unseen_labels_are_misses():
+    clf, truth = perfect()
+    truth = [set(row) for row in truth]
+    truth[3] |= {"travel"}
+    expected = 1 - 1 / len(TEXTS)
+    assert clf.score(TEXTS, truth) == pytest.approx(expected)
+    assert clf.score(TEXTS, as_label_matrix(truth)) == pytest.approx(expected)
+    frame = pd.DataFrame(np.asarray(as_label_matrix(truth)), columns=[*LABELS, "travel"])
+    assert clf.score(TEXTS, frame) == pytest.approx(expected)
+    frame["never"] = 0
+    assert clf.score(TEXTS, frame) == pytest.approx(expected)
+
+
+def test_unseen_labels_are_misses_with_one_label_per_text():
+    clf = fitted("list", "1-D")
+    truth = clf.predict(TEXTS).tolist()
+    assert clf.score(TEXTS, truth) == 1
+    truth[0] = truth[5] = "travel"
+    assert clf.score(TEXTS, truth) == pytest.approx(1 - 2 / len(TEXTS))
+    assert clf.score(TEXTS[:1], ["travel"]) == 0
+
+
+def test_score_of_texts_without_label():
+    clf = copy.copy(fitted())
+    clf.thresholds_ = np.ones(3)
+    assert clf.score(TEXTS, [[] for _ in TEXTS]) == 1
+    assert clf.score(TEXTS[:1], [["sport"]]) == 0
+
+
+def test_score_weighs_texts():
+    clf, truth = perfect()
+    wrong = [set(row) ^ {"news"} if i == 2 else row for i, row in enumerate(truth)]
+    weight = np.ones(len(TEXTS))
+    weight[2] = 5
+    assert clf.score(TEXTS, wrong, sample_weight=weight) == pytest.approx(11 / 16)
+    weight[2] = 0
+    assert clf.score(TEXTS, wrong, sample_weight=weight) == 1
+
+
+# -- sample_weight -------------------------------------------------------------------------------------
+
+
+@every_y
+def test_weight_zero_is_absence(y_form):
+    y = Y_FORMS[y_form]()
+    kept = np.array([0, 1, 2, 4, 5, 6, 7, 9, 11])
+    weight = np.zeros(len(TEXTS))
+    weight[kept] = 1
+    less = y[kept] if hasattr(y, "shape") and y_form != "DataFrame" else None
+    if y_form == "DataFrame":
+        less = y.iloc[kept]
+    elif less is None:
+        less = [y[i] for i in kept]
+    part = tiny().fit([TEXTS[i] for i in kept], less)
+    weighted = tiny().fit(TEXTS, y, sample_weight=weight)
+    assert same_weights(weighted, part)
+    assert weighted.vocabulary_ == part.vocabulary_
+    assert weighted.history_["loss"] == part.history_["loss"]
+
+
+def test_weights_of_one_are_no_weights():
+    assert same_weights(tiny().fit(TEXTS, TAGS, sample_weight=np.ones(len(TEXTS))), fitted())
+    assert same_weights(tiny().fit(TEXTS, TAGS, sample_weight=[1] * len(TEXTS)), fitted())
+    assert not same_weights(tiny().fit(TEXTS, TAGS, sample_weight=[1, 2] * 6), fitted())
+
+
+def test_sample_weight_as_a_series_with_its_own_index():
+    weight = np.linspace(0.5, 2, len(TEXTS))
+    series = pd.Series(weight, index=range(len(TEXTS), 0, -1))
+    a, b = (tiny().fit(TEXTS, TAGS, sample_weight=w) for w in (weight, series))
+    assert same_weights(a, b)
+
+
+# -- history, progress, early stopping -----------------------------------------------------------------
+
+
+def test_history():
+    clf = tiny(epochs=3).fit(TEXTS, TAGS)
+    assert set(clf.history_) == {"loss", "seconds"}
+    assert [len(values) for values in clf.history_.values()] == [3, 3]
+    assert all(type(value) is float for value in clf.history_["loss"])
+    assert clf.history_["loss"][-1] < clf.history_["loss"][0]
+    assert clf.n_epochs_ == 3
+
+
+def test_progress_without_validation(capsys):
+    tiny(verbose=1, epochs=3).fit(TEXTS, TAGS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 1):
+        assert re.fullmatch(rf"epoch {number}/3  loss \d+\.\d+  .*\d+ s left", line)
+
+
+def test_progress_with_validation(capsys):
+    clf = tiny(verbose=1, epochs=2, early_stopping=True, validation_fraction=0.3).fit(TEXTS, TAGS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    for number, line in enumerate(lines, 1):
+        assert re.fullmatch(
+            rf"epoch {number}/2  loss \d+\.\d+  validation f1_micro \d\.\d+  .*\d+ s left", line
+        )
+    assert f"{clf.history_['validation_score'][0]:.4f}" in lines[0]
+
+
+def test_silence_by_default(capsys):
+    tiny().fit(TEXTS, TAGS)
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("early_stopping", "n", "expected"),
+    [("auto", 12, False), ("auto", 1000, True), (True, 12, True), (False, 1000, False)],
+)
+def test_when_texts_are_held_out(early_stopping, n, expected):
+    texts, tags = [*TEXTS * 84][:n], [*TAGS * 84][:n]
+    clf = tiny(early_stopping=early_stopping, batch_size=256, epochs=1).fit(texts, tags)
+    assert ("validation_score" in clf.history_) == expected
+
+
+class Scripted:
+    """Metric that gives the scores it was told, and remembers what it was asked about."""
+
+    def __init__(self, scores):
+        self.scores, self.asked = scores, []
+
+    def __call__(self, y_true, y_pred):
+        self.asked.append((y_true, y_pred))
+        return self.scores[len(self.asked) - 1]
+
+
+def test_early_stopping_keeps_the_best_epoch():
+    metric = Scripted([0.1, 0.5, 0.3, 0.4, 0.9])
+    clf = tiny(
+        epochs=5,
+        early_stopping=True,
+        n_iter_no_change=2,
+        validation_fraction=0.25,
+        threshold_metric=metric,
+    ).fit(TEXTS, TAGS)
+    assert clf.history_["validation_score"] == [0.1, 0.5, 0.3, 0.4]
+    assert clf.n_epochs_ == 2
+    short = tiny(
+        epochs=2, early_stopping=True, validation_fraction=0.25, threshold_metric=Scripted([0.1, 0.5])
+    ).fit(TEXTS, TAGS)
+    assert same_weights(clf, short)
+    for y_true, y_pred in metric.asked:
+        assert y_true.shape == y_pred.shape == (3, 3)
+        assert set(np.unique(y_true)) <= {0, 1}
+
+
+def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
+    metric = Scripted([0.0, 0.0, 0.0, 0.0])
+    clf = tiny(
+        epochs=4,
+        early_stopping=True,
+        n_iter_no_change=1,
+        validation_fraction=0.25,
+        threshold_metric=metric,
+    ).fit(TEXTS, TAGS)
+    assert len(clf.history_["loss"]) == 4
+    assert clf.n_epochs_ == 4
+
+
+def test_early_stopping_with_one_label_per_text():
+    metric = Scripted([0.5, 0.5])
+    clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric).fit(TEXTS, TOPICS)
+    assert clf.history_["validation_score"] == [0.5, 0.5]
+    assert metric.asked[0][0].shape == metric.asked[0][1].shape == (3,)
+    assert set(metric.asked[0][0].tolist()) <= {0, 1, 2}
+
+
+def test_early_stopping_leaves_the_held_out_texts_alone():
+    held_out = []
+
+    def metric(y_true, y_pred):
+        held_out.append(len(y_true))
+        return 1.0
+
+    clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric, epochs=1)
+    clf.fit(TEXTS, TAGS)
+    assert held_out == [3]
+    assert not same_weights(clf, tiny(epochs=1).fit(TEXTS, TAGS))
+    with_f1 = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric="f1_macro", epochs=1)
+    assert same_weights(clf, with_f1.fit(TEXTS, TAGS))
+
+
+# -- warm_start ----------------------------------------------------------------------------------------
+
+
+def test_warm_start_goes_on():
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    vocabulary, weights = clf.vocabulary_, clf.weights_
+    first = list(clf.history_["loss"])
+    clf.fit([*TEXTS[1:], "words never seen before"], TAGS)
+    assert clf.vocabulary_ == vocabulary
+    assert clf.n_epochs_ == 4
+    assert clf.history_["loss"][:2] == first
+    assert [len(values) for values in clf.history_.values()] == [4, 4]
+    assert not np.array_equal(clf.weights_["output_kernel"], weights["output_kernel"])
+    assert "optimizer_state_" in vars(clf)
+
+
+def test_warm_start_in_two_halves_is_one_fit():
+    halves = tiny(warm_start=True).fit(TEXTS, TAGS).fit(TEXTS, TAGS)
+    whole = tiny(epochs=4).fit(TEXTS, TAGS)
+    assert same_weights(halves, whole)
+    assert halves.history_["loss"] == whole.history_["loss"]
+
+
+def test_without_warm_start_fit_forgets():
+    clf = tiny().fit(TEXTS, TAGS)
+    clf.fit(TEXTS[:6], TOPICS[:6])
+    assert not clf.multilabel_
+    assert clf.n_epochs_ == 2
+    assert "optimizer_state_" not in vars(clf)
+
+
+def test_warm_start_refuses_new_labels():
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=r"y\[1\] holds 'travel', which is not among classes="):
+        clf.fit(TEXTS[:2], [["sport"], ["travel"]])
+    assert clf.n_epochs_ == 2
+
+
+def test_warm_start_refuses_another_kind():
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match="one label per text, but the model has learned several"):
+        clf.fit(TEXTS, TOPICS)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("filters", 5), ("embedding_dim", 9), ("kernel_sizes", (1, 3)), ("hidden_units", 7)],
+)
+def test_warm_start_refuses_another_shape(name, value):
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    clf.set_params(**{name: value})
+    with pytest.raises(ValueError, match=rf"^{name} changed from"):
+        clf.fit(TEXTS, TAGS)
+
+
+@pytest.mark.parametrize("kernel_sizes", [[1, 2], (2, 1), np.array([1, 2]), np.array([2, 1])])
+def test_warm_start_with_kernel_sizes_in_any_form(kernel_sizes):
+    clf = tiny(warm_start=True, kernel_sizes=kernel_sizes).fit(TEXTS, TAGS)
+    assert clf.fit(TEXTS, TAGS).n_epochs_ == 4
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_warm_start_with_another_optimizer(optimizer):
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    clf.set_params(optimizer=optimizer).fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == 4
+    assert all(np.isfinite(weight).all() for weight in clf.weights_.values())
+
+
+def test_warm_start_after_an_ordinary_fit():
+    clf = tiny().fit(TEXTS, TAGS)
+    vocabulary = clf.vocabulary_
+    clf.set_params(warm_start=True).fit(TEXTS[:6], TAGS[:6])
+    assert clf.n_epochs_ == 4
+    assert clf.vocabulary_ == vocabulary
+
+
+def test_warm_start_with_early_stopping():
+    clf = tiny(warm_start=True, early_stopping=True, validation_fraction=0.25).fit(TEXTS, TAGS)
+    clf.fit(TEXTS, TAGS)
+    assert len(clf.history_["validation_score"]) == len(clf.history_["loss"]) == 4
+
+
+# -- partial_fit ---------------------------------------------------------------------------------------
+
+
+def batches(size=4):
+    return [(TEXTS[i : i + size], TAGS[i : i + size]) for i in range(0, len(TEXTS), size)]
+
+
+def test_partial_fit_on_mini_batches():
+    clf = tiny(vocabulary=sorted({word for text in TEXTS for word in text.split()}))
+    for number, (texts, tags) in enumerate(batches(), 1):
+        assert clf.partial_fit(texts, tags, classes=LABELS) is clf
+        assert len(clf.history_["loss"]) == clf.n_epochs_ == number
+    assert clf.classes_.tolist() == LABELS
+    assert clf.predict(TEXTS).shape == (12, 3)
+
+
+def test_partial_fit_learns():
+    clf = tiny(learning_rate=0.05, dropout=0.0, embedding_dropout=0.0)
+    for _ in range(30):
+        clf.partial_fit(TEXTS, TAGS)
+    assert clf.history_["loss"][-1] < 0.5 * clf.history_["loss"][0]
+    assert f1_score(matrix_of(), clf.predict(TEXTS), average="micro") > 0.9
+
+
+def test_partial_fit_fixes_vocabulary_and_classes_in_its_first_call():
+    clf = tiny().partial_fit(TEXTS[:4], TAGS[:4])
+    vocabulary = clf.vocabulary_
+    clf.partial_fit(TEXTS[4:], TAGS[4:])
+    assert clf.vocabulary_ == vocabulary
+    assert "resigns" not in vocabulary
+    assert clf.classes_.tolist() == LABELS
+
+
+def test_partial_fit_takes_classes_from_the_constructor_or_the_call():
+    a = tiny(classes=LABELS).partial_fit(TEXTS[:1], TAGS[:1])
+    b = tiny().partial_fit(TEXTS[:1], TAGS[:1], classes=LABELS)
+    assert a.classes_.tolist() == b.classes_.tolist() == LABELS
+    assert same_weights(a, b)
+
+
+def test_partial_fit_with_the_same_classes_again():
+    clf = tiny().partial_fit(TEXTS[:4], TAGS[:4], classes=np.array(LABELS))
+    clf.partial_fit(TEXTS[4:8], TAGS[4:8], classes=np.array(LABELS))
+    assert clf.n_epochs_ == 2
+    with pytest.raises(ValueError, match=r"classes=\['food', 'news'\] differs from"):
+        clf.partial_fit(TEXTS[:4], TAGS[:4], classes=["food", "news"])
+
+
+def test_partial_fit_with_one_label_per_text():
+    clf = tiny().partial_fit(TEXTS[:2], TOPICS[:2], classes=LABELS)
+    clf.partial_fit(TEXTS[2:3], TOPICS[2:3])
+    assert clf.predict(TEXTS).shape == (12,)
+    assert clf.classes_.tolist() == LABELS
+
+
+def test_partial_fit_with_a_batch_without_labels():
+    clf = tiny().partial_fit(TEXTS, TAGS)
+    clf.partial_fit(TEXTS[:2], [[], []])
+    assert clf.n_epochs_ == 2
+
+
+def test_partial_fit_refuses_early_stopping():
+    with pytest.raises(ValueError, match="early_stopping=False"):
+        tiny(early_stopping=True).partial_fit(TEXTS, TAGS)
+
+
+def test_partial_fit_refuses_new_labels():
+    clf = tiny().partial_fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=r"y\[0\] holds 'travel'"):
+        clf.partial_fit(["a long journey"], [["travel"]])
+    assert clf.n_epochs_ == 1
+
+
+def test_partial_fit_refuses_another_kind():
+    clf = tiny().partial_fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match="one label per text, but the model has learned several"):
+        clf.partial_fit(TEXTS, TOPICS)
+    clf = tiny().partial_fit(TEXTS, TOPICS)
+    with pytest.raises(ValueError, match="several labels per text, but the model has learned one"):
+        clf.partial_fit(TEXTS, TAGS)
+
+
+def test_partial_fit_goes_on_after_pickling():
+    through, straight = tiny(), tiny()
+    for texts, tags in batches():
+        through = pickle.loads(pickle.dumps(through.partial_fit(texts, tags, classes=LABELS)))
+        straight.partial_fit(texts, tags, classes=LABELS)
+    assert same_weights(through, straight)
+    assert through.history_ == straight.history_
+
+
+def test_partial_fit_goes_on_from_fit():
+    clf = tiny().fit(TEXTS, TAGS)
+    clf.partial_fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == 3
+    assert len(clf.history_["loss"]) == 3
+
+
+def test_partial_fit_keeps_thresholds_that_were_assigned():
+    clf = tiny().partial_fit(TEXTS, TAGS)
+    clf.thresholds_ = np.array([0.1, 0.2, 0.3])
+    clf.partial_fit(TEXTS, TAGS)
+    assert clf.thresholds_.tolist() == [0.1, 0.2, 0.3]
+
+
+def test_partial_fit_weighs_texts():
+    weight = [1] * 6 + [0] * 6
+    a = tiny().partial_fit(TEXTS, TAGS, sample_weight=weight)
+    b = tiny().partial_fit(TEXTS[:6], TAGS[:6])
+    assert same_weights(a, b)
+
+
+# -- Keras ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("y_form", ["1-D", "label sets"])
+@pytest.mark.parametrize("hidden_units", [None, 6])
+def test_to_keras(y_form, hidden_units):
+    clf = tiny(hidden_units=hidden_units).fit(TEXTS, Y_FORMS[y_form]())
+    rows = [[clf.vocabulary_.get(word, -1) + 2 for word in re.findall(r"\w+|[^\w\s]", t)] for t in TEXTS]
+    ids = np.zeros((len(rows), max(map(len, rows)) + 3), np.int32)
+    for i, row in enumerate(rows):
+        ids[i, : len(row)] = row
+    model = clf.to_keras()
+    np.testing.assert_allclose(model.predict(ids, verbose=0), clf.predict_proba(TEXTS), atol=1e-5)
+
+
+def test_keras_callbacks_are_made_anew_for_each_fit():
+    made = []
+
+    def factory():
+        import keras
+
+        epochs = []
+        made.append(epochs)
+        return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))]
+
+    clf = tiny(keras_callbacks=factory).fit(TEXTS, TAGS)
+    clone(clf).fit(TEXTS, TAGS)
+    assert made == [[0, 1], [0, 1]]
+    assert clf.keras_callbacks is factory
+    assert same_weights(clf, fitted())
+
+
+def test_keras_callback_may_stop_and_set_the_learning_rate():
+    def factory():
+        import keras
+
+        class StopsAtTwo(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                self.model.stop_training = epoch == 1
+
+        class StandsStill(keras.callbacks.Callback):
+            def on_train_begin(self, logs=None):
+                self.model.optimizer.learning_rate = 0.0
+
+        return [StopsAtTwo(), StandsStill()]
+
+    clf = tiny(epochs=5, keras_callbacks=factory).fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == 2
+    untrained = tiny(learning_rate=1e-30, epochs=1).fit(TEXTS, TAGS)
+    assert np.array_equal(clf.weights_["output_kernel"], untrained.weights_["output_kernel"])
+
+
+# -- text options --------------------------------------------------------------------------------------
+
+
+def test_no_limit_of_length():
+    clf = tiny(max_length=None).fit(TEXTS, TAGS)
+    assert clf.max_length_ is None
+    assert clf.predict(TEXTS).shape == (12, 3)
+    assert same_weights(clf, fitted())
