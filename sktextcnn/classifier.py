@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -679,7 +678,7 @@ def _name_of(metric: str | Callable) -> str:
 
 def _check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     sizes = [*kernel_sizes]
-    widths = [size for size in sizes if isinstance(size, Integral) and not isinstance(size, bool)]
+    widths = [size for size in sizes if type(size) is int or isinstance(size, np.integer)]
     if not sizes or len(widths) < len(sizes) or min(widths) < 1:
         raise ValueError(
             f"kernel_sizes={kernel_sizes!r}; expected one or more widths in tokens, such as (2, 3, 4)."

@@ -22,7 +22,7 @@ ODD_TEXTS = [
     "e\u0301 \u00e9 \ufb01",
 ]
 
-_WORDS = ["news", "sport", "the", "a", "caf\u00e9", "C#", "l'eau", "42", "!", "..."]
+_WORDS = ["news", "sport", "the", "a", "na\u00efve", "C#", "l'eau", "42", "!", "..."]
 
 
 def texts(min_size: int = 0) -> st.SearchStrategy[str]:
