@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -116,11 +115,11 @@ def _features(weights: Weights, ids: TokenIds) -> np.ndarray:
     columns = iter(np.split(table, len(slices), axis=1))  # (U, F) each
     features = []
     for size in sizes:
-        windows: Any = 0
-        for offset in range(size):
-            windows = windows + next(columns)[local[:, offset : offset + width]]
+        windows = next(columns)[local[:, :width]]  # (n, T, F)
+        for offset in range(1, size):
+            windows += next(columns)[local[:, offset : offset + width]]
         beyond = np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]
-        windows[beyond] = -np.inf  # (n, T, F)
+        windows[beyond] = -np.inf
         features.append(windows.max(axis=1) + weights[f"convolution_{size}_bias"])
     return np.maximum(np.concatenate(features, axis=1), 0)
 
