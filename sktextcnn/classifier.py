@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from sktextcnn import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
 from sktextcnn.labels import Labels, count_unseen, read_labels, warn_if_repeated
-from sktextcnn.metrics import score_decisions
 from sktextcnn.model_selection import hold_out
 from sktextcnn.objective import (
     KINDS,
@@ -24,7 +23,7 @@ from sktextcnn.objective import (
     label_weights,
     resolve_loss,
 )
-from sktextcnn.parameters import Parameters
+from sktextcnn.parameters import Parameters, check_kernel_sizes, choose_batch_size
 from sktextcnn.text import (
     TokenIds,
     build_tokenizer,
@@ -35,6 +34,7 @@ from sktextcnn.text import (
     learn_vocabulary,
 )
 from sktextcnn.thresholds import decide, resolve_thresholds
+from sktextcnn.validation import Judge
 
 if TYPE_CHECKING:
     import keras
@@ -113,12 +113,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Share of the texts to hold out.
     n_iter_no_change : int, default=3
         Epochs to wait for an improvement.
-    threshold : float, array-like of shape (n_labels,) or "auto", default="auto"
-        Probability from which a label is predicted. "auto": 0.5, or 1 / (m + 1) under
+    threshold : float, array-like of shape (n_labels,), "auto" or "tune", default="auto"
+        Probability from which a label is predicted. "tune": the threshold with the best
+        `threshold_metric` on held-out texts; one for all labels or, for "f1_macro", one for each.
+        "auto": the same where early stopping holds texts out, else 0.5, or 1 / (m + 1) under
         "kl_divergence", m being the mean number of labels of a labelled training text. For one label
         per text it must be "auto": the most probable class is predicted.
     threshold_metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
-        The measure that decisions are meant to do well on, which early stopping watches. A callable
+        The measure that decisions are meant to do well on: early stopping watches it, and thresholds
+        are tuned for it. A callable
         gets true and predicted labels, (n, k) 0/1 matrices or, for one label per text, 1-D codes,
         and returns a float, higher being better.
     min_labels : int, default=0
@@ -234,8 +237,10 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         state, settings = self._start(fixed, given, resumes)
         train, held_out = self._divide(given, settings.seed)
 
+        judge = self._judge(fixed, ids, given, held_out)
+
         def attributes(weights: Mapping) -> dict:
-            return {**fixed, "weights_": weights}
+            return {**fixed, "thresholds_": judge.thresholds(weights), "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         callbacks = FitCallbacks(self, self.epochs, attributes, X=X, y=y, metadata=metadata)
@@ -249,13 +254,14 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             state,
             self._examples(ids.take(train), given, train, weight),
             settings,
-            validate=None if held_out is None else self._validator(fixed, ids, given, held_out),
+            validate=judge.score if self._stops_early(given.matrix.shape[0]) else None,
             n_iter_no_change=self.n_iter_no_change,
             on_epoch_begin=callbacks.begin_epoch,
             on_epoch_end=on_epoch_end,
             keras_callbacks=self.keras_callbacks,
         )
         callbacks.end_fit(state.weights)
+        fixed = attributes(state.weights)
         if resumes:
             history = {name: self.history_.get(name, []) + history[name] for name in history}
         return self._assign(fixed, state, history, keep_optimizer=self.warm_start)
@@ -288,16 +294,17 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Raises
         ------
         ValueError
-            As in `fit`; and with ``early_stopping=True``, which cannot work by mini-batches, or where
-            `classes` differs from the first call's.
+            As in `fit`; and with ``early_stopping=True`` or ``threshold="tune"``, which hold texts out,
+            or where `classes` differs from the first call's.
         TypeError
             As in `fit`.
         """
         from sktextcnn import training
 
-        if self.early_stopping is True:
+        if self.early_stopping is True or _is(self.threshold, "tune"):
             raise ValueError(
-                "partial_fit cannot hold texts out; set early_stopping=False to learn by mini-batches."
+                "partial_fit cannot hold texts out; set early_stopping=False and threshold='auto' or a "
+                "number to learn by mini-batches."
             )
         resumes = hasattr(self, "weights_")
         if resumes and classes is not None and [*classes] != self.classes_.tolist():
@@ -346,7 +353,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             inference.check_shapes(
                 self.weights_,
                 embedding_dim=self.embedding_dim,
-                kernel_sizes=_check_kernel_sizes(self.kernel_sizes),
+                kernel_sizes=check_kernel_sizes(self.kernel_sizes),
                 filters=self.filters,
                 hidden_units=self.hidden_units,
             )
@@ -393,7 +400,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         """Return the state to start training from, and how to train."""
         from sktextcnn import network, training
 
-        sizes = _check_kernel_sizes(self.kernel_sizes)
+        sizes = check_kernel_sizes(self.kernel_sizes)
         settings = training.Settings(
             kernel_sizes=sizes,
             loss=fixed["loss_"],
@@ -401,7 +408,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             learning_rate=self.learning_rate,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
-            batch_size=_choose_batch_size(self.batch_size, given.matrix.shape[0]),
+            batch_size=choose_batch_size(self.batch_size, given.matrix.shape[0]),
             epochs=self.epochs,
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
@@ -427,10 +434,28 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
     def _divide(self, given: Labels, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the rows to learn from, and those to validate on, if any."""
         n = given.matrix.shape[0]
-        wanted = n >= EARLY_STOPPING_FROM if self.early_stopping == "auto" else self.early_stopping
-        if not wanted:
+        if not (self._stops_early(n) or _is(self.threshold, "tune")):
             return np.arange(n), None
         return hold_out(given.matrix, self.validation_fraction, np.random.default_rng([seed, n]))
+
+    def _stops_early(self, n: int) -> bool:
+        if isinstance(self.early_stopping, str):  # "auto"
+            return n >= EARLY_STOPPING_FROM
+        return self.early_stopping
+
+    def _judge(self, fixed: dict, ids: TokenIds, given: Labels, held_out: np.ndarray | None) -> Judge:
+        rows = np.arange(0) if held_out is None else held_out
+        return Judge(
+            ids=ids.take(rows),
+            truth=given.matrix[rows].toarray(),
+            multilabel=given.multilabel,
+            exclusive=is_exclusive(fixed["loss_"]),
+            metric=self.threshold_metric,
+            fixed_thresholds=fixed["thresholds_"],
+            tunes=given.multilabel and isinstance(self.threshold, str) and held_out is not None,
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
 
     def _examples(self, ids: TokenIds, given: Labels, rows: np.ndarray, weight: np.ndarray) -> Any:
         from sktextcnn import training
@@ -441,25 +466,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             sample_weight=weight[rows].astype(np.float32),
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
-
-    def _validator(
-        self, fixed: dict, ids: TokenIds, given: Labels, rows: np.ndarray
-    ) -> Callable[[Mapping], float]:
-        """Return the function from weights to the metric of their decisions on held-out rows."""
-        ids, truth = ids.take(rows), given.matrix[rows].toarray()
-        if not given.multilabel:
-            truth = truth.argmax(axis=1)
-
-        def validate(weights: Mapping) -> float:
-            logits = inference.compute_logits(weights, ids)
-            predicted: Any
-            if given.multilabel:
-                predicted = self._decide(logits, fixed["loss_"], fixed["thresholds_"]).astype(np.int8)
-            else:
-                predicted = logits.argmax(axis=1)
-            return score_decisions(self.threshold_metric, truth, predicted)
-
-        return validate
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool
@@ -485,16 +491,17 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         ids = encode(check_texts(X), self._tokenizer(), self.vocabulary_)
         return inference.compute_logits(self.weights_, ids.truncated(self.max_length_))
 
-    def _decide(self, logits: np.ndarray, loss: str, thresholds: np.ndarray) -> np.ndarray:
-        probabilities = inference.to_probabilities(logits, exclusive=is_exclusive(loss))
-        return decide(probabilities, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
-
     def _decisions(self, X: Any) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
         logits = self._logits(X)
-        if self.multilabel_:
-            return self._decide(logits, self.loss_, self.thresholds_)
-        return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        if not self.multilabel_:
+            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        return decide(
+            inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
+            self.thresholds_,
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the network's outputs before softmax or sigmoid.
@@ -668,21 +675,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         return tags
 
 
-def _choose_batch_size(batch_size: int | str, n: int) -> int:
-    return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size
+def _is(value: Any, name: str) -> bool:
+    return isinstance(value, str) and value == name
 
 
 def _name_of(metric: str | Callable) -> str:
     return metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
-
-
-def _check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
-    sizes = [*kernel_sizes]
-    widths = [size for size in sizes if type(size) is int or isinstance(size, np.integer)]
-    if not sizes or len(widths) < len(sizes) or min(widths) < 1:
-        raise ValueError(
-            f"kernel_sizes={kernel_sizes!r}; expected one or more widths in tokens, such as (2, 3, 4)."
-        )
-    if len(set(sizes)) < len(sizes):
-        raise ValueError(f"kernel_sizes={kernel_sizes!r} names a width more than once.")
-    return tuple(sorted(map(int, sizes)))

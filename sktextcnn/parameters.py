@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -49,7 +50,7 @@ class Parameters(BaseEstimator):
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"}), "array-like"],
+        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto", "tune"}), "array-like"],
         "threshold_metric": [StrOptions({*F1_AVERAGES}), callable],
         "min_labels": [Interval(Integral, 0, None, closed="left")],
         "max_labels": [Interval(Integral, 1, None, closed="left"), None],
@@ -129,3 +130,35 @@ class Parameters(BaseEstimator):
         self.verbose = verbose
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
+
+
+def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
+    """Return the widths of the convolutions in ascending order.
+
+    Parameters
+    ----------
+    kernel_sizes : sequence of int
+
+    Returns
+    -------
+    tuple of int
+
+    Raises
+    ------
+    ValueError
+        If there are none, one is not a whole number from 1 on, or one comes twice.
+    """
+    sizes = [*kernel_sizes]
+    widths = [size for size in sizes if type(size) is int or isinstance(size, np.integer)]
+    if not sizes or len(widths) < len(sizes) or min(widths) < 1:
+        raise ValueError(
+            f"kernel_sizes={kernel_sizes!r}; expected one or more widths in tokens, such as (2, 3, 4)."
+        )
+    if len(set(sizes)) < len(sizes):
+        raise ValueError(f"kernel_sizes={kernel_sizes!r} names a width more than once.")
+    return tuple(sorted(map(int, sizes)))
+
+
+def choose_batch_size(batch_size: int | str, n: int) -> int:
+    """Return the number of texts per step that `batch_size` means for n texts."""
+    return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size

@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn.thresholds import tune_thresholds
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 
 X_FORMS = {
@@ -675,12 +676,17 @@ def test_early_stopping_keeps_the_best_epoch():
         early_stopping=True,
         n_iter_no_change=2,
         validation_fraction=0.25,
+        threshold=0.5,
         threshold_metric=metric,
     ).fit(TEXTS, TAGS)
     assert clf.history_["validation_score"] == [0.1, 0.5, 0.3, 0.4]
     assert clf.n_epochs_ == 2
     short = tiny(
-        epochs=2, early_stopping=True, validation_fraction=0.25, threshold_metric=Scripted([0.1, 0.5])
+        epochs=2,
+        early_stopping=True,
+        validation_fraction=0.25,
+        threshold=0.5,
+        threshold_metric=Scripted([0.1, 0.5]),
     ).fit(TEXTS, TAGS)
     assert same_weights(clf, short)
     for y_true, y_pred in metric.asked:
@@ -695,6 +701,7 @@ def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
         early_stopping=True,
         n_iter_no_change=1,
         validation_fraction=0.25,
+        threshold=0.5,
         threshold_metric=metric,
     ).fit(TEXTS, TAGS)
     assert len(clf.history_["loss"]) == 4
@@ -718,10 +725,57 @@ def test_early_stopping_leaves_the_held_out_texts_alone():
 
     clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric, epochs=1)
     clf.fit(TEXTS, TAGS)
-    assert held_out == [3]
+    assert set(held_out) == {3}
     assert not same_weights(clf, tiny(epochs=1).fit(TEXTS, TAGS))
     with_f1 = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric="f1_macro", epochs=1)
     assert same_weights(clf, with_f1.fit(TEXTS, TAGS))
+
+
+# -- thresholds from held-out texts --------------------------------------------------------------------
+
+
+def held_out_rows(clf, n):
+    """Rows that learning leaves out: nothing is lost of the weights when they are made unreadable."""
+    return [
+        row
+        for row in range(n)
+        if same_weights(clf, clone(clf).fit([*TEXTS[:row], "?" * 9, *TEXTS[row + 1 :]], TAGS))
+    ]
+
+
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
+def test_tuned_thresholds_do_best_on_held_out_texts(metric):
+    options = {"vocabulary": sorted({word for text in TEXTS for word in text.split()})}
+    clf = tiny(threshold="tune", threshold_metric=metric, validation_fraction=0.25, **options)
+    clf.fit(TEXTS, TAGS)
+    rows = held_out_rows(clf, len(TEXTS))
+    assert len(rows) == 3
+    scores = clf.predict_proba([TEXTS[row] for row in rows])
+    truth = as_label_matrix(TAGS)[rows]
+    np.testing.assert_array_equal(clf.thresholds_, tune_thresholds(scores, np.asarray(truth), metric))
+    assert "validation_score" not in clf.history_  # tuning alone stops nothing early
+    average = metric.removeprefix("f1_")
+    reached = f1_score(truth, scores >= clf.thresholds_, average=average, zero_division=0)
+    for fixed in (0.3, 0.5, 0.7):
+        assert reached >= f1_score(truth, scores >= fixed, average=average, zero_division=0)
+
+
+def test_automatic_thresholds_are_tuned_where_early_stopping_holds_texts_out():
+    options = {"validation_fraction": 0.25, "epochs": 2}
+    tuned = tiny(threshold="tune", early_stopping=True, **options).fit(TEXTS, TAGS)
+    automatic = tiny(early_stopping=True, **options).fit(TEXTS, TAGS)
+    np.testing.assert_array_equal(automatic.thresholds_, tuned.thresholds_)
+    assert (automatic.thresholds_ != 0.5).any()
+    assert (tiny(early_stopping=False, **options).fit(TEXTS, TAGS).thresholds_ == 0.5).all()
+    fixed = tiny(threshold=0.4, early_stopping=True, **options).fit(TEXTS, TAGS)
+    assert (fixed.thresholds_ == 0.4).all()
+
+
+def test_tuning_is_refused_where_it_cannot_work():
+    with pytest.raises(ValueError, match="partial_fit cannot hold texts out"):
+        tiny(threshold="tune").partial_fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match="no meaning for one label per text"):
+        tiny(threshold="tune").fit(TEXTS, TOPICS)
 
 
 # -- warm_start ----------------------------------------------------------------------------------------

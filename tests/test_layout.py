@@ -30,6 +30,7 @@ STAGES = {
     "inference": {"text"},
     "training": {"network", "text"},
     "callbacks": set(),
+    "validation": {"inference", "metrics", "text", "thresholds"},
     "parameters": {"metrics", "objective", "text", "thresholds"},
 }
 LEAVES = {

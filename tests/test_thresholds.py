@@ -7,9 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
+from sklearn.metrics import f1_score
 from strategies import indicators, scores
 
-from sktextcnn.thresholds import check_thresholds, decide, default_threshold, resolve_thresholds
+from sktextcnn.thresholds import (
+    check_thresholds,
+    decide,
+    default_threshold,
+    resolve_thresholds,
+    tune_thresholds,
+)
 
 tenths = st.integers(0, 10).map(lambda tenth: tenth / 10)
 
@@ -183,3 +190,60 @@ def test_more_labels_at_least_than_at_most():
     with pytest.raises(ValueError, match="min_labels=3 is more than max_labels=2"):
         resolve(min_labels=3, max_labels=2)
     assert resolve(min_labels=2, max_labels=2).tolist() == [0.5, 0.5]
+
+
+# -- tuning ------------------------------------------------------------------------------------------
+
+
+@st.composite
+def scored(draw):
+    """Probabilities (with ties) and 0/1 truth of a few texts."""
+    n, k = draw(st.integers(1, 12)), draw(st.integers(1, 4))
+    levels = st.sampled_from([0.0, 0.1, 0.25, 0.5, 0.8, 1.0])
+    scores = draw(st.lists(st.lists(levels, min_size=k, max_size=k), min_size=n, max_size=n))
+    truth = draw(st.lists(st.lists(st.integers(0, 1), min_size=k, max_size=k), min_size=n, max_size=n))
+    return np.array(scores), np.array(truth)
+
+
+@given(scored())
+def test_the_shared_threshold_has_the_best_micro_f1(case):
+    scores, truth = case
+    thresholds = tune_thresholds(scores, truth, "f1_micro")
+    assert len(set(thresholds)) == 1
+    if not truth.any():
+        assert thresholds[0] == 0.5
+        return
+
+    def f1(cut):
+        return f1_score(truth.ravel(), (scores >= cut).ravel(), zero_division=0)
+
+    assert f1(thresholds[0]) >= max(map(f1, [0.0, 0.05, 0.15, 0.4, 0.6, 0.9])) - 1e-12
+
+
+@given(scored())
+def test_macro_thresholds_lie_between_own_and_shared_cuts(case):
+    scores, truth = case
+    thresholds = tune_thresholds(scores, truth, "f1_macro")
+    assert thresholds.shape == (truth.shape[1],)
+    assert ((thresholds > 0) & (thresholds < 1)).all()
+    unseen = ~truth.any(axis=0)
+    assert len(set(thresholds[unseen].tolist())) <= 1  # labels without evidence share one
+
+
+def test_a_frequent_label_gets_its_own_threshold_and_a_rare_one_does_not():
+    rng = np.random.default_rng(0)
+    truth = np.zeros((2000, 2), int)
+    truth[:1000, 0] = 1
+    truth[0, 1] = 1
+    scores = np.column_stack([0.2 + 0.1 * truth[:, 0], 0.9 * truth[:, 1]])
+    scores += rng.uniform(0, 0.01, scores.shape)
+    first, second = tune_thresholds(scores, truth, "f1_macro")
+    assert first == pytest.approx(0.255, abs=0.01)
+    assert abs(second - 0.455) > 0.1  # halfway between its scores
+
+
+def test_a_callable_metric_is_maximised():
+    scores = np.array([[0.2], [0.4], [0.9]])
+    truth = np.array([[0], [1], [1]])
+    thresholds = tune_thresholds(scores, truth, lambda y, p: float((y == p).mean()))
+    assert 0.2 < thresholds[0] <= 0.4

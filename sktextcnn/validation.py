@@ -1,0 +1,67 @@
+"""Thresholds and scores from texts that were held out of training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from sktextcnn.inference import compute_logits, to_probabilities
+from sktextcnn.metrics import score_decisions
+from sktextcnn.text import TokenIds
+from sktextcnn.thresholds import decide, tune_thresholds
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Judges weights by what they make of held-out texts.
+
+    Attributes
+    ----------
+    ids : TokenIds of n texts
+    truth : ndarray of shape (n, k)
+        0/1 labels of those texts.
+    multilabel, exclusive : bool
+        Whether a text may carry several labels, and whether they share one distribution.
+    metric : str or callable
+        See `sktextcnn.metrics.score_decisions`.
+    fixed_thresholds : ndarray of shape (k,)
+        Used where none are tuned.
+    tunes : bool
+        Whether thresholds are tuned.
+    min_labels : int
+        See `sktextcnn.thresholds.decide`.
+    max_labels : int or None
+        See `sktextcnn.thresholds.decide`.
+    """
+
+    ids: TokenIds
+    truth: np.ndarray
+    multilabel: bool
+    exclusive: bool
+    metric: str | Callable
+    fixed_thresholds: np.ndarray
+    tunes: bool
+    min_labels: int
+    max_labels: int | None
+
+    def _probabilities(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+        return to_probabilities(compute_logits(weights, self.ids), exclusive=self.exclusive)
+
+    def thresholds(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Return the thresholds to predict with, shape (k,)."""
+        if not self.tunes:
+            return self.fixed_thresholds
+        return tune_thresholds(self._probabilities(weights), self.truth, self.metric)
+
+    def score(self, weights: Mapping[str, np.ndarray]) -> float:
+        """Return the metric of the decisions on the held-out texts."""
+        scores = self._probabilities(weights)
+        if not self.multilabel:
+            return score_decisions(self.metric, self.truth.argmax(axis=1), scores.argmax(axis=1))
+        thresholds = self.fixed_thresholds
+        if self.tunes:
+            thresholds = tune_thresholds(scores, self.truth, self.metric)
+        decisions = decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
+        return score_decisions(self.metric, self.truth, decisions.astype(np.int8))
