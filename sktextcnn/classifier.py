@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
-from sktextcnn.labels import Labels, count_unseen, read_labels, warn_if_repeated
+from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
+from sktextcnn.labels import Labels, check_classes, count_unseen, read_labels
 from sktextcnn.model_selection import hold_out
 from sktextcnn.objective import (
-    KINDS,
+    check_kind,
     check_sample_weight,
     is_exclusive,
     label_weights,
@@ -58,7 +60,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Lower-case texts first.
     strip_accents : {"unicode", "ascii"}, callable or None, default=None
         Remove accents first.
-    token_pattern : str, default=r"\w+|[^\w\s]"
+    token_pattern : str or None, default=r"\w+|[^\w\s]"
         Regular expression of a word. The default keeps punctuation marks and emoji as tokens, since
         word order around them tells.
     tokenizer : callable or None, default=None
@@ -70,7 +72,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Keep so many tokens at most, the most frequent ones.
     max_length : int, None or "auto", default="auto"
         Cut texts after so many tokens. "auto": the 95th percentile of the training texts, at least
-        128. None: no limit.
+        128. None: no limit; memory then grows with the longest text.
     vocabulary : mapping, iterable of str or None, default=None
         Tokens fixed in advance; `min_df` and `max_features` are not used then.
     embedding_dim : int, default=128
@@ -111,14 +113,14 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         from 1,000 texts on.
     validation_fraction : float, default=0.1
         Share of the texts to hold out.
-    n_iter_no_change : int, default=3
+    n_iter_no_change : int, default=5
         Epochs to wait for an improvement.
     threshold : float, array-like of shape (n_labels,), "auto" or "tune", default="auto"
         Probability from which a label is predicted. "tune": the threshold with the best
         `threshold_metric` on held-out texts; one for all labels or, for "f1_macro", one for each.
-        "auto": the same where early stopping holds texts out, else 0.5, or 1 / (m + 1) under
-        "kl_divergence", m being the mean number of labels of a labelled training text. For one label
-        per text it must be "auto": the most probable class is predicted.
+        "auto": the same where early stopping holds texts out and `threshold_metric` is not a callable;
+        else 0.5, or 1 / (m + 1) under "kl_divergence", m being the mean number of labels of a labelled
+        training text. For one label per text it must be "auto": the most probable class is predicted.
     threshold_metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
         The measure that decisions are meant to do well on: early stopping watches it, and thresholds
         are tuned for it. A callable
@@ -159,7 +161,8 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
     history_ : dict of str to list of float
-        Per epoch: mean ``loss`` of a text, ``seconds``, and ``validation_score`` under early stopping.
+        Per epoch, or call of `partial_fit`: mean ``loss`` of a text, ``seconds``, and
+        ``validation_score`` under early stopping (NaN for epochs without).
     n_epochs_ : int
         Epochs that the weights have seen.
     optimizer_state_ : dict
@@ -224,6 +227,8 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             If texts, labels and parameters do not go together; the message says what to do.
         TypeError
             If a text is not a str, or labels are of a type without meaning.
+        ImportError
+            If Keras runs on another backend than TensorFlow.
         """
         from sktextcnn import training
 
@@ -254,7 +259,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             state,
             self._examples(ids.take(train), given, train, weight),
             settings,
-            validate=judge.score if self._stops_early(given.matrix.shape[0]) else None,
+            validate=judge.score if len(judge.ids) and self._stops_early(len(ids)) else None,
             n_iter_no_change=self.n_iter_no_change,
             on_epoch_begin=callbacks.begin_epoch,
             on_epoch_end=on_epoch_end,
@@ -263,7 +268,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         callbacks.end_fit(state.weights)
         fixed = attributes(state.weights)
         if resumes:
-            history = {name: self.history_.get(name, []) + history[name] for name in history}
+            history = training.join_histories(self.history_, history)
         return self._assign(fixed, state, history, keep_optimizer=self.warm_start)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -273,7 +278,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         """Learn from a mini-batch: one pass over it, going on from the weights there are.
 
         The first call fixes vocabulary and classes; with small batches, pass a `vocabulary` to the
-        constructor.
+        constructor. Callbacks are not called and nothing is printed.
 
         Parameters
         ----------
@@ -295,8 +300,8 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         ------
         ValueError
             As in `fit`; and with ``early_stopping=True`` or ``threshold="tune"``, which hold texts out,
-            or where `classes` differs from the first call's.
-        TypeError
+            ``class_weight="balanced"``, or where `classes` differs from the first call's.
+        TypeError, ImportError
             As in `fit`.
         """
         from sktextcnn import training
@@ -307,10 +312,17 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
                 "number to learn by mini-batches."
             )
         resumes = hasattr(self, "weights_")
-        if resumes and classes is not None and [*classes] != self.classes_.tolist():
+        if _is(self.class_weight, "balanced"):
             raise ValueError(
-                f"classes={[*classes]} differs from the {self.classes_.tolist()} of the first call."
+                "class_weight='balanced' counts the labels of all texts, and partial_fit sees a few of "
+                "them; pass a dict of weights."
             )
+        if resumes and classes is not None:
+            named = check_classes(classes).tolist()
+            if {*named} != {*self.classes_.tolist()}:
+                raise ValueError(
+                    f"classes={named} differs from the {self.classes_.tolist()} of the first call."
+                )
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = self._read_input(X, y, sample_weight, known)
         fixed, ids = self._fix(texts, given, resumes)
@@ -318,11 +330,11 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, resumes)
         everything = np.arange(len(ids))
-        state, loss = training.train_on_batch(
+        state, history = training.train_on_batch(
             state, self._examples(ids, given, everything, weight), settings
         )
-        history = dict(self.history_) if resumes else {}
-        history["loss"] = [*history.get("loss", []), loss]
+        if resumes:
+            history = training.join_histories(self.history_, history)
         return self._assign(fixed, state, history, keep_optimizer=True)
 
     def _read_input(
@@ -340,16 +352,13 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             texts, weight = [texts[row] for row in kept], weight[kept]
             given = replace(given, matrix=given.matrix[kept])
         warn_if_repeated(texts, given)
+        warn_if_joined(given)
         return texts, given, weight
 
     def _fix(self, texts: list[str], given: Labels, resumes: bool) -> tuple[dict, TokenIds]:
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
-            if given.multilabel != self.multilabel_:
-                raise ValueError(
-                    f"y has {KINDS[given.multilabel]}, but the model has learned "
-                    f"{KINDS[self.multilabel_]}."
-                )
+            check_kind(given.multilabel, self.multilabel_)
             inference.check_shapes(
                 self.weights_,
                 embedding_dim=self.embedding_dim,
@@ -369,7 +378,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
                 ids = encode(texts, self._tokenizer(), vocabulary)
             automatic = self.max_length == "auto"
             max_length = choose_max_length(ids.lengths) if automatic else self.max_length
-        loss = resolve_loss(self.loss, given.multilabel)
+        loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
         return {
             "vocabulary_": vocabulary,
             "classes_": given.classes,
@@ -405,6 +414,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             kernel_sizes=sizes,
             loss=fixed["loss_"],
             optimizer=self.optimizer,
+            exclusive=is_exclusive(fixed["loss_"]),
             learning_rate=self.learning_rate,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
@@ -426,7 +436,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             output_bias=network.prior_logits(
                 np.bincount(given.matrix.indices, minlength=len(given.classes)),
                 given.matrix.shape[0],
-                exclusive=is_exclusive(fixed["loss_"]),
+                exclusive=settings.exclusive,
             ),
         )
         return training.State(weights), settings
@@ -434,9 +444,13 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
     def _divide(self, given: Labels, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
         """Return the rows to learn from, and those to validate on, if any."""
         n = given.matrix.shape[0]
-        if not (self._stops_early(n) or _is(self.threshold, "tune")):
-            return np.arange(n), None
-        return hold_out(given.matrix, self.validation_fraction, np.random.default_rng([seed, n]))
+        asked_for = self.early_stopping is True or _is(self.threshold, "tune")
+        if asked_for or self._stops_early(n):
+            rng = np.random.default_rng([seed, n])
+            # What the user did not ask for must not fail: without texts to spare, all are learned.
+            with nullcontext() if asked_for else suppress(ValueError):
+                return hold_out(given.matrix, self.validation_fraction, rng)
+        return np.arange(n), None
 
     def _stops_early(self, n: int) -> bool:
         if isinstance(self.early_stopping, str):  # "auto"
@@ -452,7 +466,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             exclusive=is_exclusive(fixed["loss_"]),
             metric=self.threshold_metric,
             fixed_thresholds=fixed["thresholds_"],
-            tunes=given.multilabel and isinstance(self.threshold, str) and held_out is not None,
+            # The two F1s are tuned for fast; a callable is asked about 101 thresholds each time.
+            tunes=_is(self.threshold, "tune")
+            or (_is(self.threshold, "auto") and not callable(self.threshold_metric)),
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )
@@ -600,8 +616,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        names = self.classes_.tolist() if hasattr(self, "classes_") else []
-        return [tuple(names[column] for column in np.flatnonzero(row)) for row in self._decisions(X)]
+        decisions = self._decisions(X)
+        names = self.classes_.tolist()
+        return [tuple(names[column] for column in np.flatnonzero(row)) for row in decisions]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of texts whose labels are all predicted, and no others.
@@ -630,11 +647,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         """
         decisions = self._decisions(X)
         given, n_unseen = count_unseen(y, self.classes_)
-        if given.multilabel != self.multilabel_:
-            raise ValueError(
-                f"y has {KINDS[given.multilabel]}, but the classifier was fitted on "
-                f"{KINDS[self.multilabel_]}."
-            )
+        check_kind(given.multilabel, self.multilabel_)
         n = given.matrix.shape[0]
         if len(decisions) != n:
             raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")

@@ -11,8 +11,8 @@ class LabelMatrix(np.ndarray):
     """0/1 matrix that remembers the names of its columns; see `as_label_matrix`.
 
     Names survive what scikit-learn does to y: choosing rows, copying, pickling. Anything else
-    (choosing columns, transposing, concatenating, arithmetic) gives a plain array, since stale names
-    would be worse than none.
+    (choosing columns, transposing, concatenating, arithmetic) leaves the names behind, and as a rule
+    gives a plain array, since stale names would be worse than none.
 
     Attributes
     ----------

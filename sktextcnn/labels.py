@@ -7,7 +7,6 @@ column per label.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +63,7 @@ def read_labels(y: Any, classes: Any = None) -> Labels:
     TypeError
         If `y` or one of its rows is of a type that has no meaning as labels.
     """
-    return _read(y, None if classes is None else _check_classes(classes, "classes"))
+    return _read(y, None if classes is None else check_classes(classes, "classes"))
 
 
 def _read(y: Any, fixed: np.ndarray | None) -> Labels:
@@ -80,7 +79,7 @@ def _read(y: Any, fixed: np.ndarray | None) -> Labels:
         frame = y.to_numpy()
         if frame.dtype.kind == "O":
             _refuse_column_of_names(frame)
-        names = _check_classes([*y.columns], "the header of y")
+        names = check_classes([*y.columns], "the header of y")
         return _named_matrix(_check_indicator(frame), names, fixed)
     if isinstance(y, np.ndarray) and y.ndim != 1:
         if y.ndim != 2:
@@ -100,7 +99,9 @@ def _as_list(y: Any) -> list:
 
 
 def _is_set(value: Any) -> bool:
-    return isinstance(value, (list, tuple, set, frozenset, np.ndarray)) or (
+    if isinstance(value, np.ndarray):
+        return value.ndim > 0
+    return isinstance(value, (list, tuple, set, frozenset)) or (
         hasattr(value, "to_list") and not isinstance(value, (str, bytes))
     )
 
@@ -288,13 +289,16 @@ def _check_indicator(y: Any) -> sparse.csr_matrix:
     )
 
 
-def _check_classes(classes: Any, name: str) -> np.ndarray:
+def check_classes(classes: Any, name: str = "classes") -> np.ndarray:
     """Return the labels of a fixed label space, or say what is wrong with `name`."""
     if isinstance(classes, (str, bytes, Mapping, set, frozenset)) or not isinstance(classes, Iterable):
         raise TypeError(f"{name} is a {type(classes).__name__}; pass a list of labels, in order.")
     labels = _as_list(classes)
     if not labels:
         raise ValueError(f"{name} is empty; pass at least one label, or None.")
+    for label in labels:
+        if is_missing(label) or not isinstance(label, (str, int, float, np.generic)):
+            raise TypeError(f"{name} holds {label!r}; labels must be str or int.")
     if len({isinstance(label, str) for label in labels}) > 1:
         raise TypeError(f"{name} mixes str labels with numbers; use one type for all labels.")
     seen = set()
@@ -396,6 +400,8 @@ def as_label_matrix(y: Any, classes: Any = None, *, unseen: str = "error") -> La
     ------
     ValueError
         If `y` is not valid, or holds a label outside `classes` and `unseen` is "error".
+    TypeError
+        If `y` or a label is of a type without meaning.
 
     Examples
     --------
@@ -441,7 +447,9 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
     Raises
     ------
     ValueError
-        If the lengths differ, or a tag is itself a set of labels.
+        If the lengths differ, a tag is itself a set of labels, or is not in `classes`.
+    TypeError
+        If a text is not a str, or a tag is neither str nor number.
 
     Examples
     --------
@@ -460,7 +468,8 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
     rows, labels = _as_list(texts), _as_list(tags)
     if len(rows) != len(labels):
         raise ValueError(f"texts has {len(rows)} rows and tags {len(labels)}; expected one tag a row.")
-    fixed = None if classes is None else _check_classes(classes, "classes")
+    fixed = None if classes is None else check_classes(classes, "classes")
+    allowed = set() if fixed is None else set(fixed.tolist())
     grouped: dict[str, set] = {}
     for position, (text, label) in enumerate(zip(rows, labels, strict=True)):
         if not isinstance(text, str):
@@ -477,34 +486,7 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
             raise TypeError(
                 f"tags[{position}] is of type {type(label).__name__}; expected a str or int."
             )
-        if fixed is not None and label not in fixed.tolist():
+        if fixed is not None and label not in allowed:
             raise _unknown_label(label, f"tags[{position}]", fixed)
         present.add(label)
     return [*grouped], as_label_matrix([*grouped.values()], classes)
-
-
-def warn_if_repeated(texts: Sequence[str], labels: Labels) -> None:
-    """Warn where one label per text was given but the same text carries different ones.
-
-    Parameters
-    ----------
-    texts : sequence of str of length n
-    labels : Labels
-        Of the same texts; nothing is checked if they are label sets.
-    """
-    if labels.multilabel:
-        return
-    first: dict[str, int] = {}
-    for text, column in zip(texts, labels.matrix.indices.tolist(), strict=True):
-        other = first.setdefault(text, column)
-        if other != column:
-            a, b = labels.classes[[other, column]].tolist()
-            shown = text if len(text) <= 60 else text[:57] + "..."
-            warnings.warn(
-                f"The text {shown!r} carries different labels ({a!r}, {b!r}), but y has one label per "
-                "text, so the classes compete. If a text may have several labels, use "
-                "fit(*sktextcnn.group_rows(X, y)).",
-                UserWarning,
-                stacklevel=5,  # the caller of fit, past scikit-learn's wrapper,
-            )
-            return

@@ -24,7 +24,17 @@ def score_decisions(metric: str | Callable, truth: np.ndarray, decisions: np.nda
     Returns
     -------
     float
+
+    Raises
+    ------
+    ValueError
+        If a callable returns NaN.
     """
     if callable(metric):
-        return float(metric(truth, decisions))
+        value = float(metric(truth, decisions))
+        if np.isnan(value):
+            raise ValueError(
+                "threshold_metric returned nan; it must return a number, higher being better."
+            )
+        return value
     return float(f1_score(truth, decisions, average=F1_AVERAGES[metric], zero_division=0))

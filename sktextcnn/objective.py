@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ LOSSES = {
 KINDS = {True: "several labels per text", False: "one label per text"}
 
 
-def resolve_loss(loss: str, multilabel: bool) -> str:
+def resolve_loss(loss: str, multilabel: bool, n_labels: int) -> str:
     """Return the name of the loss that `loss` means for this kind of y.
 
     Parameters
@@ -26,6 +27,8 @@ def resolve_loss(loss: str, multilabel: bool) -> str:
         "auto" or the name of a loss.
     multilabel : bool
         Whether a text may carry several labels.
+    n_labels : int
+        How many labels there are.
 
     Returns
     -------
@@ -38,6 +41,11 @@ def resolve_loss(loss: str, multilabel: bool) -> str:
     """
     if loss == "auto":
         return LOSSES[multilabel][0]
+    if loss == "kl_divergence" and n_labels == 1:
+        raise ValueError(
+            "loss='kl_divergence' divides each text among its labels, and there is a single one, which "
+            "would get all of every text. Use 'binary_crossentropy' (or 'auto')."
+        )
     if loss in LOSSES[multilabel]:
         return loss
     hint = (
@@ -49,6 +57,15 @@ def resolve_loss(loss: str, multilabel: bool) -> str:
         f"loss={loss!r} is not for y with {KINDS[multilabel]}; use one of "
         f"{', '.join(map(repr, ('auto', *LOSSES[multilabel])))}. {hint}"
     )
+
+
+def check_kind(given: bool, fitted: bool) -> None:
+    """Refuse a y of another kind than the classifier was fitted on."""
+    if given != fitted:
+        raise ValueError(
+            f"y has {KINDS[given]}, but the classifier was fitted on {KINDS[fitted]}; pass labels "
+            "of that kind."
+        )
 
 
 def is_exclusive(loss: str) -> bool:
@@ -77,7 +94,10 @@ def check_sample_weight(sample_weight: Any, n: int) -> np.ndarray:
     """
     if sample_weight is None:
         return np.ones(n)
-    weight = np.asarray(sample_weight, dtype=float)
+    try:
+        weight = np.asarray(sample_weight, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError("sample_weight must hold one number per text.") from error
     if weight.shape != (n,):
         raise ValueError(f"sample_weight has shape {weight.shape}; expected ({n},), one per text.")
     if not (np.isfinite(weight) & (weight >= 0)).all() or not weight.any():
@@ -130,9 +150,9 @@ def label_weights(
             raise ValueError(
                 f"class_weight names {label!r}, which is not among the labels {classes.tolist()}."
             )
-        if not (np.isfinite(weight) and weight >= 0):
+        if not isinstance(weight, Real) or not 0 <= float(weight) < np.inf:
             raise ValueError(
-                f"class_weight of {label!r} is {weight}; it must not be negative or infinite."
+                f"class_weight of {label!r} is {weight!r}; it must not be negative or infinite."
             )
         weights[0, column_of[label]] = weight
     return weights

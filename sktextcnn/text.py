@@ -157,7 +157,7 @@ def build_tokenizer(
     analyzer: str | Tokenize = "word",
     lowercase: bool = True,
     strip_accents: str | Callable[[str], str] | None = None,
-    token_pattern: str = TOKEN_PATTERN,
+    token_pattern: str | None = TOKEN_PATTERN,
     tokenizer: Tokenize | None = None,
 ) -> Tokenize:
     """Return the function from one text to its tokens.
@@ -174,8 +174,8 @@ def build_tokenizer(
         Lower-case the text first.
     strip_accents : {"unicode", "ascii"}, callable or None, default=None
         Remove accents first.
-    token_pattern : str, default=TOKEN_PATTERN
-        Regular expression of a word, with at most one group.
+    token_pattern : str or None, default=TOKEN_PATTERN
+        Regular expression of a word, with at most one group. None where nothing uses it.
     tokenizer : callable or None, default=None
         From a text, after the steps above, to its words.
 
@@ -187,7 +187,7 @@ def build_tokenizer(
     Raises
     ------
     ValueError
-        If `token_pattern` is not a regular expression or has several groups.
+        If `token_pattern` is needed and is not a regular expression or has several groups.
 
     Examples
     --------
@@ -201,6 +201,8 @@ def build_tokenizer(
         split: Tokenize = list
     elif tokenizer is not None:
         split = partial(_tokens_from, tokenizer)
+    elif token_pattern is None:
+        raise ValueError("token_pattern=None needs a tokenizer, or another analyzer.")
     else:
         try:
             pattern = re.compile(token_pattern)
@@ -230,6 +232,10 @@ def build_tokenizer(
 
 def _tokens_from(function: Callable[[str], Iterable[str]], text: str) -> Sequence[str]:
     tokens = function(text)
+    if isinstance(tokens, str) or not isinstance(tokens, Iterable):
+        raise TypeError(
+            f"analyzer or tokenizer returned {tokens!r:.40} for {text!r:.40}; expected a list of tokens."
+        )
     return tokens if isinstance(tokens, Sequence) else list(tokens)  # it may yield them
 
 
@@ -302,6 +308,8 @@ def learn_vocabulary(
     ------
     ValueError
         If no token is left.
+    TypeError
+        If a token is not a str.
     """
     numbers: defaultdict[str, int] = defaultdict()
     numbers.default_factory = numbers.__len__
@@ -314,6 +322,9 @@ def learn_vocabulary(
         raise ValueError(
             "X holds no tokens: every text is empty or nothing in it matches token_pattern."
         )
+    for token in numbers:
+        if not isinstance(token, str):
+            raise TypeError(f"analyzer or tokenizer returned the token {token!r}; tokens must be str.")
     counts = np.bincount(flat, minlength=len(numbers))
     row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
     df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
@@ -354,11 +365,17 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
     """
     if isinstance(vocabulary, str):
         raise TypeError("vocabulary is a single str; pass a list of tokens or a dict.")
+    if not isinstance(vocabulary, (Mapping, set, frozenset)):
+        vocabulary = [*vocabulary]
+    for token in vocabulary:
+        if not isinstance(token, str):
+            raise TypeError(f"vocabulary holds {token!r}; every token must be a str.")
     if isinstance(vocabulary, Mapping):
-        if sorted(vocabulary.values()) != list(range(len(vocabulary))):
+        numbers = [*vocabulary.values()]
+        if not {*numbers} == {*range(len(numbers))} or len({*numbers}) < len(numbers):
             raise ValueError(
-                f"vocabulary must number its {len(vocabulary)} tokens 0 to {len(vocabulary) - 1}, "
-                "each number once."
+                f"vocabulary must number its {len(numbers)} tokens 0 to {len(numbers) - 1}, each number "
+                "once."
             )
         result = {token: int(position) for token, position in vocabulary.items()}
     else:
@@ -369,9 +386,6 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
             raise ValueError(f"vocabulary holds {twice!r} more than once.")
     if not result:
         raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
-    for token in result:
-        if not isinstance(token, str):
-            raise TypeError(f"vocabulary holds {token!r}; every token must be a str.")
     return result
 
 

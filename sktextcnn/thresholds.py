@@ -57,7 +57,10 @@ def check_thresholds(threshold: Any, n_labels: int) -> np.ndarray:
     ValueError
         If the shape does not fit or a value is outside [0, 1].
     """
-    values = np.asarray(threshold, dtype=float)
+    try:
+        values = np.asarray(threshold, dtype=float)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"threshold={threshold!r}; expected numbers between 0 and 1.") from error
     if values.ndim and values.shape != (n_labels,):
         raise ValueError(
             f"threshold has shape {values.shape}; expected a float, or one value for each of the "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -30,6 +30,7 @@ from scikeras.wrappers import BaseWrapper
 from scipy import sparse
 
 from sktextcnn.text import PADDING, TokenIds
+from sktextcnn.validation import BestEpoch
 
 # isort: on
 
@@ -46,6 +47,8 @@ class Settings:
     kernel_sizes : tuple of int
     loss, optimizer : str
         Names of `network.LOSSES` and of `OPTIMIZERS`.
+    exclusive : bool
+        Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
     batch_size, epochs, seed : int
     """
@@ -53,6 +56,7 @@ class Settings:
     kernel_sizes: tuple[int, ...]
     loss: str
     optimizer: str
+    exclusive: bool
     learning_rate: float
     embedding_dropout: float
     dropout: float
@@ -292,10 +296,10 @@ class _Run:
         return float(loss)
 
     def batches(self) -> Iterator[np.ndarray]:
-        """Yield the rows of each batch of the next epoch."""
+        """Begin the next epoch; return the rows of each of its batches."""
         rng = np.random.default_rng([self.settings.seed, self.epoch])
-        yield from _batches(self.examples.ids.lengths, self.settings.batch_size, rng)
         self.epoch += 1
+        return _batches(self.examples.ids.lengths, self.settings.batch_size, rng)
 
 
 class _Engine(BaseWrapper):
@@ -310,6 +314,7 @@ class _Engine(BaseWrapper):
 
 
 EpochEnd = Callable[[int, dict[str, float], Callable[[], Weights]], bool]
+History = dict[str, list[float]]
 
 
 def train(
@@ -318,11 +323,11 @@ def train(
     settings: Settings,
     *,
     validate: Callable[[Weights], float] | None = None,
-    n_iter_no_change: int = 3,
+    n_iter_no_change: int = 5,
     on_epoch_begin: Callable[[int], None] | None = None,
     on_epoch_end: EpochEnd | None = None,
     keras_callbacks: Callable[[], Sequence] | None = None,
-) -> tuple[State, dict[str, list[float]]]:
+) -> tuple[State, History]:
     """Train for up to ``settings.epochs`` epochs.
 
     Parameters
@@ -334,7 +339,7 @@ def train(
     validate : callable or None, default=None
         From weights to the score of held-out texts, higher is better. Training stops when it has not
         improved for `n_iter_no_change` epochs, and gives back the best epoch's weights.
-    n_iter_no_change : int, default=3
+    n_iter_no_change : int, default=5
     on_epoch_begin : callable or None, default=None
         Called with the epoch, from 0.
     on_epoch_end : callable or None, default=None
@@ -342,40 +347,46 @@ def train(
         result stops training.
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the network with the current weights at the
-        end of each epoch, may set its optimizer's learning rate, stop training or set its weights.
+        end of each epoch, may set its optimizer's learning rate, stop training or set its weights
+        (with `validate`, those of the best epoch are kept all the same).
 
     Returns
     -------
     state : State
     history : dict of str to list of float
         ``loss``, ``seconds`` and, with `validate`, ``validation_score``, one value per epoch.
+
+    Raises
+    ------
+    TypeError
+        If `keras_callbacks` returns anything but a list of Keras callbacks.
+    ValueError
+        If the loss is no longer finite.
     """
 
     def build() -> keras.Model:
         model = build_network(
             state.weights,
             kernel_sizes=settings.kernel_sizes,
-            exclusive=settings.loss in ("kl_divergence", "categorical_crossentropy"),
+            exclusive=settings.exclusive,
             embedding_dropout=settings.embedding_dropout,
             dropout=settings.dropout,
         )
-        loss = settings.loss if settings.loss in _KERAS_LOSSES else "binary_crossentropy"
+        # Nominal: the step computes the loss itself.
+        loss = "categorical_crossentropy" if settings.exclusive else "binary_crossentropy"
         optimizer = keras.optimizers.get(settings.optimizer)
         optimizer.learning_rate = settings.learning_rate
         model.compile(optimizer=optimizer, loss=loss)
         return model
 
-    fit = partial(
-        _fit,
-        state=state,
-        examples=examples,
-        settings=settings,
-        validate=validate,
-        n_iter_no_change=n_iter_no_change,
-        on_epoch_begin=on_epoch_begin,
-        on_epoch_end=on_epoch_end,
-        callbacks=[] if keras_callbacks is None else _check_callbacks(keras_callbacks()),
-    )
+    callbacks = [] if keras_callbacks is None else _check_callbacks(keras_callbacks())
+
+    def fit(model: keras.Model) -> tuple[State, History]:
+        best = None if validate is None else BestEpoch(n_iter_no_change)
+        return _fit(
+            model, state, examples, settings, validate, best, on_epoch_begin, on_epoch_end, callbacks
+        )
+
     engine = _Engine(model=build, random_state=None, verbose=0)
     # The engine sees one number per text: token ids and labels stay in their compact forms.
     placeholder = np.zeros((len(examples.ids), 1), np.float32)
@@ -394,24 +405,19 @@ def _check_callbacks(callbacks: Any) -> Sequence:
     return callbacks
 
 
-_KERAS_LOSSES = ("binary_crossentropy", "kl_divergence", "categorical_crossentropy")
-
-
 def _fit(
     model: keras.Model,
-    *,
     state: State,
     examples: Examples,
     settings: Settings,
     validate: Callable[[Weights], float] | None,
-    n_iter_no_change: int,
+    best: BestEpoch | None,
     on_epoch_begin: Callable[[int], None] | None,
     on_epoch_end: EpochEnd | None,
     callbacks: Sequence,
-) -> tuple[State, dict[str, list[float]]]:
+) -> tuple[State, History]:
     run = _Run(state, examples, settings)
-    history: dict[str, list[float]] = {"loss": [], "seconds": []}
-    best_score, best_state, n_waited = -np.inf, None, 0
+    history: History = {"loss": [], "seconds": []}
     initial_rate = float(model.optimizer.learning_rate)  # rounded to the user's floatx
     keras_side = keras.callbacks.CallbackList(
         [*callbacks], model=model, add_history=False, epochs=settings.epochs, verbose=0
@@ -436,8 +442,7 @@ def _fit(
                 keras_side.on_train_batch_end(number, {"loss": batch_loss / len(rows)})
                 if model.stop_training:
                     break
-        loss = total / n_seen
-        logs = {"loss": loss}
+        logs = {"loss": _check_finite(total / n_seen, settings)}
         if validate is not None:
             logs["validation_score"] = validate(run.weights())
         logs["seconds"] = perf_counter() - started
@@ -447,25 +452,28 @@ def _fit(
             set_weights(model, run.weights())
         keras_side.on_epoch_end(epoch, dict(logs))
         stop = on_epoch_end is not None and on_epoch_end(epoch, logs, run.weights)
-        if validate is not None:
-            score = logs["validation_score"]
-            # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
-            if score > best_score or score == best_score == 0:
-                best_score, best_state, n_waited = score, run.state(), 0
-            else:
-                n_waited += 1
-            stop = stop or n_waited >= n_iter_no_change
+        if best is not None:
+            stop = best.is_enough(logs["validation_score"], run.state) or stop
         if stop or model.stop_training:
             break
     keras_side.on_train_end()
-    final = best_state or run.state()
-    if callbacks and best_state is None:
+    if best is not None:
+        return best.state, history
+    if callbacks:
         run.set_weights(get_weights(model))  # a callback may have restored others
-        final = run.state()
-    return final, history
+    return run.state(), history
 
 
-def train_on_batch(state: State, examples: Examples, settings: Settings) -> tuple[State, float]:
+def join_histories(first: History, second: History) -> History:
+    """Append one history to another; what an epoch did not record is NaN."""
+    lengths = len(first["loss"]), len(second["loss"])
+    return {
+        name: first.get(name, [np.nan] * lengths[0]) + second.get(name, [np.nan] * lengths[1])
+        for name in {**first, **second}
+    }
+
+
+def train_on_batch(state: State, examples: Examples, settings: Settings) -> tuple[State, History]:
     """Pass over a few examples once, going on from `state`.
 
     Parameters
@@ -479,9 +487,25 @@ def train_on_batch(state: State, examples: Examples, settings: Settings) -> tupl
     Returns
     -------
     state : State
-    loss : float
-        Mean loss of a text.
+    history : dict of str to list of float
+        ``loss`` and ``seconds``, one value each.
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer finite.
     """
+    started = perf_counter()
     run = _Run(state, examples, settings)
-    losses = [run.run_batch(rows) for rows in run.batches()]
-    return run.state(), sum(losses) / len(examples.ids)
+    total = sum(run.run_batch(rows) for rows in run.batches())
+    loss = _check_finite(total / len(examples.ids), settings)
+    return run.state(), {"loss": [loss], "seconds": [perf_counter() - started]}
+
+
+def _check_finite(loss: float, settings: Settings) -> float:
+    if np.isfinite(loss):
+        return loss
+    raise ValueError(
+        f"The loss is {loss}: training has diverged with learning_rate={settings.learning_rate}. "
+        "Lower it, or the sample or class weights."
+    )

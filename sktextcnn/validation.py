@@ -1,9 +1,10 @@
-"""Thresholds and scores from texts that were held out of training."""
+"""Thresholds, scores and the best epoch, from texts that were held out of training."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,7 @@ class Judge:
     fixed_thresholds : ndarray of shape (k,)
         Used where none are tuned.
     tunes : bool
-        Whether thresholds are tuned.
+        Whether thresholds are tuned, where there are texts and each may carry several labels.
     min_labels : int
         See `sktextcnn.thresholds.decide`.
     max_labels : int or None
@@ -51,7 +52,7 @@ class Judge:
 
     def thresholds(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return the thresholds to predict with, shape (k,)."""
-        if not self.tunes:
+        if not (self.tunes and self.multilabel and len(self.ids)):
             return self.fixed_thresholds
         return tune_thresholds(self._probabilities(weights), self.truth, self.metric)
 
@@ -65,3 +66,28 @@ class Judge:
             thresholds = tune_thresholds(scores, self.truth, self.metric)
         decisions = decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
         return score_decisions(self.metric, self.truth, decisions.astype(np.int8))
+
+
+class BestEpoch:
+    """Remembers the best epoch, and tells when to stop waiting for a better one.
+
+    Parameters
+    ----------
+    n_iter_no_change : int
+        Epochs to wait for an improvement.
+    """
+
+    def __init__(self, n_iter_no_change: int) -> None:
+        self.state: Any = None
+        self._score = -np.inf
+        self._n_iter_no_change = n_iter_no_change
+        self._n_waited = 0
+
+    def is_enough(self, score: float, get_state: Callable[[], Any]) -> bool:
+        """Take note of an epoch; return whether training has waited long enough."""
+        # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
+        if score > self._score or score == self._score == 0:
+            self._score, self.state, self._n_waited = score, get_state(), 0
+        else:
+            self._n_waited += 1
+        return self._n_waited >= self._n_iter_no_change

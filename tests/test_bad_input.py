@@ -612,3 +612,70 @@ def test_odd_texts_with_accents_stripped(strip_accents):
     clf = tiny(strip_accents=strip_accents, epochs=1).fit(TEXTS, TAGS)
     odd = [text for case, text in ODD.items() if "megabyte" not in case]
     assert np.isfinite(clf.predict_proba(odd)).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (
+            {"learning_rate": 1e30},
+            ValueError,
+            r"training has diverged with learning_rate=1e\+30\. Lower it",
+        ),
+        ({"class_weight": {"food": "3"}}, ValueError, "class_weight of 'food' is '3'"),
+        ({"class_weight": {"food": None}}, ValueError, "class_weight of 'food' is None"),
+        ({"threshold": ["a", "b", "c"]}, ValueError, r"threshold=\['a', 'b', 'c'\]; expected numbers"),
+        ({"classes": [["food"], ["news"]]}, TypeError, r"classes holds \['food'\]; labels must be str"),
+        ({"classes": ["food", None]}, TypeError, "classes holds None; labels must be str or int"),
+        ({"vocabulary": {"a", 1}}, TypeError, "vocabulary holds 1; every token must be a str"),
+        ({"vocabulary": {"a": None, "b": 1}}, ValueError, "vocabulary must number its 2 tokens 0 to 1"),
+        ({"vocabulary": {"a": "0"}}, ValueError, "vocabulary must number its 1 tokens 0 to 0"),
+        ({"vocabulary": [["a"]]}, TypeError, r"vocabulary holds \['a'\]; every token must be a str"),
+        (
+            {"analyzer": lambda text: None},
+            TypeError,
+            "analyzer or tokenizer returned None for 'the match",
+        ),
+        ({"tokenizer": lambda text: text}, TypeError, "analyzer or tokenizer returned 'the match"),
+        ({"analyzer": lambda text: [1]}, TypeError, "returned the token 1; tokens must be str"),
+        (
+            {"threshold_metric": lambda a, b: float("nan"), "early_stopping": True},
+            ValueError,
+            "threshold_metric returned nan; it must return a number",
+        ),
+    ],
+    ids=str,
+)
+def test_messages_about_values_inside_parameters(changed, error, message):
+    with pytest.raises(error, match=message):
+        tiny(**changed).fit(TEXTS, TAGS)
+
+
+def test_message_about_sample_weight_of_names():
+    with pytest.raises(ValueError, match="sample_weight must hold one number per text"):
+        tiny().fit(TEXTS, TAGS, sample_weight=["a"] * len(TEXTS))
+
+
+def test_balanced_weights_by_mini_batches():
+    with pytest.raises(ValueError, match="class_weight='balanced' counts the labels of all texts"):
+        tiny(class_weight="balanced").partial_fit(TEXTS, TAGS)
+
+
+def test_a_distribution_over_a_single_label():
+    with pytest.raises(ValueError, match="loss='kl_divergence' divides each text among its labels"):
+        tiny(loss="kl_divergence").fit(TEXTS, [[tag for tag in tags if tag == "food"] for tags in TAGS])
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("separator", [";", "|", ", "])
+def test_labels_joined_in_one_string(separator, method):
+    message = r"Labels such as 'food.*' look like several labels in one string.*tags\.split\('.'\)"
+    with pytest.warns(UserWarning, match=message) as record:
+        getattr(tiny(), method)(TEXTS, [separator.join(tags) for tags in TAGS])
+    assert [warning.filename for warning in record] == [__file__]
+
+
+def test_names_with_a_comma_are_no_joined_labels():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny().fit(TEXTS, ["Paris, France", "Lyon, France", "Rome, Italy"] * 4)

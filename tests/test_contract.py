@@ -281,12 +281,13 @@ def test_data_and_parameters_are_not_changed(x_form, y_form):
     X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
     weight = np.linspace(0, 2, len(TEXTS))
     clf = tiny(epochs=1, kernel_sizes=[2, 1], class_weight="balanced", classes=None)
+    learner = tiny(epochs=1)
     parameters = copy.deepcopy(clf.get_params())
     clf.fit(X, y, sample_weight=weight)
     for method in METHODS:
         getattr(clf, method)(X)
     clf.score(X, y, sample_weight=weight)
-    clf.partial_fit(X, y, sample_weight=weight)
+    learner.partial_fit(X, y, sample_weight=weight)
     again = X_FORMS[x_form](TEXTS), Y_FORMS[y_form](), np.linspace(0, 2, len(TEXTS))
     assert list(X) == list(again[0])
     assert str(y) == str(again[1])
@@ -818,7 +819,7 @@ def test_warm_start_refuses_new_labels():
 
 def test_warm_start_refuses_another_kind():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
-    with pytest.raises(ValueError, match="one label per text, but the model has learned several"):
+    with pytest.raises(ValueError, match="one label per text, but the classifier was fitted on several"):
         clf.fit(TEXTS, TOPICS)
 
 
@@ -936,7 +937,7 @@ def test_partial_fit_refuses_new_labels():
 
 def test_partial_fit_refuses_another_kind():
     clf = tiny().partial_fit(TEXTS, TAGS)
-    with pytest.raises(ValueError, match="one label per text, but the model has learned several"):
+    with pytest.raises(ValueError, match="one label per text, but the classifier was fitted on several"):
         clf.partial_fit(TEXTS, TOPICS)
     clf = tiny().partial_fit(TEXTS, TOPICS)
     with pytest.raises(ValueError, match="several labels per text, but the model has learned one"):
@@ -949,7 +950,7 @@ def test_partial_fit_goes_on_after_pickling():
         through = pickle.loads(pickle.dumps(through.partial_fit(texts, tags, classes=LABELS)))
         straight.partial_fit(texts, tags, classes=LABELS)
     assert same_weights(through, straight)
-    assert through.history_ == straight.history_
+    assert through.history_["loss"] == straight.history_["loss"]
 
 
 def test_partial_fit_goes_on_from_fit():
@@ -1033,3 +1034,39 @@ def test_no_limit_of_length():
     assert clf.max_length_ is None
     assert clf.predict(TEXTS).shape == (12, 3)
     assert same_weights(clf, fitted())
+
+
+# -- what a review brought to light --------------------------------------------------------------------
+
+
+def test_nothing_is_held_out_by_itself_where_no_text_can_be_spared():
+    n = 1000
+    texts, tags = [f"word{i % 7} text" for i in range(n)], [[f"tag {i}"] for i in range(n)]
+    clf = tiny(epochs=1, batch_size=500).fit(texts, tags)
+    assert sorted(clf.history_) == ["loss", "seconds"]
+    assert (clf.thresholds_ == 0.5).all()
+
+
+def test_histories_stay_in_step():
+    clf = tiny(epochs=2, early_stopping=True, validation_fraction=0.25, warm_start=True)
+    clf.fit(TEXTS, TAGS).set_params(early_stopping=False).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
+    assert {name: len(values) for name, values in clf.history_.items()} == {
+        "loss": 5,
+        "seconds": 5,
+        "validation_score": 5,
+    }
+    assert np.isnan(clf.history_["validation_score"]).tolist() == [False, False, True, True, True]
+
+
+def test_partial_fit_takes_the_classes_in_any_order():
+    clf = tiny().partial_fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS, classes=LABELS[::-1])
+    assert clf.classes_.tolist() == LABELS
+    with pytest.raises(TypeError, match="classes is a int; pass a list of labels"):
+        clf.partial_fit(TEXTS, TAGS, classes=5)
+
+
+def test_token_pattern_is_not_needed_beside_a_tokenizer():
+    a = tiny(token_pattern=None, tokenizer=str.split).fit(TEXTS, TAGS)
+    assert same_weights(a, tiny(tokenizer=str.split).fit(TEXTS, TAGS))
+    with pytest.raises(ValueError, match="token_pattern=None needs a tokenizer"):
+        tiny(token_pattern=None).fit(TEXTS, TAGS)

@@ -245,8 +245,9 @@ def test_sample_weight_is_not_changed_in_place(class_weight, tags):
         class_weight = {"a": 3.0}
     weight = np.array([1.0, 2.0, 0.5, 0.0, 3.0, 1.0])
     before = weight.copy()
-    clf = tiny(class_weight=class_weight).fit(TEXTS, tags, sample_weight=weight)
-    clf.partial_fit(TEXTS, tags, sample_weight=weight)
+    tiny(class_weight=class_weight).fit(TEXTS, tags, sample_weight=weight)
+    if class_weight != "balanced":
+        tiny(class_weight=class_weight).partial_fit(TEXTS, tags, sample_weight=weight)
     np.testing.assert_array_equal(weight, before)
     weight.flags.writeable = False
     assert same(

@@ -607,3 +607,12 @@ def test_a_model_that_goes_on_learning_keeps_its_shape(name, value):
 def test_the_form_of_kernel_sizes_is_no_change_of_shape(sizes):
     clf = tiny(warm_start=True, epochs=1).fit(TEXTS, TAGS)
     assert clf.set_params(kernel_sizes=sizes).fit(TEXTS, TAGS).n_epochs_ == 2
+
+
+def test_an_epoch_that_a_callback_cuts_short_is_counted():
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            self.model.stop_training = True
+
+    clf = tiny(keras_callbacks=lambda: [Stop()], batch_size=2, epochs=3).fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == len(clf.history_["loss"]) == 1
