@@ -940,7 +940,9 @@ def test_partial_fit_refuses_another_kind():
     with pytest.raises(ValueError, match="one label per text, but the classifier was fitted on several"):
         clf.partial_fit(TEXTS, TOPICS)
     clf = tiny().partial_fit(TEXTS, TOPICS)
-    with pytest.raises(ValueError, match="several labels per text, but the model has learned one"):
+    with pytest.raises(
+        ValueError, match="several labels per text, but the classifier was fitted on one"
+    ):
         clf.partial_fit(TEXTS, TAGS)
 
 

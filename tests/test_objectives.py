@@ -150,6 +150,41 @@ def test_a_rare_label_is_more_probable_under_the_losses_for_rare_labels(loss, se
     )
 
 
+def texts_with_a_rare_label(seed):
+    """Four hundred texts of random words; one in 25 holds one of two words that give it a rare label."""
+    rng = np.random.default_rng(seed)
+    texts, rows = [], []
+    for number in range(400):
+        words = [*rng.choice([f"w{i}" for i in range(40)], 6)]
+        common, rare = bool({"w0", "w1", "w2"} & {*words}), number % 25 == 0
+        if rare:
+            words[rng.integers(6)] = rng.choice(["zebra", "quagga"])
+        texts.append(" ".join(words))
+        rows.append([int(common), int(rare)])
+    return texts, np.array(rows)
+
+
+def test_losses_for_rare_labels_find_one_sooner():
+    """Six epochs in, cross-entropy still says no to nearly every text; the others have learned both labels."""
+    train_texts, train_Y = texts_with_a_rare_label(0)
+    test_texts, test_Y = texts_with_a_rare_label(1)
+
+    def mean_f1(loss):
+        values = []
+        for seed in range(3):
+            clf = eager(
+                loss=loss, epochs=6, batch_size="auto", learning_rate=0.005, random_state=seed
+            ).fit(train_texts, train_Y)
+            values.append(f1_score(test_Y, clf.predict(test_texts), average=None, zero_division=0))
+        return np.mean(values, axis=0)
+
+    plain = mean_f1("binary_crossentropy")
+    for loss in ("focal", "asymmetric"):
+        common, rare = mean_f1(loss)
+        assert common > 0.9
+        assert rare > plain[1] + 0.2
+
+
 # -- decisions -----------------------------------------------------------------------------------------
 
 
