@@ -165,7 +165,7 @@ def texts_with_a_rare_label(seed):
 
 
 def test_losses_for_rare_labels_find_one_sooner():
-    """Six epochs in, cross-entropy still says no to nearly every text; the others have learned both labels."""
+    """Six epochs in, cross-entropy still says no to nearly every text; the others know both labels."""
     train_texts, train_Y = texts_with_a_rare_label(0)
     test_texts, test_Y = texts_with_a_rare_label(1)
 
