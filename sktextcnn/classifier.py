@@ -311,12 +311,12 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
                 "partial_fit cannot hold texts out; set early_stopping=False and threshold='auto' or a "
                 "number to learn by mini-batches."
             )
-        resumes = hasattr(self, "weights_")
         if _is(self.class_weight, "balanced"):
             raise ValueError(
                 "class_weight='balanced' counts the labels of all texts, and partial_fit sees a few of "
                 "them; pass a dict of weights."
             )
+        resumes = hasattr(self, "weights_")
         if resumes and classes is not None:
             named = check_classes(classes).tolist()
             if {*named} != {*self.classes_.tolist()}:

@@ -54,16 +54,19 @@ class Judge:
         """Return the thresholds to predict with, shape (k,)."""
         if not (self.tunes and self.multilabel and len(self.ids)):
             return self.fixed_thresholds
-        return tune_thresholds(self._probabilities(weights), self.truth, self.metric)
+        return self._thresholds(self._probabilities(weights))
+
+    def _thresholds(self, scores: np.ndarray) -> np.ndarray:
+        if not self.tunes:
+            return self.fixed_thresholds
+        return tune_thresholds(scores, self.truth, self.metric)
 
     def score(self, weights: Mapping[str, np.ndarray]) -> float:
         """Return the metric of the decisions on the held-out texts."""
         scores = self._probabilities(weights)
         if not self.multilabel:
             return score_decisions(self.metric, self.truth.argmax(axis=1), scores.argmax(axis=1))
-        thresholds = self.fixed_thresholds
-        if self.tunes:
-            thresholds = tune_thresholds(scores, self.truth, self.metric)
+        thresholds = self._thresholds(scores)
         decisions = decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
         return score_decisions(self.metric, self.truth, decisions.astype(np.int8))
 

@@ -616,3 +616,15 @@ def test_an_epoch_that_a_callback_cuts_short_is_counted():
 
     clf = tiny(keras_callbacks=lambda: [Stop()], batch_size=2, epochs=3).fit(TEXTS, TAGS)
     assert clf.n_epochs_ == len(clf.history_["loss"]) == 1
+
+
+def test_keras_own_early_stopping_can_watch_the_validation_score():
+    def callbacks():
+        return [keras.callbacks.EarlyStopping(monitor="validation_score", mode="max", patience=1)]
+
+    def constant(truth, predicted):
+        return 0.5
+
+    clf = tiny(early_stopping=True, validation_fraction=0.3, epochs=9, n_iter_no_change=9)
+    clf.set_params(threshold_metric=constant, keras_callbacks=callbacks).fit(TEXTS, TAGS)
+    assert clf.history_["validation_score"] == [0.5, 0.5]
