@@ -13,13 +13,24 @@ _EXPORTS = {
     "TextCNNClassifier": "classifier",
     "as_label_matrix": "labels",
     "group_rows": "labels",
+    "load": "loading",
+    "load_embeddings": "embeddings",
 }
 
-__all__ = ["TextCNNClassifier", "__version__", "as_label_matrix", "group_rows"]
+__all__ = [
+    "TextCNNClassifier",
+    "__version__",
+    "as_label_matrix",
+    "group_rows",
+    "load",
+    "load_embeddings",
+]
 
 if TYPE_CHECKING:
     from sktextcnn.classifier import TextCNNClassifier
+    from sktextcnn.embeddings import load_embeddings
     from sktextcnn.labels import as_label_matrix, group_rows
+    from sktextcnn.loading import load
 
 
 def __getattr__(name: str) -> Any:

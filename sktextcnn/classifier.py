@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
+from sktextcnn.embeddings import WordVectors, check_embeddings, initial_embedding
 from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
-from sktextcnn.labels import Labels, check_classes, count_unseen, read_labels
-from sktextcnn.model_selection import hold_out
+from sktextcnn.labels import Labels, check_classes, read_labels
+from sktextcnn.model_selection import divide, hold_out
 from sktextcnn.objective import (
     check_kind,
     check_sample_weight,
@@ -25,27 +24,31 @@ from sktextcnn.objective import (
     label_weights,
     resolve_loss,
 )
-from sktextcnn.parameters import Parameters, check_kernel_sizes, choose_batch_size
+from sktextcnn.parameters import (
+    SMALL,
+    check_kernel_sizes,
+    check_ngram_range,
+    choose_batch_size,
+    choose_n_folds,
+)
+from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
     TokenIds,
-    build_tokenizer,
     check_texts,
     check_vocabulary,
     choose_max_length,
     encode,
+    extend_vocabulary,
     learn_vocabulary,
 )
-from sktextcnn.thresholds import decide, resolve_thresholds
+from sktextcnn.thresholds import resolve_thresholds
 from sktextcnn.validation import Judge
 
 if TYPE_CHECKING:
-    import keras
-
-#: From how many texts on early_stopping="auto" holds some out.
-EARLY_STOPPING_FROM = 1000
+    pass
 
 
-class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
+class TextCNNClassifier(CallbackSupportMixin, Predictor):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them
@@ -76,7 +79,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
     vocabulary : mapping, iterable of str or None, default=None
         Tokens fixed in advance; `min_df` and `max_features` are not used then.
     embedding_dim : int, default=128
-        Length of a token's vector.
+        Length of a token's vector. Not used with `embeddings`, which bring their own.
+    embeddings : WordVectors, path, mapping, (array, words) or None, default=None
+        Pretrained word vectors: what `load_embeddings` returns, which clones share and a pickle holds
+        once, or anything it takes, which is read again in every fit. Their words join the vocabulary,
+        after the tokens of the texts and up to `max_features`. Tokens without a vector start random,
+        with the variance of the others.
+    embedding_mode : {"trainable", "static", "multichannel"}, default="trainable"
+        Whether pretrained vectors are learned on, are left alone, or both: two vectors per token, of
+        which one learns, and filters that see them side by side.
     kernel_sizes : sequence of int, default=(2, 3, 4)
         Widths of the convolutions, in tokens.
     filters : int, default=128
@@ -87,6 +98,12 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Share of the entries of token vectors dropped in training.
     dropout : float, default=0.5
         Share of the filters' maxima (and hidden units) dropped in training.
+    ngram_range : sequence of two int, "auto" or None, default="auto"
+        Fewest and most tokens, 1 to 3, of the n-grams of the linear part: a linear SVM per label on
+        tf-idf weights of the n-grams that at least two training texts hold, whose margins are added to
+        the network's outputs. How much each of the two counts is found on held-out texts. None leaves
+        the pure network. "auto": (1, 2) where texts are held out, from 1,000 texts on; None with
+        `warm_start` and in `partial_fit`, since the linear part does not learn by mini-batches.
     loss : str, default="auto"
         For several labels per text: "binary_crossentropy" (independent labels, sigmoid), "focal" or
         "asymmetric" (the same for rare labels), "kl_divergence" (the labels of a text share one
@@ -115,9 +132,18 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Share of the texts to hold out.
     n_iter_no_change : int, default=5
         Epochs to wait for an improvement.
-    threshold : float, array-like of shape (n_labels,), "auto" or "tune", default="auto"
+    validation_folds : int or "auto", default="auto"
+        1: hold out `validation_fraction` of the texts once. More: divide them into so many parts and
+        hold out each in turn, so that all texts help to choose thresholds; that costs a fit for each
+        part and a last one to all texts, for as many epochs as were best on the first part. "auto": 3
+        if thresholds are tuned for "f1_macro" on 1,000 texts or more, since a tenth of them holds too
+        few of the rare labels; else 1. One label per text: always 1.
+    refit : bool, default=False
+        Fit the network again to all texts, held-out ones included, for the best number of epochs.
+    threshold : float, array-like of shape (n_labels,), "auto", "tune" or "cardinality", default="auto"
         Probability from which a label is predicted. "tune": the threshold with the best
         `threshold_metric` on held-out texts; one for all labels or, for "f1_macro", one for each.
+        "cardinality": the one at which held-out texts get as many labels as training texts have.
         "auto": the same where early stopping holds texts out and `threshold_metric` is not a callable;
         else 0.5, or 1 / (m + 1) under "kl_divergence", m being the mean number of labels of a labelled
         training text. For one label per text it must be "auto": the most probable class is predicted.
@@ -129,7 +155,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
     min_labels : int, default=0
         Predict so many labels at least.
     max_labels : int or None, default=None
-        Predict so many labels at most.
+        Predict so many labels at most. ``min_labels=k, max_labels=k``: the best k, always.
     random_state : int, RandomState instance or None, default=None
         Seed of all random choices. Two fits with the same int give the same weights, bit for bit on
         the same machine, versions and number of threads.
@@ -156,13 +182,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         Number of tokens after which texts are cut.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
-        on.
+        on; and those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
+        ``linear_blend`` (3,) being the weights of the two parts and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
     history_ : dict of str to list of float
         Per epoch, or call of `partial_fit`: mean ``loss`` of a text, ``seconds``, and
-        ``validation_score`` under early stopping (NaN for epochs without).
+        ``validation_score`` of the network under early stopping (NaN for epochs without). With several
+        validation folds or `refit`, those of the first network.
     n_epochs_ : int
         Epochs that the weights have seen.
     optimizer_state_ : dict
@@ -230,7 +258,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         ImportError
             If Keras runs on another backend than TensorFlow.
         """
-        from sktextcnn import training
+        from sktextcnn import recipe
 
         resumes = self.warm_start and hasattr(self, "weights_")
         texts, given, weight = self._read_input(
@@ -238,37 +266,35 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         )
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
-        fixed, ids = self._fix(texts, given, resumes)
-        state, settings = self._start(fixed, given, resumes)
-        train, held_out = self._divide(given, settings.seed)
-
-        judge = self._judge(fixed, ids, given, held_out)
+        vectors = None if resumes else check_embeddings(self.embeddings)
+        fixed, ids = self._fix(texts, given, vectors, resumes)
+        start, settings = self._start(fixed, given, vectors, resumes)
+        plan = self._plan(given, settings.seed)
+        judge = self._judge(fixed, given)
+        held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
+        monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            return {**fixed, "thresholds_": judge.thresholds(weights), "weights_": weights}
+            thresholds = judge.thresholds(inference.compute_logits(weights, monitored), truth)
+            return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         callbacks = FitCallbacks(self, self.epochs, attributes, X=X, y=y, metadata=metadata)
-
-        def on_epoch_end(epoch: int, logs: dict, get_weights: Callable) -> bool:
-            if self.verbose:
-                print_progress(epoch, self.epochs, logs, _name_of(self.threshold_metric))
-            return callbacks.end_epoch(get_weights)
-
-        state, history = training.train(
-            state,
-            self._examples(ids.take(train), given, train, weight),
+        state, weights, thresholds, history = recipe.learn(
+            start,
+            self._examples(ids, given, weight),
             settings,
-            validate=judge.score if len(judge.ids) and self._stops_early(len(ids)) else None,
-            n_iter_no_change=self.n_iter_no_change,
+            plan=plan,
+            judge=judge,
+            report=self._report,
             on_epoch_begin=callbacks.begin_epoch,
-            on_epoch_end=on_epoch_end,
+            on_epoch_end=lambda epoch, logs, get_weights: callbacks.end_epoch(get_weights),
             keras_callbacks=self.keras_callbacks,
         )
         callbacks.end_fit(state.weights)
-        fixed = attributes(state.weights)
         if resumes:
-            history = training.join_histories(self.history_, history)
+            history = recipe.join_histories(self.history_, history)
+        fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
         return self._assign(fixed, state, history, keep_optimizer=self.warm_start)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -304,12 +330,12 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         TypeError, ImportError
             As in `fit`.
         """
-        from sktextcnn import training
+        from sktextcnn import recipe, training
 
-        if self.early_stopping is True or _is(self.threshold, "tune"):
+        if self._wants_held_out():
             raise ValueError(
-                "partial_fit cannot hold texts out; set early_stopping=False and threshold='auto' or a "
-                "number to learn by mini-batches."
+                "partial_fit cannot hold texts out, and the linear part does not learn by mini-batches; "
+                "set early_stopping=False, threshold='auto' or a number, and ngram_range=None."
             )
         if _is(self.class_weight, "balanced"):
             raise ValueError(
@@ -325,16 +351,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
                 )
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = self._read_input(X, y, sample_weight, known)
-        fixed, ids = self._fix(texts, given, resumes)
+        vectors = None if resumes else check_embeddings(self.embeddings)
+        fixed, ids = self._fix(texts, given, vectors, resumes)
         if resumes:
             fixed["thresholds_"] = self.thresholds_
-        state, settings = self._start(fixed, given, resumes)
-        everything = np.arange(len(ids))
-        state, history = training.train_on_batch(
-            state, self._examples(ids, given, everything, weight), settings
-        )
+        state, settings = self._start(fixed, given, vectors, resumes)
+        state, history = training.train_on_batch(state, self._examples(ids, given, weight), settings)
         if resumes:
-            history = training.join_histories(self.history_, history)
+            history = recipe.join_histories(self.history_, history)
+        fixed = {**fixed, "weights_": state.weights}
         return self._assign(fixed, state, history, keep_optimizer=True)
 
     def _read_input(
@@ -355,13 +380,21 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         warn_if_joined(given)
         return texts, given, weight
 
-    def _fix(self, texts: list[str], given: Labels, resumes: bool) -> tuple[dict, TokenIds]:
+    def _fix(
+        self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
+    ) -> tuple[dict, TokenIds]:
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
+            if "linear_kernel" in self.weights_:
+                raise ValueError(
+                    "The fitted model has a linear part, which cannot go on learning; fit it with "
+                    "ngram_range=None first."
+                )
+            own_dim = {} if self.embeddings is not None else {"embedding_dim": self.embedding_dim}
             inference.check_shapes(
                 self.weights_,
-                embedding_dim=self.embedding_dim,
+                **own_dim,
                 kernel_sizes=check_kernel_sizes(self.kernel_sizes),
                 filters=self.filters,
                 hidden_units=self.hidden_units,
@@ -373,11 +406,15 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
                 vocabulary, ids = learn_vocabulary(
                     texts, self._tokenizer(), min_df=self.min_df, max_features=self.max_features
                 )
+                if vectors is not None:
+                    words = map(str.lower, vectors.words) if self.lowercase else vectors.words
+                    vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
+                    ids = encode(texts, self._tokenizer(), vocabulary)
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
             automatic = self.max_length == "auto"
-            max_length = choose_max_length(ids.lengths) if automatic else self.max_length
+            max_length = choose_max_length(ids.lengths) if automatic else self.max_length  # type: ignore[assignment]
         loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
         return {
             "vocabulary_": vocabulary,
@@ -396,16 +433,9 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             ),
         }, ids.truncated(max_length)
 
-    def _tokenizer(self) -> Callable[[str], Sequence[str]]:
-        return build_tokenizer(
-            analyzer=self.analyzer,
-            lowercase=self.lowercase,
-            strip_accents=self.strip_accents,
-            token_pattern=self.token_pattern,
-            tokenizer=self.tokenizer,
-        )
-
-    def _start(self, fixed: dict, given: Labels, resumes: bool) -> tuple[Any, Any]:
+    def _start(
+        self, fixed: dict, given: Labels, vectors: WordVectors | None, resumes: bool
+    ) -> tuple[Any, Any]:
         """Return the state to start training from, and how to train."""
         from sktextcnn import network, training
 
@@ -416,6 +446,7 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             optimizer=self.optimizer,
             exclusive=is_exclusive(fixed["loss_"]),
             learning_rate=self.learning_rate,
+            embedding_mode="trainable" if self.embeddings is None else self.embedding_mode,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
             batch_size=choose_batch_size(self.batch_size, given.matrix.shape[0]),
@@ -425,11 +456,16 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         if resumes:
             remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
             return training.State(self.weights_, **remembered), settings
+        rng = np.random.default_rng(settings.seed)
         weights = network.initial_weights(
-            np.random.default_rng(settings.seed),
+            rng,
             n_tokens=len(fixed["vocabulary_"]),
             n_labels=len(given.classes),
             embedding_dim=self.embedding_dim,
+            embedding=None
+            if vectors is None
+            else initial_embedding(vectors, fixed["vocabulary_"], rng)[0],
+            n_channels=2 if self.embedding_mode == "multichannel" else 1,
             kernel_sizes=sizes,
             filters=self.filters,
             hidden_units=self.hidden_units,
@@ -441,53 +477,86 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
         )
         return training.State(weights), settings
 
-    def _divide(self, given: Labels, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Return the rows to learn from, and those to validate on, if any."""
+    def _wants_held_out(self) -> bool:
+        """Return whether a parameter asks for texts to be held out, however few there are."""
+        return (
+            self.early_stopping is True
+            or _is(self.threshold, "tune")
+            or _is(self.threshold, "cardinality")
+            or not (self.ngram_range is None or _is(self.ngram_range, "auto"))
+        )
+
+    def _plan(self, given: Labels, seed: int) -> Any:
+        """Return which texts are held out, and what they are for."""
+        from sktextcnn.recipe import Plan
+
         n = given.matrix.shape[0]
-        asked_for = self.early_stopping is True or _is(self.threshold, "tune")
+        asked_for = self._wants_held_out()
+        folds = []
         if asked_for or self._stops_early(n):
             rng = np.random.default_rng([seed, n])
+            n_folds = choose_n_folds(self.validation_folds, n, self.threshold, self.threshold_metric)
             # What the user did not ask for must not fail: without texts to spare, all are learned.
             with nullcontext() if asked_for else suppress(ValueError):
-                return hold_out(given.matrix, self.validation_fraction, rng)
-        return np.arange(n), None
+                if n_folds > 1 and given.multilabel:
+                    folds = divide(given.matrix, n_folds, rng)
+                else:
+                    folds = [hold_out(given.matrix, self.validation_fraction, rng)]
+        suits = len(folds) > 0 and n >= SMALL and not self.warm_start
+        ngram_range = self.ngram_range
+        if _is(ngram_range, "auto"):
+            ngram_range = (1, 2) if suits else None
+        elif ngram_range is not None and self.warm_start:
+            raise ValueError(
+                "The linear part cannot go on learning; pass ngram_range=None to warm_start."
+            )
+        return Plan(
+            folds=folds,
+            n_iter_no_change=self.n_iter_no_change if self._stops_early(n) else None,
+            refit=self.refit,
+            ngram_range=check_ngram_range(ngram_range),
+        )
 
     def _stops_early(self, n: int) -> bool:
         if isinstance(self.early_stopping, str):  # "auto"
-            return n >= EARLY_STOPPING_FROM
+            return n >= SMALL
         return self.early_stopping
 
-    def _judge(self, fixed: dict, ids: TokenIds, given: Labels, held_out: np.ndarray | None) -> Judge:
-        rows = np.arange(0) if held_out is None else held_out
+    def _judge(self, fixed: dict, given: Labels) -> Judge:
+        rule = self.threshold if isinstance(self.threshold, str) else None
+        # The two F1s are tuned for fast; a callable is asked about 101 thresholds each time.
+        if rule == "auto" and callable(self.threshold_metric):
+            rule = None
         return Judge(
-            ids=ids.take(rows),
-            truth=given.matrix[rows].toarray(),
             multilabel=given.multilabel,
             exclusive=is_exclusive(fixed["loss_"]),
             metric=self.threshold_metric,
+            rule=rule,
             fixed_thresholds=fixed["thresholds_"],
-            # The two F1s are tuned for fast; a callable is asked about 101 thresholds each time.
-            tunes=_is(self.threshold, "tune")
-            or (_is(self.threshold, "auto") and not callable(self.threshold_metric)),
+            labels_per_text=given.matrix.nnz / given.matrix.shape[0],
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )
 
-    def _examples(self, ids: TokenIds, given: Labels, rows: np.ndarray, weight: np.ndarray) -> Any:
+    def _examples(self, ids: TokenIds, given: Labels, weight: np.ndarray) -> Any:
         from sktextcnn import training
 
         return training.Examples(
             ids=ids,
-            targets=given.matrix[rows],
-            sample_weight=weight[rows].astype(np.float32),
+            targets=given.matrix,
+            sample_weight=weight.astype(np.float32),
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
+
+    def _report(self, epoch: int, logs: Mapping[str, float]) -> None:
+        if self.verbose:
+            print_progress(epoch, self.epochs, logs, _name_of(self.threshold_metric))
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool
     ) -> TextCNNClassifier:
         """Set all fitted attributes, together and last."""
-        fitted = {**fixed, "weights_": state.weights, "history_": history, "n_epochs_": state.epoch}
+        fitted = {**fixed, "history_": history, "n_epochs_": state.epoch}
         if keep_optimizer:
             fitted["optimizer_state_"] = {
                 "optimizer": state.optimizer,
@@ -499,185 +568,6 @@ class TextCNNClassifier(CallbackSupportMixin, ClassifierMixin, Parameters):
             self.__dict__.pop("optimizer_state_", None)
         self.__dict__.update(fitted)
         return self
-
-    # -- predicting ----------------------------------------------------------------------------------
-
-    def _logits(self, X: Any) -> np.ndarray:
-        check_is_fitted(self, "weights_")
-        ids = encode(check_texts(X), self._tokenizer(), self.vocabulary_)
-        return inference.compute_logits(self.weights_, ids.truncated(self.max_length_))
-
-    def _decisions(self, X: Any) -> np.ndarray:
-        """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
-        logits = self._logits(X)
-        if not self.multilabel_:
-            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
-        return decide(
-            inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
-            self.thresholds_,
-            min_labels=self.min_labels,
-            max_labels=self.max_labels,
-        )
-
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return the network's outputs before softmax or sigmoid.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-
-        Returns
-        -------
-        ndarray of shape (n, k), or (n,) for two classes and one label per text, dtype float32
-            Logits; in the latter case that of the second class minus that of the first.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts.
-        """
-        logits = self._logits(X)
-        if not self.multilabel_ and logits.shape[1] == 2:
-            return logits[:, 1] - logits[:, 0]
-        return logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each label.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-
-        Returns
-        -------
-        ndarray of shape (n, k), dtype float32
-            Columns in the order of `classes_`. Rows sum to 1 for one label per text and under
-            "kl_divergence".
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts.
-        """
-        logits = self._logits(X)
-        return inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
-
-    def predict(self, X: Any) -> Any:
-        """Return the labels of texts in the form that scikit-learn's metrics take.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-
-        Returns
-        -------
-        ndarray of shape (n,), ndarray of shape (n, k), or csr_matrix of shape (n, k)
-            One label per text; 0/1 for several; sparse 0/1 if y was sparse.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts.
-        """
-        decisions = self._decisions(X)
-        if not self.multilabel_:
-            return self.classes_[decisions.argmax(axis=1)]
-        if self.sparse_output_:
-            return sparse.csr_matrix(decisions.astype(np.int64))
-        return decisions.astype(np.int64)
-
-    def predict_labels(self, X: Any) -> list[tuple]:
-        """Return the labels of texts by name.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-
-        Returns
-        -------
-        list of tuple, of length n
-            The names of each text's labels in the order of `classes_`, 1-tuples for one label per
-            text.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts.
-        """
-        decisions = self._decisions(X)
-        names = self.classes_.tolist()
-        return [tuple(names[column] for column in np.flatnonzero(row)) for row in decisions]
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of texts whose labels are all predicted, and no others.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-        y : labels, label sets or 0/1 matrix of n rows
-            True labels in any form that `fit` takes. A text with a label that was not seen in
-            training counts as a miss.
-        sample_weight : array-like of shape (n,) or None, default=None
-            Weight of each text in the mean.
-
-        Returns
-        -------
-        float
-            Accuracy; for several labels per text, subset accuracy.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        ValueError
-            If `y` is not of the kind that the classifier was fitted on, or lengths differ.
-        """
-        decisions = self._decisions(X)
-        given, n_unseen = count_unseen(y, self.classes_)
-        check_kind(given.multilabel, self.multilabel_)
-        n = given.matrix.shape[0]
-        if len(decisions) != n:
-            raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")
-        hits = (decisions == given.matrix.toarray()).all(axis=1) & (n_unseen == 0)
-        return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
-
-    def to_keras(self) -> keras.Model:
-        """Return the fitted network as a Keras model.
-
-        Returns
-        -------
-        keras.Model
-            From int32 ids (n, T), padded right with 0, to probabilities (n, k). The id of a token is
-            ``vocabulary_[token] + 2``, and 1 for any other.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        """
-        check_is_fitted(self, "weights_")
-        from sktextcnn import network
-
-        return network.build_network(
-            self.weights_,
-            kernel_sizes=inference.kernel_sizes_of(self.weights_),
-            exclusive=is_exclusive(self.loss_),
-            embedding_dropout=self.embedding_dropout,
-            dropout=self.dropout,
-        )
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

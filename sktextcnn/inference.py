@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from sktextcnn.ngrams import add_linear_part
 from sktextcnn.text import TokenIds
 
 Weights = Mapping[str, np.ndarray]
@@ -65,12 +66,12 @@ def check_shapes(weights: Weights, **parameters: object) -> None:
 
 
 def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
-    """Run the network.
+    """Run the network, and blend the linear part in if there is one.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
-        As `sktextcnn.network.initial_weights` names them.
+        As `sktextcnn.network.initial_weights` and `sktextcnn.ngrams.pack` name them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
 
@@ -94,7 +95,8 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     if "hidden_kernel" in weights:
         hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
         features = np.maximum(hidden, 0)
-    return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+    logits = _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+    return add_linear_part(logits, weights, ids) if "linear_kernel" in weights else logits
 
 
 def _n_features(weights: Weights) -> int:

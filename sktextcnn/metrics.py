@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.metrics import f1_score
 
 #: Metric name -> the average of scikit-learn's F1 that it stands for.
 F1_AVERAGES = {"f1_micro": "micro", "f1_macro": "macro"}
@@ -37,4 +36,6 @@ def score_decisions(metric: str | Callable, truth: np.ndarray, decisions: np.nda
                 "threshold_metric returned nan; it must return a number, higher being better."
             )
         return value
+    from sklearn.metrics import f1_score  # here: a process that only predicts does without
+
     return float(f1_score(truth, decisions, average=F1_AVERAGES[metric], zero_division=0))

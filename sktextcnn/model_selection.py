@@ -60,3 +60,54 @@ def hold_out(
     held_out = np.zeros(n, bool)
     held_out[taken] = True
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
+
+
+def divide(
+    targets: sparse.csr_matrix, n_folds: int, rng: np.random.Generator
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide rows into parts, and hold out each in turn.
+
+    The texts of a rare label are spread over all parts: rows go round in the order of their rarest
+    label.
+
+    Parameters
+    ----------
+    targets : csr_matrix of shape (n, k)
+        0/1.
+    n_folds : int
+        Number of parts, at least 2.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    list of (train, held_out)
+        Row numbers, ascending; every row is held out once.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than parts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.sparse import csr_matrix
+    >>> from sktextcnn.model_selection import divide
+    >>> targets = csr_matrix([[1, 0], [1, 1], [1, 0], [1, 1]])
+    >>> [int(targets[held_out, 1].sum()) for _, held_out in divide(targets, 2, np.random.default_rng(0))]
+    [1, 1]
+    """
+    n, k = targets.shape
+    if n < n_folds:
+        raise ValueError(f"{n} texts cannot be divided into validation_folds={n_folds} parts.")
+    # Column of each row's rarest label; rows without label come last.
+    counts = np.bincount(targets.indices, minlength=k)
+    rank = np.empty(k, np.int64)
+    rank[np.argsort(counts, kind="stable")] = np.arange(k)
+    rarest = np.full(n, k)
+    np.minimum.at(rarest, np.repeat(np.arange(n), np.diff(targets.indptr)), rank[targets.indices])
+    order = rng.permutation(n)
+    order = order[np.argsort(rarest[order], kind="stable")]
+    part = np.empty(n, np.int64)
+    part[order] = np.arange(n) % n_folds
+    return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(n_folds)]

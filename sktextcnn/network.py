@@ -22,6 +22,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +78,8 @@ def initial_weights(
     filters: int,
     hidden_units: int | None,
     output_bias: np.ndarray,
+    embedding: np.ndarray | None = None,
+    n_channels: int = 1,
 ) -> Weights:
     """Draw the weights training starts from.
 
@@ -99,6 +102,10 @@ def initial_weights(
     hidden_units : int or None
         Units H of the layer between maxima and output; None for no such layer.
     output_bias : ndarray of shape (k,)
+    embedding : ndarray of shape (V + 2, D) or None, default=None
+        Start from this table instead of a random one; `embedding_dim` is not used then.
+    n_channels : int, default=1
+        How often to lay that table beside itself, as channels that filters see together.
 
     Returns
     -------
@@ -113,8 +120,12 @@ def initial_weights(
         limit = np.sqrt(6.0 / (receptive * (shape[-2] + shape[-1])))
         return rng.uniform(-limit, limit, shape).astype(np.float32)
 
-    embedding = rng.normal(0.0, 0.1, (n_tokens + FIRST_TOKEN, embedding_dim)).astype(np.float32)
-    embedding[PADDING] = 0.0
+    if embedding is None:
+        embedding = rng.normal(0.0, 0.1, (n_tokens + FIRST_TOKEN, embedding_dim)).astype(np.float32)
+        embedding[PADDING] = 0.0
+    else:
+        embedding = np.tile(embedding, n_channels)
+    embedding_dim = embedding.shape[1]
     weights = {"embedding": embedding}
     for size in sorted(kernel_sizes):
         weights[f"convolution_{size}_kernel"] = glorot(size, embedding_dim, filters)
@@ -152,52 +163,120 @@ def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
     return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
 
 
-def window_maxima(table: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, size: int) -> tf.Tensor:
-    """Return the largest window of each text, for every filter of one width.
+def fold(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+    """Lay the convolutions side by side, so that one product serves them all.
 
     Parameters
     ----------
-    table : tensor of shape (U * size, F)
-        Row ``u * size + j`` is the embedding of token ``u`` times the kernel's slice at offset ``j``.
-    ids : int32 tensor of shape (B, T + size - 1)
-        Tokens as rows 0 to U - 1 of the batch's distinct tokens.
-    lengths : int32 tensor of shape (B,)
-        Tokens of each text. Windows that start within it and end within it compete; a text shorter
-        than `size` has the one window at its start.
-    size : int
-        Width of the window.
+    weights : mapping of str to ndarray
+        See `initial_weights`; or anything else of these names and shapes, such as an optimizer's slots.
+    kernel_sizes : sequence of int
+        Widths of the convolutions.
 
     Returns
     -------
-    tensor of shape (B, F)
+    dict of str to ndarray
+        ``convolution_kernel`` (D, S * F), the S slices of all kernels, narrow kernels first, each F
+        columns wide; ``convolution_bias`` (widths * F,); and the dense layers as they are. The
+        embedding is left out.
     """
-    n_windows = tf.maximum(lengths - size + 1, 1)
+    sizes = sorted(kernel_sizes)
+    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
+    biases = [weights[f"convolution_{size}_bias"] for size in sizes]
+    dense = {n: w for n, w in weights.items() if n != "embedding" and not n.startswith("convolution")}
+    return {
+        "convolution_kernel": np.concatenate(slices, axis=1),
+        "convolution_bias": np.concatenate(biases),
+        **dense,
+    }
+
+
+def unfold(folded: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+    """Undo `fold`.
+
+    Parameters
+    ----------
+    folded : mapping of str to ndarray
+    kernel_sizes : sequence of int
+        Widths of the convolutions.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Copies, under the names of `initial_weights`.
+    """
+    sizes = sorted(kernel_sizes)
+    kernel, bias = (np.array(folded[f"convolution_{part}"]) for part in ("kernel", "bias"))
+    slices = np.stack(np.split(kernel, sum(sizes), axis=1))  # (S, D, F)
+    weights = {}
+    ends = np.cumsum(sizes)
+    for size, end, b in zip(sizes, ends, np.split(bias, len(sizes)), strict=True):
+        weights[f"convolution_{size}_kernel"] = slices[end - size : end].copy()
+        weights[f"convolution_{size}_bias"] = b.copy()
+    rest = {n: np.array(w) for n, w in folded.items() if not n.startswith("convolution")}
+    return {**weights, **rest}
+
+
+def window_maxima(
+    table: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, kernel_sizes: Sequence[int]
+) -> tf.Tensor:
+    """Return the largest window of each text, for every filter.
+
+    Parameters
+    ----------
+    table : tensor of shape (U * S, F)
+        Row ``u * S + s`` is the embedding of token ``u`` times slice ``s`` of the kernels, the S
+        slices in the order of `fold`.
+    ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
+        Tokens as rows 0 to U - 1 of the batch's distinct tokens.
+    lengths : int32 tensor of shape (B,)
+        Tokens of each text. Windows that start within it and end within it compete; a text shorter
+        than the window has the one at its start.
+    kernel_sizes : sequence of int
+
+    Returns
+    -------
+    tensor of shape (B, widths * F)
+    """
+    n_slices, width = sum(kernel_sizes), tf.shape(ids)[1] - (max(kernel_sizes) - 1)
 
     @tf.custom_gradient
     def maxima(table: tf.Tensor) -> tuple[tf.Tensor, Callable]:
         n_rows, n_filters = tf.shape(table)[0], tf.shape(table)[1]
-        width = tf.shape(ids)[1] - (size - 1)  # T
-        windows = tf.gather(table, ids[:, :width] * size)  # (B, T, F)
-        for offset in range(1, size):
-            windows += tf.gather(table, ids[:, offset : offset + width] * size + offset)
-        competes = tf.sequence_mask(n_windows, width)[:, :, None]
-        windows = tf.where(competes, windows, windows.dtype.min)
-        winner = tf.argmax(windows, axis=1, output_type=tf.int32)  # (B, F)
+        largest, winners = [], []
+        first = 0  # slice of the kernel at hand
+        for size in sorted(kernel_sizes):
+            # What is beyond a text's last window looks at its first again, and so changes nothing.
+            position = tf.range(width)[None]
+            start = tf.where(position < tf.maximum(lengths - size + 1, 1)[:, None], position, 0)
+            places = [
+                tf.gather(ids, start + j, batch_dims=1) * n_slices + (first + j) for j in range(size)
+            ]  # rows of the table, (B, T) each
+            windows = tf.gather(table, places[0])  # (B, T, F)
+            for place in places[1:]:
+                windows += tf.gather(table, place)
+            winner = tf.argmax(windows, axis=1, output_type=tf.int32)  # (B, F)
+            largest.append(tf.reduce_max(windows, axis=1))
+            winners += [(place, winner) for place in places]
+            first += size
 
         def gradient(upstream: tf.Tensor) -> tf.Tensor:
             # Only the winning window of each (text, filter) moves with the maximum: `size` rows of
             # the table, in that filter's column.
             columns = tf.range(n_filters)[None]
-            places = [
-                (tf.gather(ids, winner + offset, batch_dims=1) * size + offset) * n_filters + columns
-                for offset in range(size)
+            entries = [
+                tf.gather(place, winner, batch_dims=1) * n_filters + columns for place, winner in winners
+            ]
+            parts = tf.split(upstream, len(kernel_sizes), axis=1)
+            repeated = [
+                part for part, size in zip(parts, sorted(kernel_sizes), strict=True) for _ in range(size)
             ]
             summed = tf.math.unsorted_segment_sum(
-                tf.tile(upstream[None], [size, 1, 1]), tf.stack(places), n_rows * n_filters
+                tf.stack(repeated), tf.stack(entries), n_rows * n_filters
             )
             return tf.reshape(summed, [n_rows, n_filters])
 
-        return tf.reduce_max(windows, axis=1), gradient
+        return tf.concat(largest, axis=1), gradient
 
     return maxima(table)
 
@@ -220,7 +299,7 @@ def compute_logits(
     rows : tensor of shape (U, D)
         Embeddings of the distinct tokens of the batch.
     dense : mapping of str to tensor
-        All other weights, see `initial_weights`.
+        All other weights, see `fold`.
     ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
         The batch in terms of `rows`.
     lengths : int32 tensor of shape (B,)
@@ -244,17 +323,10 @@ def compute_logits(
         kept = tf.random.stateless_uniform(tf.shape(values), draws, alg="philox") >= rate
         return tf.where(kept, values / (1.0 - rate), 0.0)
 
-    rows = drop(rows, embedding_dropout, 0)
-    width = tf.shape(ids)[1] - (max(kernel_sizes) - 1)
-    features = []
-    for size in sorted(kernel_sizes):
-        kernel = dense[f"convolution_{size}_kernel"]  # (size, D, F)
-        _, dim, n_filters = tf.unstack(tf.shape(kernel))
-        folded = tf.reshape(tf.transpose(kernel, [1, 0, 2]), [dim, size * n_filters])
-        table = tf.reshape(tf.matmul(rows, folded), [-1, n_filters])
-        maxima = window_maxima(table, ids[:, : width + size - 1], lengths, size)
-        features.append(tf.nn.relu(maxima + dense[f"convolution_{size}_bias"]))
-    hidden = drop(tf.concat(features, axis=1), dropout, 1)
+    n_filters = tf.shape(dense["convolution_kernel"])[1] // sum(kernel_sizes)
+    table = tf.matmul(drop(rows, embedding_dropout, 0), dense["convolution_kernel"])
+    maxima = window_maxima(tf.reshape(table, [-1, n_filters]), ids, lengths, kernel_sizes)
+    hidden = drop(tf.nn.relu(maxima + dense["convolution_bias"]), dropout, 1)
     if "hidden_kernel" in dense:
         hidden = tf.nn.relu(tf.matmul(hidden, dense["hidden_kernel"]) + dense["hidden_bias"])
         hidden = drop(hidden, dropout, 2)
@@ -327,6 +399,68 @@ class WindowMaximum(keras.layers.Layer):
         return {**super().get_config(), "size": self.size}
 
 
+@keras.saving.register_keras_serializable(package="sktextcnn")
+class LinearPart(keras.layers.Layer):
+    """Blends the margins of the linear part into logits, as `sktextcnn.ngrams.add_linear_part` does.
+
+    Parameters
+    ----------
+    n_ngrams, n_labels, base : int
+        Number of n-grams, of labels, and of token ids.
+    ngram_range : sequence of two int
+        Fewest and most tokens of an n-gram.
+    **kwargs : dict
+        As of `keras.layers.Layer`.
+    """
+
+    def __init__(
+        self, n_ngrams: int, n_labels: int, base: int, ngram_range: Sequence[int], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.sizes = {"n_ngrams": n_ngrams, "n_labels": n_labels, "base": base}
+        self.ngram_range = [*ngram_range]
+
+    def build(self, *_: object) -> None:
+        """Make room for the weights."""
+        n, k = self.sizes["n_ngrams"], self.sizes["n_labels"]
+        fixed = {"initializer": "zeros", "trainable": False}
+        self.ngrams = self.add_weight(shape=(n,), dtype="int64", name="ngrams", **fixed)
+        self.idf = self.add_weight(shape=(n,), name="idf", **fixed)
+        self.kernel = self.add_weight(shape=(n, k), name="kernel", **fixed)
+        self.bias = self.add_weight(shape=(k,), name="bias", **fixed)
+        self.blend = self.add_weight(shape=(3,), name="blend", **fixed)
+
+    def call(self, logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Blend logits (n, k) with the margins of ids (n, T)."""
+        ids = tf.pad(tf.cast(ids, tf.int64), [[0, 0], [0, self.ngram_range[1] - 1]])
+        width = tf.shape(ids)[1] - (self.ngram_range[1] - 1)
+        keys = []
+        for size in range(self.ngram_range[0], self.ngram_range[1] + 1):
+            tokens = [ids[:, j : width + j] for j in range(size)]
+            key = tokens[0]
+            for token in tokens[1:]:
+                key = key * self.sizes["base"] + token
+            known = tf.reduce_all(tf.stack(tokens) >= FIRST_TOKEN, axis=0)
+            keys.append(tf.where(known, key, -1))
+        key = tf.concat(keys, axis=1)  # (n, P), one for each place of a text
+        ngrams = tf.convert_to_tensor(self.ngrams)
+        place = tf.reshape(tf.searchsorted(ngrams, tf.reshape(key, [-1])), tf.shape(key))
+        place = tf.minimum(place, self.sizes["n_ngrams"] - 1)
+        counts = tf.reduce_sum(tf.cast(key[:, :, None] == key[:, None, :], tf.float32), axis=2)
+        found = tf.cast(tf.gather(ngrams, place) == key, tf.float32)
+        weight = found * (1.0 + tf.math.log(counts)) * tf.gather(tf.convert_to_tensor(self.idf), place)
+        # An n-gram that comes c times has c places, so each of them stands for a c-th of it.
+        norm = tf.sqrt(tf.reduce_sum(weight**2 / counts, axis=1, keepdims=True))
+        weight = tf.math.divide_no_nan(weight / counts, norm)
+        rows = tf.gather(tf.convert_to_tensor(self.kernel), place)  # (n, P, k)
+        margins = tf.einsum("np,npk->nk", weight, rows) + self.bias
+        return self.blend[0] * logits + self.blend[1] * margins + self.blend[2]
+
+    def get_config(self) -> dict:
+        """Return what it takes to build the layer again."""
+        return {**super().get_config(), **self.sizes, "ngram_range": self.ngram_range}
+
+
 def build_network(
     weights: Mapping[str, np.ndarray],
     *,
@@ -353,7 +487,7 @@ def build_network(
         From int32 ids (n, T), padded right with 0, to probabilities (n, k).
     """
     # float32 whatever the user's global dtype policy: results must not depend on it.
-    kind = {"dtype": "float32"}
+    kind: dict[str, Any] = {"dtype": "float32"}
     # Nothing is drawn: Keras would take default seeds from Python's global generator.
     layer = {**kind, "kernel_initializer": "zeros"}
 
@@ -384,7 +518,17 @@ def build_network(
             weights["hidden_bias"].size, activation="relu", name="hidden", **layer
         )
         x = keras.layers.Dropout(dropout, seed=0, **kind)(hidden(x))
-    model = keras.Model(ids, activation(output(x)), name="textcnn")
+    logits = output(x)
+    if "linear_kernel" in weights and len(weights["linear_kernel"]):
+        logits = LinearPart(
+            n_ngrams=len(weights["linear_kernel"]),
+            n_labels=weights["linear_kernel"].shape[1],
+            base=len(weights["embedding"]),
+            ngram_range=weights["linear_range"].tolist(),
+            name="linear",
+            **kind,
+        )(logits, ids)
+    model = keras.Model(ids, activation(logits), name="textcnn")
 
     # Weights
     set_weights(model, weights)
@@ -396,6 +540,9 @@ def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     for layer in model.layers:
         if layer.name == "embedding":
             layer.set_weights([weights["embedding"]])
+        elif layer.name == "linear":
+            parts = ("ngrams", "idf", "kernel", "bias", "blend")
+            layer.set_weights([weights[f"linear_{part}"] for part in parts])
         elif f"{layer.name}_kernel" in weights:
             layer.set_weights([weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"]])
 

@@ -17,6 +17,9 @@ from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TOKEN_PATTERN
 
+#: Fewer texts than this are too few to hold some out, unless the user asks for it.
+SMALL = 1000
+
 
 class Parameters(BaseEstimator):
     """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
@@ -35,11 +38,14 @@ class Parameters(BaseEstimator):
         "max_length": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
         "vocabulary": [Mapping, "array-like", set, frozenset, None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
+        "embeddings": [object],  # `check_embeddings` looks at it
+        "embedding_mode": [StrOptions({"trainable", "static", "multichannel"})],
         "kernel_sizes": ["array-like"],
         "filters": [Interval(Integral, 1, None, closed="left")],
         "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
+        "ngram_range": ["array-like", StrOptions({"auto"}), None],
         "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "classes": ["array-like", None],
@@ -50,7 +56,13 @@ class Parameters(BaseEstimator):
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto", "tune"}), "array-like"],
+        "validation_folds": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "refit": ["boolean"],
+        "threshold": [
+            Interval(Real, 0, 1, closed="both"),
+            StrOptions({"auto", "tune", "cardinality"}),
+            "array-like",
+        ],
         "threshold_metric": [StrOptions({*F1_AVERAGES}), callable],
         "min_labels": [Interval(Integral, 0, None, closed="left")],
         "max_labels": [Interval(Integral, 1, None, closed="left"), None],
@@ -73,11 +85,14 @@ class Parameters(BaseEstimator):
         max_length: int | str | None = "auto",
         vocabulary: Any = None,
         embedding_dim: int = 128,
+        embeddings: Any = None,
+        embedding_mode: str = "trainable",
         kernel_sizes: Sequence[int] = (2, 3, 4),
         filters: int = 128,
         hidden_units: int | None = None,
         embedding_dropout: float = 0.2,
         dropout: float = 0.5,
+        ngram_range: Sequence[int] | str | None = "auto",
         loss: str = "auto",
         class_weight: Any = None,
         classes: Any = None,
@@ -88,6 +103,8 @@ class Parameters(BaseEstimator):
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
+        validation_folds: int | str = "auto",
+        refit: bool = False,
         threshold: Any = "auto",
         threshold_metric: str | Callable = "f1_micro",
         min_labels: int = 0,
@@ -107,11 +124,14 @@ class Parameters(BaseEstimator):
         self.max_length = max_length
         self.vocabulary = vocabulary
         self.embedding_dim = embedding_dim
+        self.embeddings = embeddings
+        self.embedding_mode = embedding_mode
         self.kernel_sizes = kernel_sizes
         self.filters = filters
         self.hidden_units = hidden_units
         self.embedding_dropout = embedding_dropout
         self.dropout = dropout
+        self.ngram_range = ngram_range
         self.loss = loss
         self.class_weight = class_weight
         self.classes = classes
@@ -122,6 +142,8 @@ class Parameters(BaseEstimator):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
+        self.validation_folds = validation_folds
+        self.refit = refit
         self.threshold = threshold
         self.threshold_metric = threshold_metric
         self.min_labels = min_labels
@@ -162,3 +184,43 @@ def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
 def choose_batch_size(batch_size: int | str, n: int) -> int:
     """Return the number of texts per step that `batch_size` means for n texts."""
     return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size
+
+
+def check_ngram_range(ngram_range: Any) -> tuple[int, int] | None:
+    """Return the fewest and the most tokens of an n-gram.
+
+    Parameters
+    ----------
+    ngram_range : sequence of two int, or None
+
+    Returns
+    -------
+    tuple of (int, int), or None
+
+    Raises
+    ------
+    ValueError
+        If it is not two whole numbers from 1 to 3, in order.
+    """
+    if ngram_range is None:
+        return None
+    sizes = [*ngram_range]
+    whole = all(type(size) is int or isinstance(size, np.integer) for size in sizes)
+    if len(sizes) != 2 or not whole or not 1 <= sizes[0] <= sizes[1] <= 3:
+        raise ValueError(
+            f"ngram_range={ngram_range!r}; expected the fewest and the most tokens of an n-gram, 1 to 3 "
+            "such as (1, 2), or None for no linear part."
+        )
+    return int(sizes[0]), int(sizes[1])
+
+
+def choose_n_folds(validation_folds: int | str, n: int, threshold: Any, metric: str | Callable) -> int:
+    """Return how often texts are held out.
+
+    Under macro-F1 rare labels count as much as others, and a part of the texts holds too few of them
+    to tune their thresholds on.
+    """
+    if not isinstance(validation_folds, str):
+        return validation_folds
+    tunes = isinstance(threshold, str) and threshold != "cardinality"
+    return 3 if tunes and metric == "f1_macro" and n >= SMALL else 1

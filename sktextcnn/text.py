@@ -339,6 +339,38 @@ def learn_vocabulary(
     return vocabulary, TokenIds(new_id[flat], offsets)
 
 
+def extend_vocabulary(
+    vocabulary: Mapping[str, int], tokens: Iterable[str], max_features: int | None
+) -> dict[str, int]:
+    """Append tokens that are not there yet, up to `max_features` tokens in all.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int
+        Token -> position.
+    tokens : iterable of str
+        The most useful first.
+    max_features : int or None
+        None: all of them.
+
+    Returns
+    -------
+    dict of str to int
+
+    Examples
+    --------
+    >>> from sktextcnn.text import extend_vocabulary
+    >>> extend_vocabulary({"tea": 0}, ["tea", "milk", "sugar"], 2)
+    {'tea': 0, 'milk': 1}
+    """
+    extended = dict(vocabulary)
+    for token in tokens:
+        if max_features is not None and len(extended) >= max_features:
+            break
+        extended.setdefault(token, len(extended))
+    return extended
+
+
 def _concatenate(rows: list[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows) if rows else np.zeros(0, np.int32)
 

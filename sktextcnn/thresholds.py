@@ -84,8 +84,8 @@ def resolve_thresholds(
 
     Parameters
     ----------
-    threshold : float, array-like of shape (k,), "auto" or "tune"
-        "tune" gives what "auto" does, until `tune_thresholds` has seen scores.
+    threshold : float, array-like of shape (k,), "auto", "tune" or "cardinality"
+        The last two give what "auto" does, until `tune_thresholds` has seen scores.
     loss : str
         Name of the loss, as resolved.
     matrix : csr_matrix of shape (n, k)
@@ -107,8 +107,8 @@ def resolve_thresholds(
         If the parameters contradict each other, or have no meaning for one label per text.
     """
     automatic = isinstance(threshold, str)
-    tuned = not automatic or threshold == "tune"
-    if not multilabel and (tuned or min_labels or max_labels is not None):
+    chosen = not automatic or threshold != "auto"
+    if not multilabel and (chosen or min_labels or max_labels is not None):
         raise ValueError(
             "threshold, min_labels and max_labels have no meaning for one label per text, where the "
             "most probable class is predicted. Leave them at their defaults, or pass label sets."
@@ -122,7 +122,11 @@ def resolve_thresholds(
 
 
 def tune_thresholds(
-    scores: np.ndarray, truth: np.ndarray, metric: str | Callable[..., float] = "f1_micro"
+    scores: np.ndarray,
+    truth: np.ndarray,
+    metric: str | Callable[..., float] = "f1_micro",
+    *,
+    labels_per_text: float | None = None,
 ) -> np.ndarray:
     """Choose the thresholds that do best on texts the network has not learned from.
 
@@ -137,8 +141,11 @@ def tune_thresholds(
         Probabilities.
     truth : ndarray of shape (n, k)
         0/1.
-    metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
-        What to maximise. For a callable of true and predicted 0/1 matrices it is one shared threshold.
+    metric : {"f1_micro", "f1_macro", "cardinality"} or callable, default="f1_micro"
+        What to maximise. For a callable of true and predicted 0/1 matrices it is one shared threshold;
+        for "cardinality" the shared one at which a text gets `labels_per_text` labels on average [3]_.
+    labels_per_text : float or None, default=None
+        None: the mean of `truth`.
 
     Returns
     -------
@@ -150,6 +157,8 @@ def tune_thresholds(
        https://doi.org/10.1145/383952.383975.
     .. [2] R.-E. Fan and C.-J. Lin (2007), A Study on Threshold Selection for Multi-label Classification,
        https://www.csie.ntu.edu.tw/~cjlin/papers/threshold.pdf.
+    .. [3] J. Read, B. Pfahringer, G. Holmes and E. Frank (2009), Classifier Chains for Multi-label
+       Classification, ECML PKDD, https://doi.org/10.1007/978-3-642-04174-7_17, eq. 2.
 
     Examples
     --------
@@ -164,6 +173,11 @@ def tune_thresholds(
     scores = scores.astype(np.float64)
     if metric == "f1_micro":
         return np.full(n_labels, _best_cut(scores.ravel(), truth.ravel()))
+    if metric == "cardinality":
+        wanted = truth.sum() if labels_per_text is None else labels_per_text * len(truth)
+        descending = np.append(np.sort(scores.ravel())[::-1], 0.0)
+        place = min(max(round(float(wanted)), 1), scores.size)
+        return np.full(n_labels, (descending[place - 1] + descending[place]) / 2)
     if callable(metric):
         values = [metric(truth, (scores >= cut).astype(np.int8)) for cut in _SHARED_CUTS]
         return np.full(n_labels, _SHARED_CUTS[int(np.argmax(values))])

@@ -7,7 +7,7 @@ models are pickled in this process; `TextCNNClassifier` therefore imports it ins
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from time import perf_counter
 from typing import Any
@@ -19,9 +19,13 @@ from sktextcnn.network import (
     Weights,
     build_network,
     compute_logits,
+    fold,
     get_weights,
     set_weights,
+    unfold,
 )
+
+from sktextcnn.optimizers import OPTIMIZERS
 
 import keras
 import numpy as np
@@ -51,6 +55,8 @@ class Settings:
         Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
     batch_size, epochs, seed : int
+    embedding_mode : str, default="trainable"
+        "static": the embeddings are left as they are; "multichannel": the first half of their columns.
     """
 
     kernel_sizes: tuple[int, ...]
@@ -63,6 +69,7 @@ class Settings:
     batch_size: int
     epochs: int
     seed: int
+    embedding_mode: str = "trainable"
 
 
 @dataclass
@@ -109,34 +116,14 @@ class Examples:
     sample_weight: np.ndarray
     label_weight: np.ndarray
 
-
-# -- optimizers: (weight, gradient, slots, learning rate, step) -> (weight, slots) -------------------
-
-
-def _adam(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    """Kingma & Ba (2015), https://arxiv.org/abs/1412.6980, with Keras' constants."""
-    m = 0.9 * slots[0] + 0.1 * g
-    v = 0.999 * slots[1] + 0.001 * g * g
-    rate = rate * tf.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
-    return w - rate * m / (tf.sqrt(v) + 1e-7), [m, v]
-
-
-def _adagrad(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    """Duchi et al. (2011), https://jmlr.org/papers/v12/duchi11a.html."""
-    total = slots[0] + g * g
-    return w - rate * g / (tf.sqrt(total) + 1e-7), [total]
-
-
-def _sgd(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    return w - rate * g, []
-
-
-#: Name -> (update, number of slots).
-OPTIMIZERS: dict[str, tuple[Callable, int]] = {
-    "adam": (_adam, 2),
-    "adagrad": (_adagrad, 1),
-    "sgd": (_sgd, 0),
-}
+    def take(self, rows: np.ndarray) -> Examples:
+        """Return the examples at `rows`."""
+        return replace(
+            self,
+            ids=self.ids.take(rows),
+            targets=self.targets[rows],
+            sample_weight=self.sample_weight[rows],
+        )
 
 
 @lru_cache(maxsize=16)
@@ -150,9 +137,7 @@ def _compiled_step(
     """
     update, n_slots = OPTIMIZERS[optimizer]
 
-    def step(  # type: ignore[no-untyped-def]
-        rows, row_slots, is_token, dense, dense_slots, batch, label_weight, rates, seed, number
-    ):
+    def step(rows, row_slots, dense, dense_slots, batch, label_weight, rates, seed):  # type: ignore[no-untyped-def]
         with tf.GradientTape() as tape:
             tape.watch([rows, dense])
             logits = compute_logits(
@@ -169,7 +154,7 @@ def _compiled_step(
             losses = tf.reduce_sum(losses, axis=1) * batch["sample_weight"]
             mean = tf.reduce_mean(losses)
         row_gradient, gradients = tape.gradient(mean, [rows, dense])
-        row_gradient *= is_token[:, None]  # padding stays zero
+        number = tf.cast(seed[1], tf.float32)
         rows, row_slots = update(rows, row_gradient, row_slots, rates[0], number)
         updated = {
             name: update(dense[name], gradients[name], dense_slots[name], rates[0], number)
@@ -186,16 +171,12 @@ def _compiled_step(
     def spec(*shape: int | None, dtype: Any = tf.float32) -> tf.TensorSpec:
         return tf.TensorSpec(shape, dtype)
 
-    def like(name: str) -> tf.TensorSpec:
-        n_dims = 1 if name.endswith("_bias") else 3 if name.startswith("convolution") else 2
-        return spec(*[None] * n_dims)
-
+    like = {name: spec(None) if name.endswith("_bias") else spec(None, None) for name in names}
     signature = [
         spec(None, None),
         [spec(None, None)] * n_slots,
-        spec(None),
-        {name: like(name) for name in names},
-        {name: [like(name)] * n_slots for name in names},
+        like,
+        {name: [one] * n_slots for name, one in like.items()},
         {
             "ids": spec(None, None, dtype=tf.int32),
             "lengths": spec(None, dtype=tf.int32),
@@ -205,7 +186,6 @@ def _compiled_step(
         spec(2, None),
         spec(3),
         spec(2, dtype=tf.int32),
-        spec(),
     ]
     return tf.function(step, input_signature=signature, autograph=False)
 
@@ -225,7 +205,7 @@ class _Run:
     """The weights of one run of training, on their way from batch to batch.
 
     The embedding table stays in NumPy, where rows are picked and put back cheaply; everything else
-    stays in TensorFlow between the steps.
+    is folded and stays in TensorFlow between the steps.
     """
 
     def __init__(self, state: State, examples: Examples, settings: Settings) -> None:
@@ -242,44 +222,68 @@ class _Run:
         self.rate = settings.learning_rate
         self.embedding = state.weights["embedding"].copy()
         self.embedding_slots = slots.pop("embedding")
-        names = [name for name in state.weights if name != "embedding"]
-        self.dense = {name: tf.constant(state.weights[name]) for name in names}
-        self.slots = {name: [tf.constant(s) for s in slots[name]] for name in names}
+        self.dense = self._folded(state.weights)
+        folded = [self._folded({name: pair[i] for name, pair in slots.items()}) for i in range(n_slots)]
+        self.slots = {name: [slot[name] for slot in folded] for name in self.dense}
         self.label_weight = tf.constant(examples.label_weight)
         self.compiled = _compiled_step(
-            tuple(names), settings.kernel_sizes, settings.loss, settings.optimizer
+            tuple(self.dense), settings.kernel_sizes, settings.loss, settings.optimizer
         )
+        n_static = {"trainable": 0.0, "static": 1.0, "multichannel": 0.5}[settings.embedding_mode]
+        self.n_static = int(n_static * self.embedding.shape[1])
+        self.occurs = np.zeros(len(self.embedding), bool)
+        self.place = np.zeros(len(self.embedding), np.int32)
+
+    def _folded(self, weights: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
+        folded = fold(weights, self.settings.kernel_sizes)
+        return {name: tf.constant(weight) for name, weight in folded.items()}
+
+    def _unfolded(self, folded: Mapping[str, tf.Tensor]) -> Weights:
+        arrays = {name: np.array(weight) for name, weight in folded.items()}
+        return unfold(arrays, self.settings.kernel_sizes)
 
     def weights(self) -> Weights:
         """Return a copy of all weights."""
-        dense = {name: np.array(weight) for name, weight in self.dense.items()}
-        return {"embedding": self.embedding.copy(), **dense}
+        return {"embedding": self.embedding.copy(), **self._unfolded(self.dense)}
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
-        slots = {name: [np.array(s) for s in slots] for name, slots in self.slots.items()}
-        slots["embedding"] = [slot.copy() for slot in self.embedding_slots]
+        slots = {"embedding": [slot.copy() for slot in self.embedding_slots]}
+        for i in range(OPTIMIZERS[self.settings.optimizer][1]):
+            slot = self._unfolded({name: pair[i] for name, pair in self.slots.items()})
+            for name, values in slot.items():
+                slots.setdefault(name, []).append(values)
         return State(self.weights(), slots, self.step, self.epoch, self.settings.optimizer)
 
     def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
         """Go on from other weights of the same shapes."""
         self.embedding = np.array(weights["embedding"])
-        self.dense = {name: tf.constant(weights[name]) for name in self.dense}
+        self.dense = self._folded(weights)
+
+    def _distinct(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the distinct tokens of `ids`, ascending, and `ids` as places among them.
+
+        As `numpy.unique` does, by marking instead of sorting.
+        """
+        self.occurs[ids] = True
+        tokens = np.flatnonzero(self.occurs)
+        self.occurs[tokens] = False
+        self.place[tokens] = np.arange(len(tokens))
+        return tokens, self.place[ids]
 
     def run_batch(self, rows: np.ndarray) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
         examples, settings = self.examples, self.settings
         ids = examples.ids.take(rows)
-        tokens, local = np.unique(ids.padded(max(settings.kernel_sizes) - 1), return_inverse=True)
+        tokens, local = self._distinct(ids.padded(max(settings.kernel_sizes) - 1))
         self.step += 1
         loss, new_rows, new_slots, self.dense, self.slots = self.compiled(
             tf.constant(self.embedding[tokens]),
             [tf.constant(slot[tokens]) for slot in self.embedding_slots],
-            tf.constant((tokens != PADDING).astype(np.float32)),
             self.dense,
             self.slots,
             {
-                "ids": tf.constant(local.reshape(len(rows), -1).astype(np.int32)),
+                "ids": tf.constant(local),
                 "lengths": tf.constant(ids.lengths.astype(np.int32)),
                 "targets": tf.constant(examples.targets[rows].toarray().astype(np.float32)),
                 "sample_weight": tf.constant(examples.sample_weight[rows]),
@@ -287,10 +291,10 @@ class _Run:
             self.label_weight,
             tf.constant([self.rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32),
             tf.constant([settings.seed, self.step], dtype=tf.int32),
-            tf.constant(self.step, dtype=tf.float32),
         )
         # Rows of tokens that did not occur, and their slots, stay as they are (lazy updates).
-        self.embedding[tokens] = new_rows.numpy()
+        self.embedding[tokens, self.n_static :] = new_rows.numpy()[:, self.n_static :]
+        self.embedding[PADDING] = 0.0
         for slot, values in zip(self.embedding_slots, new_slots, strict=True):
             slot[tokens] = values.numpy()
         return float(loss)
@@ -324,6 +328,7 @@ def train(
     *,
     validate: Callable[[Weights], float] | None = None,
     n_iter_no_change: int = 5,
+    report: Callable[[int, Mapping[str, float]], None] | None = None,
     on_epoch_begin: Callable[[int], None] | None = None,
     on_epoch_end: EpochEnd | None = None,
     keras_callbacks: Callable[[], Sequence] | None = None,
@@ -340,6 +345,8 @@ def train(
         From weights to the score of held-out texts, higher is better. Training stops when it has not
         improved for `n_iter_no_change` epochs, and gives back the best epoch's weights.
     n_iter_no_change : int, default=5
+    report : callable or None, default=None
+        Called with the epoch, from 0, and its logs.
     on_epoch_begin : callable or None, default=None
         Called with the epoch, from 0.
     on_epoch_end : callable or None, default=None
@@ -383,9 +390,8 @@ def train(
 
     def fit(model: keras.Model) -> tuple[State, History]:
         best = None if validate is None else BestEpoch(n_iter_no_change)
-        return _fit(
-            model, state, examples, settings, validate, best, on_epoch_begin, on_epoch_end, callbacks
-        )
+        hooks = (on_epoch_begin, report, on_epoch_end)
+        return _fit(model, state, examples, settings, validate, best, hooks, callbacks)
 
     engine = _Engine(model=build, random_state=None, verbose=0)
     # The engine sees one number per text: token ids and labels stay in their compact forms.
@@ -412,10 +418,10 @@ def _fit(
     settings: Settings,
     validate: Callable[[Weights], float] | None,
     best: BestEpoch | None,
-    on_epoch_begin: Callable[[int], None] | None,
-    on_epoch_end: EpochEnd | None,
+    hooks: tuple[Callable | None, Callable | None, EpochEnd | None],
     callbacks: Sequence,
 ) -> tuple[State, History]:
+    on_epoch_begin, report, on_epoch_end = hooks
     run = _Run(state, examples, settings)
     history: History = {"loss": [], "seconds": []}
     initial_rate = float(model.optimizer.learning_rate)  # rounded to the user's floatx
@@ -448,6 +454,8 @@ def _fit(
         logs["seconds"] = perf_counter() - started
         for name, value in logs.items():
             history.setdefault(name, []).append(value)
+        if report is not None:
+            report(epoch, logs)
         if callbacks:
             set_weights(model, run.weights())
         keras_side.on_epoch_end(epoch, dict(logs))
@@ -462,15 +470,6 @@ def _fit(
     if callbacks:
         run.set_weights(get_weights(model))  # a callback may have restored others
     return run.state(), history
-
-
-def join_histories(first: History, second: History) -> History:
-    """Append one history to another; what an epoch did not record is NaN."""
-    lengths = len(first["loss"]), len(second["loss"])
-    return {
-        name: first.get(name, [np.nan] * lengths[0]) + second.get(name, [np.nan] * lengths[1])
-        for name in {**first, **second}
-    }
 
 
 def train_on_batch(state: State, examples: Examples, settings: Settings) -> tuple[State, History]:

@@ -1,74 +1,68 @@
-"""Thresholds, scores and the best epoch, from texts that were held out of training."""
+"""What held-out texts say: thresholds, scores and the best epoch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sktextcnn.inference import compute_logits, to_probabilities
+from sktextcnn.inference import to_probabilities
 from sktextcnn.metrics import score_decisions
-from sktextcnn.text import TokenIds
 from sktextcnn.thresholds import decide, tune_thresholds
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Judges weights by what they make of held-out texts.
+    """Judges logits of held-out texts.
 
     Attributes
     ----------
-    ids : TokenIds of n texts
-    truth : ndarray of shape (n, k)
-        0/1 labels of those texts.
     multilabel, exclusive : bool
         Whether a text may carry several labels, and whether they share one distribution.
     metric : str or callable
         See `sktextcnn.metrics.score_decisions`.
+    rule : str or None
+        How thresholds are tuned, see `sktextcnn.thresholds.tune_thresholds`; None for the fixed ones.
     fixed_thresholds : ndarray of shape (k,)
         Used where none are tuned.
-    tunes : bool
-        Whether thresholds are tuned, where there are texts and each may carry several labels.
+    labels_per_text : float
+        Mean number of labels of a training text.
     min_labels : int
         See `sktextcnn.thresholds.decide`.
     max_labels : int or None
         See `sktextcnn.thresholds.decide`.
     """
 
-    ids: TokenIds
-    truth: np.ndarray
     multilabel: bool
     exclusive: bool
     metric: str | Callable
+    rule: str | None
     fixed_thresholds: np.ndarray
-    tunes: bool
+    labels_per_text: float
     min_labels: int
     max_labels: int | None
 
-    def _probabilities(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
-        return to_probabilities(compute_logits(weights, self.ids), exclusive=self.exclusive)
-
-    def thresholds(self, weights: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Return the thresholds to predict with, shape (k,)."""
-        if not (self.tunes and self.multilabel and len(self.ids)):
+    def thresholds(self, logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """Return the thresholds to predict with, shape (k,), from logits and 0/1 labels (n, k)."""
+        if self.rule is None or not self.multilabel or not len(truth):
             return self.fixed_thresholds
-        return self._thresholds(self._probabilities(weights))
+        scores = to_probabilities(logits, exclusive=self.exclusive)
+        metric = "cardinality" if self.rule == "cardinality" else self.metric
+        return tune_thresholds(scores, truth, metric, labels_per_text=self.labels_per_text)
 
-    def _thresholds(self, scores: np.ndarray) -> np.ndarray:
-        if not self.tunes:
-            return self.fixed_thresholds
-        return tune_thresholds(scores, self.truth, self.metric)
-
-    def score(self, weights: Mapping[str, np.ndarray]) -> float:
-        """Return the metric of the decisions on the held-out texts."""
-        scores = self._probabilities(weights)
+    def score(self, logits: np.ndarray, truth: np.ndarray) -> float:
+        """Return the metric of the decisions that the logits lead to."""
         if not self.multilabel:
-            return score_decisions(self.metric, self.truth.argmax(axis=1), scores.argmax(axis=1))
-        thresholds = self._thresholds(scores)
-        decisions = decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
-        return score_decisions(self.metric, self.truth, decisions.astype(np.int8))
+            return score_decisions(self.metric, truth.argmax(axis=1), logits.argmax(axis=1))
+        decisions = decide(
+            to_probabilities(logits, exclusive=self.exclusive),
+            self.thresholds(logits, truth),
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
+        return score_decisions(self.metric, truth, decisions.astype(np.int8))
 
 
 class BestEpoch:

@@ -402,6 +402,11 @@ INVALID = {
     "early_stopping": ["always", None, 2],
     "validation_fraction": [0.0, 1.0, -0.1, 1.5, None],
     "n_iter_no_change": [0, -1, 2.5, None],
+    "validation_folds": [0, 2.5, None, "many"],
+    "refit": [None, "always"],
+    "ngram_range": [2, (1,), (0, 1), (2, 1), (1, 4), (1.0, 2), "all"],
+    "embeddings": [3, {}, {"a": "b"}],
+    "embedding_mode": ["frozen", None],
     "threshold": [
         -0.1,
         1.1,

@@ -28,24 +28,35 @@ STAGES = {
     "model_selection": {"labels"},
     "objective": set(),
     "network": {"text"},
-    "inference": {"text"},
-    "training": {"network", "text", "validation"},
+    "ngrams": {"text"},
+    "inference": {"ngrams", "text"},
+    "linear": set(),
+    "optimizers": set(),
+    "training": {"network", "optimizers", "text", "validation"},
+    "recipe": {"inference", "linear", "ngrams", "training", "validation"},
     "callbacks": set(),
-    "validation": {"inference", "metrics", "text", "thresholds"},
+    "validation": {"inference", "metrics", "thresholds"},
     "parameters": {"metrics", "objective", "text", "thresholds"},
+    "persistence": set(),
+    "embeddings": {"text"},
+    "predicting": {
+        *("inference", "labels", "network", "objective", "parameters"),
+        *("persistence", "text", "thresholds"),
+    },
 }
 LEAVES = {
-    "__init__": {"classifier", "labels"},
+    "__init__": {"classifier", "embeddings", "labels", "loading"},
     "__main__": {"cli"},
+    "loading": {"classifier", "persistence", "predicting"},
     "cli": {"classifier", "datasets", *STAGES} - {"network", "training"},
     "datasets": {"classifier", "datasets", "labels"},
 }
 ALLOWED = {**STAGES, "classifier": set(STAGES), **LEAVES}
 
 #: Modules that need nothing but NumPy and the standard library.
-NUMPY_ALONE = ["text", "label_matrix", "thresholds", "inference"]
+NUMPY_ALONE = ["text", "label_matrix", "thresholds", "persistence", "embeddings"]
 KERAS = {"tensorflow", "keras", "scikeras"}
-USE_KERAS = {"network", "training"}
+USE_KERAS = {"network", "optimizers", "training"}
 MOST_LINES = 320
 
 

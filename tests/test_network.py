@@ -101,7 +101,7 @@ def test_folded_features_and_gradients_match_the_plain_ones(seed, kernel_sizes, 
 
     ids = as_ids(texts)
     rows = tf.constant(weights["embedding"])
-    dense = {name: tf.constant(w) for name, w in weights.items() if name != "embedding"}
+    dense = {name: tf.constant(w) for name, w in network.fold(weights, kernel_sizes).items()}
     with tf.GradientTape() as tape:
         tape.watch([rows, dense])
         features = network.compute_logits(
@@ -115,7 +115,8 @@ def test_folded_features_and_gradients_match_the_plain_ones(seed, kernel_sizes, 
     row_gradient, gradients = tape.gradient(total, [rows, dense])
 
     np.testing.assert_allclose(features, expected, atol=1e-5)
-    found = {"embedding": row_gradient, **gradients}
+    gradients = {name: gradient.numpy() for name, gradient in gradients.items()}
+    found = {"embedding": row_gradient, **network.unfold(gradients, kernel_sizes)}
     for name in expected_gradients:
         if name == "embedding":  # what reaches the padding's vector is discarded by training
             pairs = found[name][1:], expected_gradients[name][1:]
@@ -135,7 +136,7 @@ def test_logits_in_tensorflow_match_those_in_numpy(kernel_sizes, hidden):
     tokens, local = np.unique(ids.padded(max(kernel_sizes) - 1), return_inverse=True)
     logits = network.compute_logits(
         tf.constant(weights["embedding"][tokens]),
-        {name: tf.constant(w) for name, w in weights.items() if name != "embedding"},
+        {name: tf.constant(w) for name, w in network.fold(weights, kernel_sizes).items()},
         tf.constant(local.reshape(len(ids), -1).astype(np.int32)),
         tf.constant(ids.lengths.astype(np.int32)),
         kernel_sizes=kernel_sizes,
@@ -149,7 +150,7 @@ def test_window_maxima_by_hand():
     ids = tf.constant([[1, 2, 1, 0], [2, 0, 0, 0], [0, 0, 0, 0]])
     with tf.GradientTape() as tape:
         tape.watch(table)
-        maxima = network.window_maxima(table, ids, tf.constant([3, 1, 0]), 2)
+        maxima = network.window_maxima(table, ids, tf.constant([3, 1, 0]), (2,))
     np.testing.assert_array_equal(maxima, [[21.0], [2.0], [0.0]])
     gradient = tape.gradient(maxima, table)
     # (1, 2) wins the first text, (2, padding) the second, (padding, padding) the third.
@@ -158,7 +159,7 @@ def test_window_maxima_by_hand():
 
 def test_a_negative_maximum_is_not_beaten_by_padding():
     table = tf.constant([[0.0], [-1.0], [-2.0]])
-    maxima = network.window_maxima(table, tf.constant([[2, 1, 0, 0]]), tf.constant([2]), 1)
+    maxima = network.window_maxima(table, tf.constant([[2, 1, 0, 0]]), tf.constant([2]), (1,))
     np.testing.assert_array_equal(maxima, [[-1.0]])
 
 
@@ -172,8 +173,8 @@ def transparent(n_tokens, dim, **rates):
     return network.compute_logits(
         tf.ones((n_tokens, dim)),
         {
-            "convolution_1_kernel": tf.constant(eye[None]),
-            "convolution_1_bias": zeros,
+            "convolution_kernel": tf.constant(eye),
+            "convolution_bias": zeros,
             "output_kernel": tf.constant(eye),
             "output_bias": zeros,
         },

@@ -26,6 +26,7 @@ WORDS = {
     callable: "callable",
     None: "``None``",
     Mapping: "mapping",
+    object: "word vectors or where they come from, ``None``",
 }
 
 

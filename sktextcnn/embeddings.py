@@ -1,0 +1,589 @@
+"""Word vectors trained elsewhere: reading them, and the embedding table that training starts from.
+
+Files are recognised by what is in them: word2vec text and binary begin with a line that names the
+number of words and the length of a vector, GloVe text begins with the first word; any of them may be
+compressed with gzip.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import os
+import re
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice, takewhile
+from typing import Any, BinaryIO, NamedTuple
+from warnings import warn
+
+import numpy as np
+
+from sktextcnn.text import FIRST_TOKEN, PADDING
+
+#: How other files begin that are easily taken for word vectors, and what to do with them.
+_OTHER_FILES = {
+    b"PK\x03\x04": "is a zip archive; unpack it and pass one of its files.",
+    b"\x80": "is a pickle; load it with what wrote it (gensim: KeyedVectors.load) and pass the result.",
+    b"\xba\x16\x4f\x2f": "is a fastText model; pass the .vec file that fastText writes beside it.",
+    b"\x93NUMPY": "is a NumPy array; pass the array and its words.",
+}
+
+_CHUNK = 1 << 20
+
+
+class Coverage(NamedTuple):
+    """How much of a text collection word vectors know; see `WordVectors.coverage`.
+
+    Attributes
+    ----------
+    tokens : float
+        Share of the distinct tokens that have a vector.
+    occurrences : float or None
+        The same with each token counted as often as it occurs; None without counts.
+    missing : tuple of str
+        Up to ten tokens without a vector, the most frequent first.
+    """
+
+    tokens: float
+    occurrences: float | None
+    missing: tuple[str, ...]
+
+
+class WordVectors:
+    """Words and their vectors, read-only; made by `load_embeddings`.
+
+    Because nothing in it can change, copies share it: `sklearn.base.clone` hands the same object to
+    every clone of an estimator, and a pickle holds it once.
+
+    A token is looked up as it is, then in lower case, then capitalised, then in upper case; so "london"
+    and "nato" find "London" and "NATO" where the vectors are of words as they were written.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Distinct words.
+    vectors : ndarray of shape (n_words, dim), dtype float32
+        Not copied.
+
+    Attributes
+    ----------
+    words : tuple of str
+        In the order of the rows of `vectors`.
+    vectors : ndarray of shape (n_words, dim), dtype float32
+        Read-only.
+    dim : int
+        Length of a vector.
+
+    Examples
+    --------
+    >>> from sktextcnn import load_embeddings
+    >>> vectors = load_embeddings({"news": [0.5, 1.0], "London": [0.0, -1.0]})
+    >>> vectors
+    WordVectors(n_words=2, dim=2)
+    >>> "news" in vectors, "london" in vectors
+    (True, False)
+    >>> vectors["London"]
+    array([ 0., -1.], dtype=float32)
+    >>> vectors.coverage(["the", "london", "news", "!"])
+    Coverage(tokens=0.5, occurrences=None, missing=('the', '!'))
+    """
+
+    __slots__ = ("_rows", "_vectors")
+
+    def __init__(self, words: Sequence[str], vectors: np.ndarray) -> None:
+        self._rows = {word: row for row, word in enumerate(words)}
+        self._vectors = vectors.view()
+        self._vectors.flags.writeable = False
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, in the order of the rows of `vectors`."""
+        return tuple(self._rows)
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The vectors as the rows of a read-only float32 array, (n_words, dim)."""
+        return self._vectors
+
+    @property
+    def dim(self) -> int:
+        """Length of a vector."""
+        return self._vectors.shape[1]
+
+    # No __iter__: NumPy would take the object for a sequence of words.
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self._rows
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        return self._vectors[self._rows[word]]
+
+    def __repr__(self) -> str:
+        return f"WordVectors(n_words={len(self)}, dim={self.dim})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, WordVectors):
+            return NotImplemented
+        return self is other or (
+            self.words == other.words and np.array_equal(self._vectors, other._vectors)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self._vectors.shape, *islice(self._rows, 10)))
+
+    def __copy__(self) -> WordVectors:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> WordVectors:
+        return self
+
+    def __reduce__(self) -> tuple:
+        return WordVectors, (self.words, self._vectors)
+
+    def find(self, tokens: Iterable[str]) -> np.ndarray:
+        """Return where the vectors of tokens are.
+
+        Parameters
+        ----------
+        tokens : iterable of str
+            Each is looked up as it is, in lower case, capitalised, in upper case.
+
+        Returns
+        -------
+        ndarray of shape (n_tokens,), dtype intp
+            Rows of `vectors`; -1 for a token without a vector.
+        """
+        rows = self._rows
+        return np.array(
+            [next((rows[form] for form in _forms(token) if form in rows), -1) for token in tokens],
+            dtype=np.intp,
+        )
+
+    def coverage(self, tokens: Iterable[str], counts: Any = None) -> Coverage:
+        """Return how many tokens have a vector.
+
+        Parameters
+        ----------
+        tokens : iterable of str
+            Distinct tokens, such as the attribute ``vocabulary_`` of a fitted classifier, or a
+            `collections.Counter`.
+        counts : array-like of shape (n_tokens,) or None, default=None
+            How often each of them occurs.
+
+        Returns
+        -------
+        Coverage
+            The shares of tokens and of occurrences with a vector, and some tokens without.
+
+        Raises
+        ------
+        ValueError
+            If there are no tokens, or `counts` does not hold one number from 0 on for each.
+        """
+        tokens = [*tokens]
+        if not tokens:
+            raise ValueError("tokens is empty; pass at least one token.")
+        covered = self.find(tokens) >= 0
+        weights = np.array([1.0] * len(tokens) if counts is None else [*counts], float)
+        if weights.shape != covered.shape or not (weights >= 0).all() or not weights.any():
+            raise ValueError(
+                f"counts has shape {weights.shape}; expected one number for each of the {len(tokens)} "
+                "tokens, none of them negative and not all 0."
+            )
+        frequent = np.argsort(-weights, kind="stable")
+        return Coverage(
+            tokens=float(covered.mean()),
+            occurrences=None if counts is None else float(np.average(covered, weights=weights)),
+            missing=tuple(tokens[i] for i in frequent[~covered[frequent]][:10]),
+        )
+
+
+def _forms(token: str) -> tuple[str, ...]:
+    return token, token.lower(), token.capitalize(), token.upper()
+
+
+# -- reading -----------------------------------------------------------------------------------------
+
+
+def load_embeddings(
+    source: Any, words: Sequence[str] | None = None, *, limit: int | None = None, only: Any = None
+) -> WordVectors:
+    """Read word vectors.
+
+    Parameters
+    ----------
+    source : path, mapping, array of shape (n_words, dim), gensim KeyedVectors or WordVectors
+        A file in the text or binary format of word2vec or the text format of GloVe, which may be
+        compressed with gzip; which one it is shows in the file. Or a mapping of word -> vector, an array
+        with its `words`, a pair (array, words), or an object with the attributes ``index_to_key`` and
+        ``vectors``.
+    words : sequence of str or None, default=None
+        The word of each row, where `source` is an array.
+    limit : int or None, default=None
+        Read the first so many words alone. Files that list frequent words first are rarely needed
+        whole.
+    only : iterable of str or None, default=None
+        Keep the vectors that these tokens can make use of, and no others: for example the keys of a
+        vocabulary. It saves memory, also in the pickles of estimators.
+
+    Returns
+    -------
+    WordVectors
+        Words that come more than once keep their first vector, with a warning.
+
+    Raises
+    ------
+    ValueError
+        If a file is damaged, cut off or in another format, a word is not UTF-8, vectors differ in length
+        or hold anything but finite numbers, there are more or fewer words than vectors, or none is left.
+    TypeError
+        If `source` is of another type, or a word is not a str.
+    OSError
+        If the file cannot be opened.
+
+    See Also
+    --------
+    sktextcnn.TextCNNClassifier : Takes the result as `embeddings`.
+
+    Notes
+    -----
+    Vectors are held as float32. A float32 array that is read-only is shared rather than copied.
+
+    In text files a word may contain spaces, as some of GloVe's do, unless what follows the last space is
+    a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktextcnn import load_embeddings
+    >>> load_embeddings(np.eye(3), ["the", "a", "news"])
+    WordVectors(n_words=3, dim=3)
+    >>> load_embeddings(np.eye(3), ["the", "a", "news"], only=["News", "flash"]).words
+    ('news',)
+    """
+    return _load(source, "source", words, limit, only)
+
+
+def check_embeddings(embeddings: Any) -> WordVectors | None:
+    """Return the word vectors that the parameter `embeddings` of an estimator means.
+
+    Parameters
+    ----------
+    embeddings : WordVectors, any `source` of `load_embeddings`, or None
+
+    Returns
+    -------
+    WordVectors or None
+
+    Raises
+    ------
+    ValueError, TypeError, OSError
+        As `load_embeddings` does.
+    """
+    return None if embeddings is None else _load(embeddings, "embeddings", None, None, None)
+
+
+def _load(source: Any, name: str, words: Any, limit: int | None, only: Any) -> WordVectors:
+    if limit is not None and (not hasattr(limit, "__index__") or limit < 1):
+        raise ValueError(f"limit={limit!r}; expected a number of words from 1 on, or None for all.")
+    if isinstance(only, str):
+        raise TypeError("only is a single str; pass the tokens to keep as a list: [token].")
+    wanted = None if only is None else {form for token in only for form in _forms(token)}
+    if words is not None and isinstance(source, (Mapping, str, os.PathLike, WordVectors)):
+        raise TypeError(
+            f"words names the rows of an array, but {name} is a {type(source).__name__}; leave it out."
+        )
+    if words is None:
+        if isinstance(source, tuple) and len(source) == 2:
+            source, words = source
+        elif isinstance(source, WordVectors):
+            if limit is None and wanted is None:
+                return source
+            source, words = source.vectors, source.words
+        else:
+            keyed = getattr(source, "wv", source)  # a gensim model holds its vectors there
+            if hasattr(keyed, "index_to_key") and hasattr(keyed, "vectors"):
+                source, words = keyed.vectors, keyed.index_to_key
+    with np.errstate(over="ignore"):  # what float32 cannot hold is refused below
+        if words is not None:
+            found = _from_array(source, words, limit, wanted, name)
+        elif isinstance(source, Mapping):
+            found = _from_mapping(source, limit, wanted, name)
+        elif isinstance(source, (str, os.PathLike)):
+            name = repr(os.fspath(source))
+            found = _from_file(source, limit, wanted, name)
+        else:
+            raise TypeError(
+                f"{name} is a {type(source).__name__}; pass what load_embeddings returns, a path, a "
+                "mapping of word -> vector, a pair (array, words) or gensim's KeyedVectors."
+            )
+    words, vectors, repeated = found
+    if not vectors.size:
+        among = "" if only is None else " of the words in only"
+        raise ValueError(f"{name} holds no vectors{among}; at least one is needed.")
+    for start in range(0, len(vectors), 8192):
+        broken = ~np.isfinite(vectors[start : start + 8192]).all(axis=1)
+        if broken.any():
+            word = words[start + int(broken.argmax())]
+            raise ValueError(f"The vector of {word!r} in {name} is not finite, at least in float32.")
+    if repeated:
+        warn(
+            f"{name} holds {len(repeated)} vectors of words that came before, the first being of "
+            f"{repeated[0]!r}; each word keeps its first vector.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return WordVectors(words, vectors)
+
+
+#: Words, their vectors, and the words that came again.
+Found = tuple[list[str], np.ndarray, list[str]]
+Entries = Iterator[tuple[str, np.ndarray]]
+
+
+def _from_array(array: Any, words: Any, limit: int | None, wanted: set | None, name: str) -> Found:
+    vectors = np.asarray(array)
+    if isinstance(words, str) or not isinstance(words, Iterable):
+        raise TypeError(f"The words of {name} are a {type(words).__name__}; pass a list of str.")
+    words = words.tolist() if hasattr(words, "tolist") else [*words]
+    if vectors.ndim != 2 or vectors.dtype.kind not in "fiu":
+        raise ValueError(
+            f"The array of {name} has shape {vectors.shape} and dtype {vectors.dtype}; expected "
+            "numbers of shape (n_words, dim)."
+        )
+    if len(vectors) != len(words):
+        raise ValueError(
+            f"The array of {name} has {len(vectors)} rows, but there are {len(words)} words; expected "
+            "as many."
+        )
+    rows: dict[str, int] = {}
+    repeated = []
+    for row, word in enumerate(words[:limit]):
+        _check_word(word, name)
+        if (wanted is None or word in wanted) and rows.setdefault(word, row) != row:
+            repeated.append(word)
+    if len(rows) < len(vectors):
+        vectors = vectors[[*rows.values()]]
+    elif vectors.flags.writeable:
+        vectors = np.array(vectors, np.float32, order="C")
+    return [*rows], np.ascontiguousarray(vectors, np.float32), repeated
+
+
+def _check_word(word: Any, name: str) -> None:
+    if not isinstance(word, str):
+        raise TypeError(f"{name} holds the word {word!r} of type {type(word).__name__}; expected a str.")
+
+
+def _from_mapping(mapping: Mapping, limit: int | None, wanted: set | None, name: str) -> Found:
+    dim = len(np.atleast_1d(next(iter(mapping.values()), ())))
+
+    def entries() -> Entries:
+        for word, value in mapping.items():
+            _check_word(word, name)
+            vector = np.asarray(value)
+            if vector.shape != (dim,) or vector.dtype.kind not in "fiu":
+                raise ValueError(
+                    f"{name}[{word!r}] has shape {vector.shape} and dtype {vector.dtype}; expected a "
+                    f"1-D vector of numbers, as long as the first, {dim}."
+                )
+            yield word, vector
+
+    return _collect(entries(), dim, len(mapping), limit, wanted)
+
+
+def _collect(entries: Entries, dim: int, room: int, limit: int | None, wanted: set | None) -> Found:
+    """Put words and vectors together as they come, in room for so many or, if need be, more."""
+    rows: dict[str, int] = {}
+    vectors = np.empty((min(room, limit or room), dim), np.float32)
+    repeated = []
+    for word, vector in islice(entries, limit):
+        if wanted is not None and word not in wanted:
+            continue
+        row = len(rows)
+        if rows.setdefault(word, row) < row:
+            repeated.append(word)
+            continue
+        if row == len(vectors):
+            vectors.resize((row + row // 2 + 1, dim), refcheck=False)
+        vectors[row] = vector
+    vectors.resize((len(rows), dim), refcheck=False)
+    return [*rows], vectors, repeated
+
+
+# -- files -------------------------------------------------------------------------------------------
+
+
+def _from_file(path: Any, limit: int | None, wanted: set | None, name: str) -> Found:
+    with open(path, "rb") as plain:
+        start = plain.read(8)
+        plain.seek(0)
+        for magic, advice in _OTHER_FILES.items():
+            if start.startswith(magic):
+                raise ValueError(f"{name} {advice}")
+        packed = start.startswith(b"\x1f\x8b")
+        try:
+            with gzip.GzipFile(fileobj=plain) if packed else plain as stream:
+                return _from_stream(stream, limit, wanted, name)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise ValueError(f"{name} is damaged or cut off: {error}") from error
+
+
+def _from_stream(stream: Any, limit: int | None, wanted: set | None, name: str) -> Found:
+    first = stream.readline(_CHUNK)
+    header = re.fullmatch(rb"(\d{1,9})[ \t]+(\d{1,5})\s*", first)
+    if header:
+        n_words, dim = map(int, header.groups())
+        body = stream.tell()
+        payload = stream.read(4 * dim + 4096).partition(b" ")[2][: 4 * dim]
+        stream.seek(body)
+        read = _binary_entries if _is_binary(payload) else _text_entries
+        entries = read(stream, dim, n_words, name)
+        room = n_words
+    else:
+        dim, room = _count_numbers(first), 4096  # this format does not say how many words there are
+        stream.seek(0)
+        if first.strip() and not dim:
+            raise ValueError(
+                f"{name} is neither in word2vec's nor in GloVe's format: its first line is "
+                f"{first[:40]!r}; expected a word and its numbers, separated by single spaces."
+            )
+        entries = _text_entries(stream, dim, None, name)
+    return _collect(entries, dim, room, limit, wanted)
+
+
+def _is_binary(payload: bytes) -> bool:
+    """Tell the bytes of numbers from digits."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(payload)  # the end may be cut
+    except UnicodeDecodeError:
+        return True
+    return any(character < " " and character not in "\t\r\n" for character in text)
+
+
+def _text_entries(stream: BinaryIO, dim: int, n_words: int | None, name: str) -> Entries:
+    n_read = 0
+    for number, line in enumerate(stream, start=1 if n_words is None else 2):
+        place = f"Line {number} of {name}"
+        fields = line.rstrip().rsplit(b" ", dim)
+        if fields == [b""]:
+            continue
+        if n_read == n_words:
+            raise ValueError(f"{place} is one more than the {n_words} words that its header promises.")
+        n_read += 1
+        try:
+            if b" " in fields[0] and _is_number(fields[0].rpartition(b" ")[2]):
+                raise ValueError("too many numbers")
+            vector = np.fromiter(map(float, fields[1:]), np.float32, dim)
+        except ValueError:
+            raise ValueError(
+                f"{place}: expected {dim} numbers after the word, got {_count_numbers(line)} at the end "
+                f"of {line.rstrip()[-40:]!r}."
+            ) from None
+        yield _decode(fields[0], place), vector
+    if n_words is not None and n_read < n_words:
+        raise _cut_off(name, n_read, n_words)
+
+
+def _binary_entries(stream: BinaryIO, dim: int, n_words: int, name: str) -> Entries:
+    buffer, start, width = b"", 0, 4 * dim
+    for number in range(n_words):
+        while (space := buffer.find(b" ", start)) < 0 or len(buffer) - space - 1 < width:
+            if space < 0 and len(buffer) - start > _CHUNK:
+                raise ValueError(f"Word {number + 1} of {name} does not end; is the file damaged?")
+            chunk = stream.read(_CHUNK + width)
+            if not chunk:
+                raise _cut_off(name, number, n_words)
+            buffer, start = buffer[start:] + chunk, 0
+        # The original word2vec ends each vector with a newline, gensim does not.
+        word = _decode(buffer[start:space].lstrip(b"\n"), f"Word {number + 1} of {name}")
+        yield word, np.frombuffer(buffer, "<f4", dim, space + 1)
+        start = space + 1 + width
+    if (buffer[start:] + stream.read(_CHUNK)).strip(b"\n"):
+        raise ValueError(f"{name} goes on after the {n_words} words that its header promises.")
+
+
+def _cut_off(name: str, n_read: int, n_words: int) -> ValueError:
+    return ValueError(
+        f"{name} ends after {n_read} of the {n_words} words that its header promises; is it cut off?"
+    )
+
+
+def _decode(word: bytes, place: str) -> str:
+    try:
+        return word.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(
+            f"{place} begins with {word[:40]!r}, which is not UTF-8. Convert the file, or read it with "
+            "gensim (unicode_errors='ignore') and pass the KeyedVectors."
+        ) from None
+
+
+def _is_number(field: bytes) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _count_numbers(line: bytes) -> int:
+    """Return how many numbers end a line, after at least one field for the word."""
+    fields = reversed(line.rstrip().split(b" ")[1:])
+    return sum(1 for _ in takewhile(_is_number, fields))
+
+
+# -- the table that training starts from ------------------------------------------------------------
+
+
+def initial_embedding(
+    vectors: WordVectors, vocabulary: Mapping[str, int], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the embeddings to start from: word vectors where there are some, random ones elsewhere.
+
+    Random vectors have mean 0 and in each dimension the variance of the vectors that are used, as
+    proposed by Kim (2014), https://aclanthology.org/D14-1181, section 4.3, but are normal rather than
+    uniform. What is drawn for a token does not depend on which others have a vector, but for its scale.
+
+    Parameters
+    ----------
+    vectors : WordVectors
+    vocabulary : mapping of str to int
+        Token -> position, 0 to V - 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    table : ndarray of shape (V + 2, dim), dtype float32
+        Row 0 pads and is zero, row 1 stands for unknown tokens, row ``position + 2`` for a token.
+    covered : ndarray of shape (V + 2,), dtype bool
+        Which rows are word vectors.
+
+    Raises
+    ------
+    ValueError
+        If no token has a vector.
+    """
+    tokens = sorted(vocabulary, key=vocabulary.__getitem__)
+    rows = vectors.find(tokens)
+    covered = np.concatenate([np.zeros(FIRST_TOKEN, bool), rows >= 0])
+    if not covered.any():
+        raise ValueError(
+            f"None of the {len(tokens)} tokens of the vocabulary ({_examples(tokens)}) is among the "
+            f"{len(vectors)} words of the embeddings ({_examples(vectors.words)}). They may be of "
+            "another language, or texts may be split in another way."
+        )
+    known = vectors.vectors[rows[rows >= 0]]
+    # A single vector has no variance of its own in each dimension.
+    scale = known.std(axis=0) if len(known) > 1 else known.std()
+    table = rng.standard_normal((len(covered), vectors.dim), np.float32) * scale
+    table[covered] = known
+    table[PADDING] = 0.0
+    return table, covered
+
+
+def _examples(words: Sequence[str]) -> str:
+    return ", ".join(map(repr, words[:3])) + (", ..." if len(words) > 3 else "")

@@ -1,0 +1,124 @@
+"""Fitting the linear part: one linear SVM per label, and how its margins join the network's logits."""
+
+from __future__ import annotations
+
+import os
+
+import joblib
+import numpy as np
+from scipy import optimize, sparse, special
+from sklearn.svm import LinearSVC
+
+
+def fit_linear(
+    features: sparse.csr_matrix,
+    targets: sparse.csr_matrix,
+    sample_weight: np.ndarray,
+    label_weight: np.ndarray,
+    seed: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one linear SVM per label.
+
+    Parameters
+    ----------
+    features : csr_matrix of shape (n, M)
+    targets : csr_matrix of shape (n, k)
+        0/1.
+    sample_weight : ndarray of shape (n,)
+    label_weight : ndarray of shape (2, k)
+        Weight of a 1 and of a 0 in each column.
+    seed : int
+
+    Returns
+    -------
+    kernel : ndarray of shape (M, k), dtype float32
+    bias : ndarray of shape (k,), dtype float32
+        A label that all or no texts carry has kernel 0 and bias 1 or -1.
+    """
+    features = features.astype(np.float64)  # liblinear's own type: converted once, not per label
+    columns = targets.tocsc()
+    n, k = targets.shape
+    kernel, bias = np.zeros((features.shape[1], k), np.float32), np.zeros(k, np.float32)
+
+    def fit(column: int) -> None:
+        carries = np.zeros(n, bool)
+        carries[columns.indices[columns.indptr[column] : columns.indptr[column + 1]]] = True
+        weight = sample_weight * np.where(carries, *label_weight[:, column])
+        seen = carries[weight > 0]
+        if not features.shape[1] or seen.all() or not seen.any():
+            bias[column] = 1.0 if len(seen) and seen.all() else -1.0
+            return
+        svm = LinearSVC(random_state=seed).fit(features, carries, sample_weight=weight)
+        kernel[:, column], bias[column] = svm.coef_[0], svm.intercept_[0]
+
+    # liblinear lets go of the interpreter's lock. joblib's workers say how many threads are theirs.
+    granted = os.environ.get("OMP_NUM_THREADS", "")
+    n_threads = int(granted) if granted.isdigit() else joblib.cpu_count()
+    with joblib.parallel_config(backend="threading"):
+        joblib.Parallel(n_jobs=n_threads)(joblib.delayed(fit)(column) for column in range(k))
+    return kernel, bias
+
+
+def fit_blend(
+    logits: np.ndarray,
+    margins: np.ndarray,
+    truth: np.ndarray,
+    sample_weight: np.ndarray,
+    *,
+    exclusive: bool,
+) -> np.ndarray:
+    """Find the sum of logits and margins with the least cross-entropy on held-out texts.
+
+    Three numbers for all labels together, as in Platt's scaling of SVMs [1]_: the sum's logistic
+    function, or softmax, is the probability.
+
+    Parameters
+    ----------
+    logits, margins : ndarray of shape (n, k)
+        Of texts that neither part has learned from.
+    truth : ndarray of shape (n, k)
+        0/1.
+    sample_weight : ndarray of shape (n,)
+    exclusive : bool
+        Softmax (True) or one logistic function per label.
+
+    Returns
+    -------
+    ndarray of shape (3,)
+        Weight of the logits and of the margins, neither below 0, and a constant (0 for softmax).
+
+    References
+    ----------
+    .. [1] J. Platt (1999), Probabilistic Outputs for Support Vector Machines and Comparisons to
+       Regularized Likelihood Methods, in Advances in Large Margin Classifiers, MIT Press.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktextcnn.linear import fit_blend
+    >>> truth = np.array([[1], [0], [1], [0]])
+    >>> chance, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
+    >>> of_logits, of_margins, constant = fit_blend(chance, margins, truth, np.ones(4), exclusive=False)
+    >>> bool(of_logits < of_margins)
+    True
+    """
+    logits, margins = logits.astype(np.float64), margins.astype(np.float64)
+    share = truth / np.maximum(truth.sum(axis=1, keepdims=True), 1) if exclusive else truth
+    weight = (sample_weight / sample_weight.sum())[:, None]
+
+    def loss(blend: np.ndarray) -> tuple[float, np.ndarray]:
+        z = blend[0] * logits + blend[1] * margins + blend[2]
+        if exclusive:
+            log_p = special.log_softmax(z, axis=1)
+            value = -share * log_p
+            slope = np.exp(log_p) * share.sum(axis=1, keepdims=True) - share
+        else:
+            value = np.logaddexp(0, z) - share * z
+            slope = special.expit(z) - share
+        slope = weight * slope
+        gradient = [(slope * logits).sum(), (slope * margins).sum(), slope.sum()]
+        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
+        return (weight * value).sum() + 1e-4 * blend @ blend, np.array(gradient) + 2e-4 * blend
+
+    bounds = [(0, None), (0, None), (0, 0) if exclusive else (None, None)]
+    return optimize.minimize(loss, [1.0, 1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x

@@ -1,0 +1,63 @@
+"""A folder -> a fitted classifier. This module is a leaf; nothing imports it."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sktextcnn.classifier import TextCNNClassifier
+from sktextcnn.persistence import join_params, read_state
+from sktextcnn.predicting import NEEDED
+
+
+def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
+    """Read a classifier that `TextCNNClassifier.save` wrote.
+
+    No code is run that the folder could bring along: it holds JSON and arrays, not pickles. Large arrays
+    are mapped into memory, so do not copy other files over a model that is in use; `save` with
+    ``overwrite=True`` is safe.
+
+    Parameters
+    ----------
+    path : str or path
+        The folder.
+    **callables : object
+        Values of parameters that could not be saved. `analyzer`, `tokenizer` and `strip_accents` are
+        needed if they were functions; others have their defaults if they are not passed.
+
+    Returns
+    -------
+    TextCNNClassifier
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no model, or a part of it is missing.
+    ValueError
+        If a function is needed and not passed, the folder is damaged, or a later version wrote it.
+    TypeError
+        If a parameter is passed that was saved with the model.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import sktextcnn
+    >>> texts, tags = ["a goal", "a vote", "a match"], [["sport"], ["politics"], ["sport"]]
+    >>> clf = sktextcnn.TextCNNClassifier(min_df=1, epochs=1).fit(texts, tags)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     clf.save(os.path.join(folder, "model"))
+    ...     loaded = sktextcnn.load(os.path.join(folder, "model"))
+    >>> bool((loaded.predict_proba(texts) == clf.predict_proba(texts)).all())
+    True
+    """
+    state = read_state(path)
+    params = join_params(
+        state["params"],
+        state["left_out"],
+        callables,
+        known=TextCNNClassifier().get_params(),
+        needed=NEEDED,
+    )
+    classifier = TextCNNClassifier(**params)
+    classifier.__dict__.update(state["fitted"])
+    return classifier

@@ -1,0 +1,189 @@
+"""Token ids -> n-grams -> tf-idf features -> margins of a linear model. NumPy and SciPy.
+
+The convolution answers to the one window that fits a filter best; what a long text is about is said by
+all of its words together. Bags of n-grams see that, and linear models on them are hard to beat on long
+topical texts [1]_. An n-gram is a single integer here, its token ids read as the digits of a number.
+
+.. [1] S. Wang and C. Manning (2012), Baselines and Bigrams: Simple, Good Sentiment and Topic
+   Classification, ACL, https://aclanthology.org/P12-2018.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from sktextcnn.text import FIRST_TOKEN, TokenIds
+
+#: Texts that must hold an n-gram for it to count.
+MIN_DF = 2
+
+#: Numbers in the linear model (n-grams times labels), at most: 200 MB. The rarest n-grams go first.
+MOST_WEIGHTS = 50_000_000
+
+
+@dataclass(frozen=True)
+class Ngrams:
+    """The n-grams worth a weight.
+
+    Attributes
+    ----------
+    keys : ndarray of shape (M,), dtype int64
+        Ascending, see `_keys`.
+    idf : ndarray of shape (M,), dtype float32
+        Inverse document frequencies.
+    ngram_range : tuple of (int, int)
+        Fewest and most tokens of an n-gram.
+    base : int
+        Number of token ids.
+    """
+
+    keys: np.ndarray
+    idf: np.ndarray
+    ngram_range: tuple[int, int]
+    base: int
+
+
+def _keys(ids: TokenIds, ngram_range: tuple[int, int], base: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the text and the key of every n-gram that holds no padding or unknown token."""
+    flat = ids.flat.astype(np.int64)
+    row = np.repeat(np.arange(len(ids)), ids.lengths)
+    known = flat >= FIRST_TOKEN
+    rows, keys = [], []
+    for size in range(ngram_range[0], ngram_range[1] + 1):
+        count = max(len(flat) - size + 1, 0)
+        kept = row[:count] == row[len(flat) - count :]  # starts and ends in the same text
+        key = np.zeros(count, np.int64)
+        for offset in range(size):
+            key = key * base + flat[offset : offset + count]
+            kept &= known[offset : offset + count]
+        rows.append(row[:count][kept])
+        keys.append(key[kept])
+    return np.concatenate(rows), np.concatenate(keys)
+
+
+def learn_ngrams(
+    ids: TokenIds, ngram_range: tuple[int, int], *, base: int, n_labels: int
+) -> tuple[Ngrams, sparse.csr_matrix]:
+    """Collect the n-grams of texts, and return the texts in their terms.
+
+    Parameters
+    ----------
+    ids : TokenIds of n texts
+    ngram_range : tuple of (int, int)
+        Fewest and most tokens of an n-gram.
+    base : int
+        Number of token ids.
+    n_labels : int
+        Weights that each n-gram will have.
+
+    Returns
+    -------
+    ngrams : Ngrams
+    features : csr_matrix of shape (n, M), dtype float32
+        What ``ngram_features(ids, ngrams)`` gives.
+    """
+    rows, keys = _keys(ids, ngram_range, base)
+    keys, columns = np.unique(keys, return_inverse=True)
+    counts = _count(rows, columns, (len(ids), len(keys)))
+    df = np.bincount(counts.indices, minlength=len(keys))
+    kept = np.flatnonzero(df >= min(MIN_DF, len(ids)))
+    most = MOST_WEIGHTS // n_labels
+    if len(kept) > most:
+        kept = np.sort(kept[np.argsort(-df[kept], kind="stable")[:most]])
+    idf = np.log((1 + len(ids)) / (1 + df[kept])) + 1
+    ngrams = Ngrams(keys[kept], idf.astype(np.float32), ngram_range, base)
+    return ngrams, _tfidf(counts[:, kept], ngrams.idf)
+
+
+def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
+    """Return tf-idf features: sublinear counts times idf, each text of length 1.
+
+    As of `sklearn.feature_extraction.text.TfidfVectorizer` with ``sublinear_tf=True``.
+
+    Parameters
+    ----------
+    ids : TokenIds of n texts
+    ngrams : Ngrams
+
+    Returns
+    -------
+    csr_matrix of shape (n, M), dtype float32
+    """
+    rows, keys = _keys(ids, ngrams.ngram_range, ngrams.base)
+    columns = np.searchsorted(ngrams.keys, keys)
+    columns[columns == len(ngrams.keys)] = 0
+    kept = ngrams.keys[columns] == keys if len(ngrams.keys) else np.zeros(len(keys), bool)
+    return _tfidf(_count(rows[kept], columns[kept], (len(ids), len(ngrams.keys))), ngrams.idf)
+
+
+def _count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
+    ones = np.ones(len(rows), np.float32)
+    return sparse.coo_matrix((ones, (rows, columns)), shape).tocsr()  # adds up what comes twice
+
+
+def _tfidf(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
+    data = (1 + np.log(counts.data)) * idf[counts.indices]
+    features = sparse.csr_matrix((data, counts.indices, counts.indptr), counts.shape)
+    squares = np.add.reduceat(np.append(data**2, 0), counts.indptr[:-1])  # wrong where a row is empty
+    squares[np.diff(counts.indptr) == 0] = 1
+    features.data /= np.repeat(np.sqrt(squares), np.diff(counts.indptr)).astype(np.float32)
+    return features
+
+
+def pack(
+    ngrams: Ngrams, kernel: np.ndarray, bias: np.ndarray, blend: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Return the linear part as arrays that go with the network's weights.
+
+    Parameters
+    ----------
+    ngrams : Ngrams
+    kernel : ndarray of shape (M, k)
+    bias : ndarray of shape (k,)
+    blend : ndarray of shape (3,)
+        Weights of the network's logits and of the margins in their sum, and what is added to it.
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    return {
+        "linear_ngrams": ngrams.keys,
+        "linear_idf": ngrams.idf,
+        "linear_range": np.array(ngrams.ngram_range),
+        "linear_kernel": kernel,
+        "linear_bias": bias,
+        "linear_blend": blend.astype(np.float32),
+    }
+
+
+def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarray:
+    """Blend the network's logits with the linear part's margins.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, k), dtype float32
+    weights : mapping of str to ndarray
+        All weights, with what `pack` made among them.
+    ids : TokenIds of the same n texts
+
+    Returns
+    -------
+    ndarray of shape (n, k), dtype float32
+    """
+    least, most = weights["linear_range"].tolist()
+    ngrams = Ngrams(
+        weights["linear_ngrams"], weights["linear_idf"], (least, most), len(weights["embedding"])
+    )
+    margins = ngram_features(ids, ngrams) @ weights["linear_kernel"] + weights["linear_bias"]
+    return blend_logits(logits, margins, weights["linear_blend"])
+
+
+def blend_logits(logits: np.ndarray, margins: np.ndarray, blend: np.ndarray) -> np.ndarray:
+    """Return the weighted sum of logits and margins, plus a constant, as float32."""
+    of_network, of_margins, constant = blend.astype(np.float32)
+    return of_network * logits + of_margins * margins + constant

@@ -1,0 +1,276 @@
+"""What a fitted classifier does: scores, decisions, labels, and the ways to take it elsewhere."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from sktextcnn import inference
+from sktextcnn.labels import count_unseen
+from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
+from sktextcnn.parameters import Parameters
+from sktextcnn.persistence import split_params, write_state
+from sktextcnn.text import build_tokenizer, check_texts, encode
+from sktextcnn.thresholds import decide
+
+if TYPE_CHECKING:
+    import keras
+
+
+#: Parameters that prediction cannot do without, where they are functions.
+NEEDED = ("analyzer", "tokenizer", "strip_accents")
+
+
+class Predictor(ClassifierMixin, Parameters):
+    """The methods of `TextCNNClassifier` that need no more than parameters and fitted attributes."""
+
+    vocabulary_: dict[str, int]
+    classes_: np.ndarray
+    multilabel_: bool
+    sparse_output_: bool
+    loss_: str
+    max_length_: int | None
+    weights_: dict[str, np.ndarray]
+    thresholds_: np.ndarray
+
+    def _tokenizer(self) -> Callable[[str], Sequence[str]]:
+        return build_tokenizer(
+            analyzer=self.analyzer,
+            lowercase=self.lowercase,
+            strip_accents=self.strip_accents,
+            token_pattern=self.token_pattern,
+            tokenizer=self.tokenizer,
+        )
+
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "weights_")
+        ids = encode(check_texts(X), self._tokenizer(), self.vocabulary_)
+        return inference.compute_logits(self.weights_, ids.truncated(self.max_length_))
+
+    def _decisions(self, X: Any) -> np.ndarray:
+        """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
+        logits = self._logits(X)
+        if not self.multilabel_:
+            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        return decide(
+            inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
+            self.thresholds_,
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the network's outputs before softmax or sigmoid.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n, k), or (n,) for two classes and one label per text, dtype float32
+            Logits; in the latter case that of the second class minus that of the first.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+        """
+        logits = self._logits(X)
+        if not self.multilabel_ and logits.shape[1] == 2:
+            return logits[:, 1] - logits[:, 0]
+        return logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each label.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n, k), dtype float32
+            Columns in the order of `classes_`. Rows sum to 1 for one label per text and under
+            "kl_divergence".
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+        """
+        logits = self._logits(X)
+        return inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
+
+    def predict(self, X: Any) -> Any:
+        """Return the labels of texts in the form that scikit-learn's metrics take.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+
+        Returns
+        -------
+        ndarray of shape (n,), ndarray of shape (n, k), or csr_matrix of shape (n, k)
+            One label per text; 0/1 for several; sparse 0/1 if y was sparse.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+        """
+        decisions = self._decisions(X)
+        if not self.multilabel_:
+            return self.classes_[decisions.argmax(axis=1)]
+        if self.sparse_output_:
+            return sparse.csr_matrix(decisions.astype(np.int64))
+        return decisions.astype(np.int64)
+
+    def predict_labels(self, X: Any) -> list[tuple]:
+        """Return the labels of texts by name.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+
+        Returns
+        -------
+        list of tuple, of length n
+            The names of each text's labels in the order of `classes_`, 1-tuples for one label per
+            text.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+        """
+        decisions = self._decisions(X)
+        names = self.classes_.tolist()
+        return [tuple(names[column] for column in np.flatnonzero(row)) for row in decisions]
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of texts whose labels are all predicted, and no others.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+        y : labels, label sets or 0/1 matrix of n rows
+            True labels in any form that `fit` takes. A text with a label that was not seen in
+            training counts as a miss.
+        sample_weight : array-like of shape (n,) or None, default=None
+            Weight of each text in the mean.
+
+        Returns
+        -------
+        float
+            Accuracy; for several labels per text, subset accuracy.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If `y` is not of the kind that the classifier was fitted on, or lengths differ.
+        """
+        decisions = self._decisions(X)
+        given, n_unseen = count_unseen(y, self.classes_)
+        check_kind(given.multilabel, self.multilabel_)
+        n = given.matrix.shape[0]
+        if len(decisions) != n:
+            raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")
+        hits = (decisions == given.matrix.toarray()).all(axis=1) & (n_unseen == 0)
+        return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
+
+    def to_keras(self) -> keras.Model:
+        """Return the fitted network as a Keras model.
+
+        Returns
+        -------
+        keras.Model
+            From int32 ids (n, T), padded right with 0, to probabilities (n, k). The id of a token is
+            ``vocabulary_[token] + 2``, and 1 for any other.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        """
+        check_is_fitted(self, "weights_")
+        from sktextcnn import network
+
+        return network.build_network(
+            self.weights_,
+            kernel_sizes=inference.kernel_sizes_of(self.weights_),
+            exclusive=is_exclusive(self.loss_),
+            embedding_dropout=self.embedding_dropout,
+            dropout=self.dropout,
+        )
+
+    def save(
+        self, path: str | os.PathLike, *, overwrite: bool = False, include_optimizer: bool = False
+    ) -> None:
+        """Write the fitted classifier into a folder, as JSON and arrays, without pickle.
+
+        Functions cannot be saved. Those that make tokens must be passed to `sktextcnn.load` again; for
+        other parameters that cannot be saved a loaded classifier has the defaults.
+
+        Parameters
+        ----------
+        path : str or path
+            A folder that does not exist or is empty.
+        overwrite : bool, default=False
+            Replace the model in the folder. If that fails, the old one stays.
+        include_optimizer : bool, default=False
+            Save `optimizer_state_`, too, if there is one: up to twice the size of the weights, needed
+            only to go on learning as if there had been no break.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        FileExistsError
+            If the path is taken, or by something else than a model.
+        OSError
+            If writing fails.
+
+        Warns
+        -----
+        UserWarning
+            If parameters that training uses cannot be saved.
+        """
+        check_is_fitted(self, "weights_")
+        params, left_out = split_params(self.get_params(deep=False), leave_out=["embeddings"])
+        fitted = {
+            name: value
+            for name, value in vars(self).items()
+            if name.endswith("_") and (include_optimizer or name != "optimizer_state_")
+        }
+        lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]
+        if lost:
+            warnings.warn(
+                f"{', '.join(lost)} cannot be saved; a loaded classifier predicts the same, and has the "
+                "default instead. Pass it to load to keep it.",
+                stacklevel=2,
+            )
+        state = {"params": params, "left_out": left_out, "fitted": fitted}
+        write_state(path, state, overwrite=overwrite)
