@@ -27,7 +27,7 @@ PACKAGES = [
 ]
 
 
-def text_cnn(train_texts, train_labels, test_texts, classes, single_label, seed):
+def text_cnn(train_texts, train_labels, test_texts, classes, single_label, seed, network_alone=False):
     """Fit TextCNNClassifier with its defaults; returns what a peer returns."""
     import scikeras.wrappers  # noqa: F401  loads TensorFlow before the clock starts
 
@@ -37,7 +37,8 @@ def text_cnn(train_texts, train_labels, test_texts, classes, single_label, seed)
         y = np.array([label for (label,) in train_labels])
     else:
         y = as_label_matrix(train_labels, classes=classes)
-    model = TextCNNClassifier(random_state=seed)
+    options = {"ngram_range": None, "validation_folds": 1} if network_alone else {}
+    model = TextCNNClassifier(random_state=seed, **options)
     start = perf_counter()
     model.fit(train_texts, y)
     fitted = perf_counter()
@@ -54,13 +55,13 @@ def measure(name, peer, seed, n_rows):
     classes = label_names(train_labels)
     single_label = name in SINGLE_LABEL
     test_Y = indicator(test_labels, classes)
-    if peer == "ours":
+    if peer in ("ours", "network"):
         if not single_label:
             from sktextcnn import as_label_matrix
 
             test_Y = as_label_matrix(test_labels, classes=classes, unseen="ignore")
         predicted, fit_seconds, predict_seconds = text_cnn(
-            train_texts, train_labels, test_texts, classes, single_label, seed
+            train_texts, train_labels, test_texts, classes, single_label, seed, peer == "network"
         )
     else:
         options = {"epochs": KERAS_EPOCHS.get(name, 6)} if peer == "keras" else {}
@@ -85,12 +86,16 @@ def version(package):
         return "not installed"
 
 
+def machine():
+    """Return what the results depend on: versions and cores."""
+    versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
+    return f"Python {platform.python_version()}, {versions}; {joblib.cpu_count()} cores"
+
+
 def report(results):
     """Return the results as Markdown: mean over the seeds, with the spread if several."""
     lines = [
-        f"Python {platform.python_version()}, "
-        + ", ".join(f"{package} {version(package)}" for package in PACKAGES)
-        + f"; {joblib.cpu_count()} cores.",
+        f"{machine()}.",
         "",
         "| set | classifier | micro-F1 | macro-F1 | subset accuracy | fit s | predict s "
         "| fit time / ours |",
@@ -110,10 +115,10 @@ def report(results):
 
 def main():
     """Read the arguments, run every fit and print the table."""
-    peers = ["ours", *PEERS]
+    peers = ["ours", "network", *PEERS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    parser.add_argument("--peers", nargs="+", choices=peers, default=peers)
+    parser.add_argument("--peers", nargs="+", choices=peers, default=["ours", *PEERS])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--rows", type=int, help="first rows of each part, for a quick try")
     parser.add_argument("--out", type=Path, help="Markdown file to write the table to")

@@ -53,12 +53,10 @@ class FitCallbacks:
             **self._data, reconstruction_attributes=lambda: self._attributes(get_weights())
         )
 
-    def end_fit(self, weights: Mapping) -> None:
-        """Close the task of the fit."""
+    def end_fit(self, attributes: dict) -> None:
+        """Close the task of the fit, which ended with these fitted attributes."""
         if self._fit is not None:
-            self._fit.call_on_fit_task_end(
-                **self._data, reconstruction_attributes=lambda: self._attributes(weights)
-            )
+            self._fit.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: attributes)
 
 
 def print_progress(epoch: int, epochs: int, logs: Mapping[str, float], metric: str) -> None:

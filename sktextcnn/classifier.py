@@ -136,8 +136,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         1: hold out `validation_fraction` of the texts once. More: divide them into so many parts and
         hold out each in turn, so that all texts help to choose thresholds; that costs a fit for each
         part and a last one to all texts, for as many epochs as were best on the first part. "auto": 3
-        if thresholds are tuned for "f1_macro" on 1,000 texts or more, since a tenth of them holds too
-        few of the rare labels; else 1. One label per text: always 1.
+        where thresholds are tuned for "f1_macro", or on 1,000 to 10,000 texts, since a tenth of them
+        holds too few texts of a label; else 1. One label per text: always 1.
     refit : bool, default=False
         Fit the network again to all texts, held-out ones included, for the best number of epochs.
     threshold : float, array-like of shape (n_labels,), "auto", "tune" or "cardinality", default="auto"
@@ -291,10 +291,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             on_epoch_end=lambda epoch, logs, get_weights: callbacks.end_epoch(get_weights),
             keras_callbacks=self.keras_callbacks,
         )
-        callbacks.end_fit(state.weights)
+        fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
+        callbacks.end_fit(fixed)
         if resumes:
             history = recipe.join_histories(self.history_, history)
-        fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
         return self._assign(fixed, state, history, keep_optimizer=self.warm_start)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -496,6 +496,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         if asked_for or self._stops_early(n):
             rng = np.random.default_rng([seed, n])
             n_folds = choose_n_folds(self.validation_folds, n, self.threshold, self.threshold_metric)
+            if self.warm_start and _is(self.validation_folds, "auto"):
+                n_folds = 1
             # What the user did not ask for must not fail: without texts to spare, all are learned.
             with nullcontext() if asked_for else suppress(ValueError):
                 if n_folds > 1 and given.multilabel:
@@ -509,6 +511,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         elif ngram_range is not None and self.warm_start:
             raise ValueError(
                 "The linear part cannot go on learning; pass ngram_range=None to warm_start."
+            )
+        if self.warm_start and (self.refit or len(folds) > 1):
+            raise ValueError(
+                "warm_start needs refit=False and validation_folds=1: a network that has learned from "
+                "all texts cannot be judged by some of them later."
             )
         return Plan(
             folds=folds,

@@ -55,7 +55,7 @@ def hold_out(
         raise ValueError(
             f"validation_fraction={fraction} of {n} texts leaves nothing to validate on, or nothing to "
             "learn from: every label needs a text on the training side. Pass more texts, or "
-            "early_stopping=False."
+            "hold none out: early_stopping=False, threshold='auto', ngram_range=None."
         )
     held_out = np.zeros(n, bool)
     held_out[taken] = True

@@ -519,7 +519,7 @@ def build_network(
         )
         x = keras.layers.Dropout(dropout, seed=0, **kind)(hidden(x))
     logits = output(x)
-    if "linear_kernel" in weights and len(weights["linear_kernel"]):
+    if "linear_kernel" in weights:
         logits = LinearPart(
             n_ngrams=len(weights["linear_kernel"]),
             n_labels=weights["linear_kernel"].shape[1],

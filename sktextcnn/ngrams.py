@@ -85,7 +85,17 @@ def learn_ngrams(
     ngrams : Ngrams
     features : csr_matrix of shape (n, M), dtype float32
         What ``ngram_features(ids, ngrams)`` gives.
+
+    Raises
+    ------
+    ValueError
+        If n-grams of so many tokens cannot be told apart in 64 bits.
     """
+    if base ** ngram_range[1] > np.iinfo(np.int64).max:
+        raise ValueError(
+            f"ngram_range={ngram_range} is too wide for {base} token ids; lower max_features, or use "
+            "(1, 2)."
+        )
     rows, keys = _keys(ids, ngram_range, base)
     keys, columns = np.unique(keys, return_inverse=True)
     counts = _count(rows, columns, (len(ids), len(keys)))
@@ -128,8 +138,7 @@ def _count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> spa
 def _tfidf(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
     data = (1 + np.log(counts.data)) * idf[counts.indices]
     features = sparse.csr_matrix((data, counts.indices, counts.indptr), counts.shape)
-    squares = np.add.reduceat(np.append(data**2, 0), counts.indptr[:-1])  # wrong where a row is empty
-    squares[np.diff(counts.indptr) == 0] = 1
+    squares = np.add.reduceat(np.append(data**2, 0), counts.indptr[:-1])  # empty rows: not used
     features.data /= np.repeat(np.sqrt(squares), np.diff(counts.indptr)).astype(np.float32)
     return features
 

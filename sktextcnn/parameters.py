@@ -20,6 +20,9 @@ from sktextcnn.text import TOKEN_PATTERN
 #: Fewer texts than this are too few to hold some out, unless the user asks for it.
 SMALL = 1000
 
+#: From so many texts on a tenth of them is enough to tune a threshold on that all labels share.
+LARGE = 10_000
+
 
 class Parameters(BaseEstimator):
     """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
@@ -217,10 +220,11 @@ def check_ngram_range(ngram_range: Any) -> tuple[int, int] | None:
 def choose_n_folds(validation_folds: int | str, n: int, threshold: Any, metric: str | Callable) -> int:
     """Return how often texts are held out.
 
-    Under macro-F1 rare labels count as much as others, and a part of the texts holds too few of them
-    to tune their thresholds on.
+    A tenth of a small collection is too little to tune thresholds on; under macro-F1, where rare labels
+    count as much as others, so is a tenth of a large one.
     """
     if not isinstance(validation_folds, str):
         return validation_folds
-    tunes = isinstance(threshold, str) and threshold != "cardinality"
-    return 3 if tunes and metric == "f1_macro" and n >= SMALL else 1
+    tunes = isinstance(threshold, str) and not (threshold == "auto" and callable(metric))
+    few = metric == "f1_macro" or n < LARGE
+    return 3 if tunes and few and n >= SMALL else 1

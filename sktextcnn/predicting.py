@@ -17,12 +17,15 @@ from sktextcnn.labels import count_unseen
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
-from sktextcnn.text import build_tokenizer, check_texts, encode
+from sktextcnn.text import build_tokenizer, encode, slabs
 from sktextcnn.thresholds import decide
 
 if TYPE_CHECKING:
     import keras
 
+
+#: Texts that are in work at the same time: beyond them, prediction holds nothing but results.
+TEXTS_PER_SLAB = 8192
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
@@ -51,8 +54,11 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
-        ids = encode(check_texts(X), self._tokenizer(), self.vocabulary_)
-        return inference.compute_logits(self.weights_, ids.truncated(self.max_length_))
+        tokenize = self._tokenizer()
+        encoded = (encode(texts, tokenize, self.vocabulary_) for texts in slabs(X, TEXTS_PER_SLAB))
+        return np.concatenate(
+            [inference.compute_logits(self.weights_, ids.truncated(self.max_length_)) for ids in encoded]
+        )
 
     def _decisions(self, X: Any) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
@@ -67,12 +73,12 @@ class Predictor(ClassifierMixin, Parameters):
         )
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return the network's outputs before softmax or sigmoid.
+        """Return the outputs before softmax or sigmoid, the linear part blended in.
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
 
         Returns
         -------
@@ -96,8 +102,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
 
         Returns
         -------
@@ -120,8 +126,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
 
         Returns
         -------
@@ -147,8 +153,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
 
         Returns
         -------
@@ -172,8 +178,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
         y : labels, label sets or 0/1 matrix of n rows
             True labels in any form that `fit` takes. A text with a label that was not seen in
             training counts as a miss.
@@ -202,7 +208,7 @@ class Predictor(ClassifierMixin, Parameters):
         return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
 
     def to_keras(self) -> keras.Model:
-        """Return the fitted network as a Keras model.
+        """Return the fitted model, with its linear part if there is one, as a Keras model.
 
         Returns
         -------

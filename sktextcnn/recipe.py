@@ -93,6 +93,7 @@ def learn(
     logits = np.empty((len(held), examples.targets.shape[1]), np.float32)
     truth = examples.targets[held].toarray()
     margins = np.zeros_like(logits)
+    is_linear = plan.ngram_range is not None
     if plan.ngram_range is not None:
         ngrams, features = learn_ngrams(
             examples.ids,
@@ -100,6 +101,7 @@ def learn(
             base=len(start.weights["embedding"]),
             n_labels=truth.shape[1],
         )
+        is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
     def fit_margins(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = examples.take(rows)
@@ -128,7 +130,7 @@ def learn(
         epochs = state.epoch - start.epoch
         history = history or its_history
         logits[own] = compute_logits(state.weights, part)
-        if plan.ngram_range is not None:
+        if is_linear:
             kernel, bias = fit_margins(rows)
             margins[own] = features[held_out] @ kernel + bias
         first += len(held_out)
@@ -137,7 +139,7 @@ def learn(
             start, examples, replace(settings, epochs=epochs), report=report, **hooks
         )
         history = history or its_history
-    if plan.ngram_range is None:
+    if not is_linear:
         return state, state.weights, judge.thresholds(logits, truth), history
     blend = fit_blend(logits, margins, truth, examples.sample_weight[held], exclusive=settings.exclusive)
     thresholds = judge.thresholds(blend_logits(logits, margins, blend), truth)

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
+from itertools import islice, repeat
 from typing import Any
 
 import numpy as np
@@ -132,10 +132,52 @@ def check_texts(X: Any) -> list[str]:
     texts = X.tolist() if isinstance(X, np.ndarray) else list(X)
     if not texts:
         raise ValueError("X holds no texts: at least one is needed.")
-    for position, text in enumerate(texts):
+    _check_each(texts)
+    return texts
+
+
+def slabs(X: Any, size: int) -> Iterator[list[str]]:
+    """Yield texts in lists of up to `size`, so that work on them needs bounded memory.
+
+    Parameters
+    ----------
+    X : 1-D sequence of str, or a column of shape (n, 1), or an iterator of str
+        An iterator is read as it is worked off, anything else is checked as a whole first.
+    size : int
+
+    Yields
+    ------
+    list of str
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `check_texts`.
+
+    Examples
+    --------
+    >>> from sktextcnn.text import slabs
+    >>> list(slabs((word for word in "a b c".split()), 2))
+    [['a', 'b'], ['c']]
+    """
+    if not isinstance(X, Iterator):
+        texts = check_texts(X)
+        for start in range(0, len(texts), size):
+            yield texts[start : start + size]
+        return
+    first = 0
+    while texts := list(islice(X, size)):
+        _check_each(texts, first)
+        yield texts
+        first += len(texts)
+    if not first:
+        raise ValueError("X holds no texts: at least one is needed.")
+
+
+def _check_each(texts: list, first: int = 0) -> None:
+    for position, text in enumerate(texts, first):
         if not isinstance(text, str):
             raise TypeError(_not_a_text(position, text))
-    return texts
 
 
 def _not_a_text(position: int, value: Any) -> str:

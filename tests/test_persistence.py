@@ -21,7 +21,7 @@ from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
 import sktextcnn
-from sktextcnn import TextCNNClassifier, persistence
+from sktextcnn import TextCNNClassifier, load, persistence
 from sktextcnn.persistence import join_params, read_state, split_params, write_state
 from tests.examples import TAGS, TEXTS, same_weights, tiny
 from tests.strategies import ODD_TEXTS
@@ -583,22 +583,6 @@ def test_parameters_are_joined():
 # -- classifiers -------------------------------------------------------------------------------------
 
 
-def save(classifier, path):
-    params, left_out = split_params(classifier.get_params(deep=False))
-    fitted = {name: value for name, value in vars(classifier).items() if name.endswith("_")}
-    write_state(path, {"params": params, "left_out": left_out, "fitted": fitted})
-
-
-def load(path, **callables):
-    state = read_state(path)
-    needed = ("analyzer", "tokenizer", "strip_accents")
-    known = TextCNNClassifier().get_params()
-    params = join_params(state["params"], state["left_out"], callables, known=known, needed=needed)
-    classifier = TextCNNClassifier(**params)
-    classifier.__dict__.update(state["fitted"])
-    return classifier
-
-
 @pytest.fixture(scope="module")
 def fitted():
     """A classifier with all that can be fitted, optimizer state and tuned thresholds included."""
@@ -609,7 +593,7 @@ def fitted():
 
 @pytest.fixture
 def loaded(fitted, tmp_path, map_from):
-    save(fitted, tmp_path / "model")
+    fitted.save(tmp_path / "model", include_optimizer=True)
     return load(tmp_path / "model", tokenizer=split_on_spaces)
 
 
@@ -662,7 +646,7 @@ def test_labels_of_any_type_come_back(fitted, tmp_path):
     for n, classes in enumerate([[3, 5, 8], [0.5, 1.5, 2.5], ["b", "a\0", "\ud800"]]):
         copy = pickle.loads(pickle.dumps(fitted))
         copy.classes_ = np.array(classes, dtype=object if n == 2 else None)
-        save(copy, tmp_path / str(n))
+        copy.save(tmp_path / str(n), include_optimizer=True)
         assert_same(load(tmp_path / str(n), tokenizer=split_on_spaces).classes_, copy.classes_)
 
 

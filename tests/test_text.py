@@ -26,7 +26,9 @@ from sktextcnn.text import (
     check_vocabulary,
     choose_max_length,
     encode,
+    extend_vocabulary,
     learn_vocabulary,
+    slabs,
 )
 
 
@@ -473,3 +475,77 @@ def test_several_columns(X):
 def test_array_of_another_shape(X):
     with pytest.raises(ValueError, match="expected a 1-D sequence of texts or one column"):
         check_texts(X)
+
+
+# -- texts in parts ----------------------------------------------------------------------------------
+
+
+@given(corpora(), st.integers(1, 9))
+def test_parts_join_to_the_whole(corpus, size):
+    for X in (corpus, tuple(corpus), np.array(corpus, dtype=object), iter(corpus), (t for t in corpus)):
+        parts = [*slabs(X, size)]
+        assert [text for part in parts for text in part] == corpus
+        assert all(len(part) == size for part in parts[:-1])
+        assert 1 <= len(parts[-1]) <= size
+
+
+def test_an_iterator_is_read_as_it_is_worked_off():
+    n_read = 0
+
+    def read():
+        nonlocal n_read
+        for n_read in range(1, 101):  # noqa: B007 - counts
+            yield "text"
+
+    parts = slabs(read(), 7)
+    assert n_read == 0
+    for n_parts in range(1, 5):
+        assert next(parts) == ["text"] * 7
+        assert n_read == 7 * n_parts
+
+
+@pytest.mark.parametrize("position", [0, 2, 3, 17, 20])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (None, r"is None; every text must be a str\. Fill missing texts with '' or drop the rows"),
+        (b"x", r"is bytes; every text must be a str\. Decode it: text\.decode\('utf-8'\)"),
+        (3, r"is '3' of type int; every text must be a str"),
+    ],
+)
+def test_what_is_no_text_is_named_by_its_place_in_the_whole(position, value, message):
+    texts = ["text"] * position + [value, "text", None]
+    for X in (iter(texts), texts):
+        with pytest.raises(TypeError, match=rf"^X\[{position}\] {message}"):
+            [*slabs(X, 3)]
+
+
+def test_a_sequence_is_checked_before_work_begins():
+    with pytest.raises(TypeError, match=r"X\[8\] is None"):
+        next(slabs(["text"] * 8 + [None], 3))
+
+
+@pytest.mark.parametrize("X", [iter([]), (text for text in ()), map(str, ()), [], np.array([], object)])
+def test_no_texts_in_parts(X):
+    with pytest.raises(ValueError, match="X holds no texts: at least one is needed"):
+        next(slabs(X, 3))
+
+
+def test_a_single_text_is_not_taken_apart():
+    with pytest.raises(TypeError, match=r"X is a single str; pass a list of texts: \[text\]"):
+        next(slabs("text", 3))
+
+
+@given(
+    st.dictionaries(st.sampled_from("abcdef"), st.none(), max_size=4),
+    st.lists(st.sampled_from("abcdefgh"), max_size=8),
+    st.none() | st.integers(1, 8),
+)
+def test_a_vocabulary_is_extended_in_order(known, tokens, max_features):
+    vocabulary = {token: position for position, token in enumerate(known)}
+    extended = extend_vocabulary(vocabulary, iter(tokens), max_features)
+    expected = [*dict.fromkeys([*known, *tokens])]
+    room = len(expected) if max_features is None else max(max_features, len(known))
+    assert [*extended] == expected[:room]
+    assert [*extended.values()] == [*range(len(extended))]
+    assert [*vocabulary] == [*known]

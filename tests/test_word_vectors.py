@@ -1,0 +1,547 @@
+"""Pretrained vectors in the classifier: which of them move, which tokens they add, who shares them."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+
+import sktextcnn
+from sktextcnn import as_label_matrix, load_embeddings
+from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, TokenIds, build_tokenizer, encode
+from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
+
+DIM = 5
+MODES = ["trainable", "static", "multichannel"]
+LEARNED = ["match", "budget", "Minister", "soup", "TEAM"]
+NEW = ["striker", "Cabinet", "lemon", "fixture"]
+ARRAY = np.random.default_rng(7).normal(0.0, 0.5, (len(LEARNED + NEW), DIM)).astype(np.float32)
+ARRAY[-1] = ARRAY[0]  # "fixture" means what "match" means
+VECTORS = load_embeddings(ARRAY, LEARNED + NEW)
+
+
+def reading(mode="trainable", **parameters):
+    """Return an unfitted classifier in which every token has its say: one wins some filter."""
+    wide = {"filters": 32, "embedding_dropout": 0.0, "dropout": 0.0}
+    return tiny(**{"embeddings": VECTORS, "embedding_mode": mode, **wide, **parameters})
+
+
+def table(clf):
+    return clf.weights_["embedding"]
+
+
+def rows(clf, tokens):
+    return [clf.vocabulary_[token] + FIRST_TOKEN for token in tokens]
+
+
+def occurring(clf, texts=TEXTS):
+    """Tell which rows of the table training texts make use of."""
+    occurs = np.zeros(len(table(clf)), bool)
+    occurs[encode(texts, build_tokenizer(), clf.vocabulary_).flat] = True
+    return occurs
+
+
+def moved(before, after):
+    """Tell which rows differ, and which columns."""
+    differs = before != after
+    return differs.any(axis=1), differs.any(axis=0)
+
+
+def moving_columns(mode):
+    fixed, free = [False] * DIM, [True] * DIM
+    return {"trainable": free, "static": fixed, "multichannel": fixed + free}[mode]
+
+
+@pytest.fixture(scope="module", params=MODES)
+def mode(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def fitted(mode):
+    return reading(mode).fit(TEXTS, TAGS)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """The table that all modes start from: nothing of it moves in static mode."""
+    return table(reading("static", epochs=1).fit(TEXTS, TAGS))
+
+
+# -- what moves --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+def test_static_vectors_stay(optimizer, start):
+    clf = reading("static", optimizer=optimizer, epochs=3).fit(TEXTS, TAGS)
+    shorter = reading("static", optimizer=optimizer, epochs=1).fit(TEXTS, TAGS)
+    assert np.array_equal(table(clf), table(shorter))
+    assert np.array_equal(table(clf), start)
+    for name in ("convolution_1_kernel", "convolution_2_bias", "output_kernel", "output_bias"):
+        assert (clf.weights_[name] != shorter.weights_[name]).any()
+
+
+def test_static_vectors_are_those_given(start):
+    clf = reading("static").fit(TEXTS, TAGS)
+    tokens = [word.lower() for word in LEARNED + NEW]
+    assert np.array_equal(table(clf)[rows(clf, tokens)], ARRAY)
+    assert (table(clf)[PADDING] == 0).all()
+    others = np.setdiff1d(np.arange(UNKNOWN, len(start)), rows(clf, tokens))
+    # Tokens without a vector are drawn: each another one.
+    assert len(np.unique(start[others], axis=0)) == len(others)
+
+
+def test_trainable_vectors_of_occurring_tokens_move(start):
+    clf = reading("trainable").fit(TEXTS, TAGS)
+    which, columns = moved(start, table(clf))
+    expected = occurring(clf)
+    assert np.array_equal(which, expected)
+    assert columns.all()
+    assert not expected[rows(clf, ["striker", "cabinet"])].any()  # nor is it all of them
+
+
+def test_multichannel_vectors_move_in_their_second_half(start):
+    clf = reading("multichannel").fit(TEXTS, TAGS)
+    assert table(clf).shape == (len(start), 2 * DIM)
+    assert clf.weights_["convolution_2_kernel"].shape == (2, 2 * DIM, 32)
+    assert np.array_equal(table(clf)[:, :DIM], start)
+    which, columns = moved(start, table(clf)[:, DIM:])
+    assert np.array_equal(which, occurring(clf))
+    assert columns.all()
+
+
+def test_the_vector_of_unknown_tokens(start):
+    """It moves like any other, if rare tokens are there to be trained on."""
+    for mode, moves in zip(MODES, (True, False, True), strict=True):
+        clf = reading(mode, min_df=2).fit(TEXTS, TAGS)
+        again = reading(mode, min_df=2, epochs=4).fit(TEXTS, TAGS)
+        assert (table(clf)[UNKNOWN, -DIM:] != table(again)[UNKNOWN, -DIM:]).any() == moves
+
+
+@pytest.mark.parametrize("how", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize("break_between", ["none", "pickle", "save"])
+def test_learning_goes_on_in_the_same_mode(fitted, mode, how, break_between, tmp_path):
+    clf = pickle.loads(pickle.dumps(fitted))
+    if break_between == "pickle":
+        clf = pickle.loads(pickle.dumps(clf))
+    elif break_between == "save":
+        with pytest.warns(UserWarning, match="embeddings=.* cannot be saved"):
+            clf.save(tmp_path / "model")
+        clf = sktextcnn.load(tmp_path / "model", embeddings=VECTORS)
+    before = table(clf).copy()
+    for _ in range(2):
+        if how == "partial_fit":
+            clf.partial_fit(TEXTS[:6], TAGS[:6])
+        else:
+            clf.set_params(warm_start=True).fit(TEXTS[:6], TAGS[:6])
+    which, columns = moved(before, table(clf))
+    assert columns.tolist() == moving_columns(mode)
+    expected = occurring(clf, TEXTS[:6])
+    assert not which[~expected].any()
+    assert which.any() == (mode != "static")
+    assert (clf.weights_["output_kernel"] != fitted.weights_["output_kernel"]).any()
+
+
+def test_a_model_can_begin_with_mini_batches(mode):
+    clf = reading(mode).partial_fit(TEXTS[:6], TAGS[:6])
+    before = table(clf).copy()
+    clf.partial_fit(TEXTS[6:], TAGS[6:])
+    which, columns = moved(before, table(clf))
+    assert columns.tolist() == moving_columns(mode)
+    assert which.any() == (mode != "static")
+
+
+def test_without_vectors_the_mode_means_nothing():
+    plain = tiny().fit(TEXTS, TAGS)
+    for mode in MODES:
+        assert same_weights(tiny(embedding_mode=mode).fit(TEXTS, TAGS), plain)
+
+
+# -- the vocabulary ----------------------------------------------------------------------------------
+
+
+def test_words_follow_the_learned_tokens(fitted):
+    learned = [*tiny().fit(TEXTS, TAGS).vocabulary_]
+    assert [*fitted.vocabulary_] == [*learned, "striker", "cabinet", "lemon", "fixture"]
+    assert [*fitted.vocabulary_.values()] == [*range(len(fitted.vocabulary_))]
+
+
+def test_rare_tokens_with_a_vector_are_no_longer_unknown():
+    plain, clf = tiny(min_df=2).fit(TEXTS, TAGS), reading(min_df=2).fit(TEXTS, TAGS)
+    n = len(plain.vocabulary_)
+    assert [*clf.vocabulary_][:n] == [*plain.vocabulary_]
+    tokens = [word.lower() for word in LEARNED + NEW]
+    assert [*clf.vocabulary_][n:] == [token for token in tokens if token not in plain.vocabulary_]
+
+
+def test_case_is_kept_where_texts_keep_theirs():
+    texts = ["the Minister votes", *TEXTS]
+    clf = reading("static", lowercase=False).fit(texts, [["news"], *TAGS])
+    assert [*clf.vocabulary_][-4:] == NEW
+    assert {"Minister", "minister", "TEAM"} <= clf.vocabulary_.keys()
+    # Both forms find the one vector there is.
+    for row in table(clf)[rows(clf, ["Minister", "minister"])]:
+        assert np.array_equal(row, VECTORS["Minister"])
+    assert (clf.decision_function(["Cabinet"]) != clf.decision_function(["cabinet"])).any()
+
+
+def test_words_that_differ_in_case_alone_are_one_token():
+    vectors = load_embeddings(ARRAY[:4], ["Lemon", "match", "LEMON", "lemon"])
+    clf = reading("static", embeddings=vectors).fit(TEXTS, TAGS)
+    assert [*clf.vocabulary_][-2:] == [[*clf.vocabulary_][-2], "lemon"]
+    assert [*clf.vocabulary_].count("lemon") == 1
+    assert np.array_equal(table(clf)[rows(clf, ["lemon"])[0]], vectors["lemon"])
+
+
+@pytest.mark.parametrize("room", [0, 1, 3, 100])
+def test_words_join_up_to_max_features(room):
+    learned = [*tiny().fit(TEXTS, TAGS).vocabulary_]
+    clf = reading(max_features=len(learned) + room).fit(TEXTS, TAGS)
+    assert [*clf.vocabulary_] == [*learned, *["striker", "cabinet", "lemon", "fixture"][:room]]
+
+
+def test_no_limit_of_features():
+    clf = reading(max_features=None).fit(TEXTS, TAGS)
+    assert [*clf.vocabulary_][-1] == "fixture"
+
+
+def test_a_fixed_vocabulary_gets_no_words():
+    vocabulary = ["soup", "match", "the", "lemon", "goal"]
+    clf = reading("static", vocabulary=vocabulary).fit(TEXTS, TAGS)
+    assert [*clf.vocabulary_] == vocabulary
+    assert table(clf).shape == (7, DIM)
+    for token in ("soup", "match", "lemon"):
+        assert np.array_equal(table(clf)[rows(clf, [token])[0]], VECTORS[token])
+    same = clf.decision_function(["a striker", "no cabinet"])
+    assert np.array_equal(same[0], same[1])
+
+
+def test_no_vector_for_a_fixed_vocabulary():
+    message = (
+        r"None of the 2 tokens of the vocabulary \('goal', 'milk'\) is among the 9 words of the "
+        r"embeddings \('match', 'budget', 'Minister', \.\.\.\)\. They may be of another language"
+    )
+    clf = reading(vocabulary=["goal", "milk"])
+    with pytest.raises(ValueError, match=message):
+        clf.fit(TEXTS, TAGS)
+    assert not hasattr(clf, "weights_")
+
+
+@pytest.mark.xfail(strict=True, reason="the words join the vocabulary first, and so are always found")
+def test_no_vector_for_any_token_of_the_texts():
+    vectors = load_embeddings(ARRAY[:2], ["partita", "zuppa"])
+    with pytest.raises(ValueError, match=r"None of the .* among the 2 words"):
+        reading(embeddings=vectors).fit(TEXTS, TAGS)
+
+
+@pytest.mark.xfail(strict=True, reason="words join the vocabulary in a form that finds no vector")
+def test_words_that_join_have_their_vectors():
+    vectors = load_embeddings(ARRAY[:4], ["match", "iPhone", "McDonald", "New_York"])
+    clf = reading("static", embeddings=vectors).fit(TEXTS, TAGS)
+    learned = tiny().fit(TEXTS, TAGS).vocabulary_
+    added = [token for token in clf.vocabulary_ if token not in learned]
+    assert (vectors.find(added) >= 0).all()
+
+
+@pytest.mark.xfail(strict=True, reason="words are lower-cased although a callable analyzer is not")
+def test_a_callable_analyzer_keeps_the_case_of_words():
+    clf = reading("static", analyzer=str.split).fit(TEXTS, TAGS)
+    assert "Cabinet" in clf.vocabulary_
+    assert (clf.decision_function(["Cabinet"]) != clf.decision_function(["unheard"])).any()
+
+
+# -- prediction --------------------------------------------------------------------------------------
+
+
+def test_vectors_of_words_never_seen_in_training_count(fitted):
+    known, other, unknown, unheard = fitted.decision_function(["striker", "lemon", "beyond", "unheard"])
+    assert (known != other).all()
+    assert (known != unknown).all()
+    assert np.array_equal(unknown, unheard)
+
+
+def test_a_new_word_with_the_vector_of_a_known_one_says_the_same(fitted, mode):
+    texts = ["the match ended in a draw", "match", "soup before the match"]
+    known = fitted.decision_function(texts)
+    new = fitted.decision_function([text.replace("match", "fixture") for text in texts])
+    # Where vectors learn, that of the word seen in training has gone its own way.
+    assert np.array_equal(known, new) == (mode == "static")
+
+
+def test_the_keras_model_says_the_same(mode):
+    texts = [*TEXTS, "", "striker", "unheard", "a Cabinet minister, unheard of, ate lemon soup"]
+    for y in (TAGS, TOPICS):
+        clf = reading(mode).fit(TEXTS, y)
+        ids = encode(texts, build_tokenizer(), clf.vocabulary_).padded(1)
+        np.testing.assert_allclose(clf.to_keras()(ids), clf.predict_proba(texts), atol=1e-5)
+
+
+# -- parameters --------------------------------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_model(fitted, mode):
+    assert same_weights(clone(fitted).fit(TEXTS, TAGS), fitted)
+    other = clone(fitted).set_params(random_state=1).fit(TEXTS, TAGS)
+    unseen = rows(fitted, ["striker", "cabinet"])
+    assert np.array_equal(table(other)[unseen], table(fitted)[unseen])
+    assert (table(other)[UNKNOWN] != table(fitted)[UNKNOWN]).all()
+    assert not same_weights(other, fitted)
+
+
+@pytest.mark.parametrize("embedding_dim", [1, DIM, 300])
+def test_vectors_bring_their_own_length(fitted, embedding_dim):
+    clf = clone(fitted).set_params(embedding_dim=embedding_dim)
+    assert same_weights(clf.fit(TEXTS, TAGS), fitted)
+    clf.partial_fit(TEXTS, TAGS)
+    assert table(clf).shape == table(fitted).shape
+
+
+@pytest.fixture
+def path(tmp_path):
+    lines = [
+        " ".join([word, *map(repr, row.tolist())])
+        for word, row in zip(VECTORS.words, ARRAY, strict=True)
+    ]
+    file = tmp_path / "vectors.txt"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+@pytest.mark.parametrize("form", ["str", "path", "mapping", "pair"])
+def test_forms_of_vectors(form, path):
+    embeddings = {
+        "str": os.fspath(path),
+        "path": path,
+        "mapping": dict(zip(VECTORS.words, ARRAY, strict=True)),
+        "pair": (ARRAY, VECTORS.words),
+    }[form]
+    clf = reading("multichannel", embeddings=embeddings)
+    assert same_weights(clf.fit(TEXTS, TAGS), reading("multichannel").fit(TEXTS, TAGS))
+    assert clf.embeddings is embeddings
+
+
+def test_a_file_is_not_read_again_to_go_on(path):
+    clf = reading("static", embeddings=path).fit(TEXTS, TAGS)
+    before = table(clf).copy()
+    Path(path).unlink()
+    clf.partial_fit(TEXTS, TAGS)
+    assert np.array_equal(table(clf), before)
+
+
+def test_bad_vectors_leave_the_model_as_it_was(fitted, tmp_path):
+    clf = pickle.loads(pickle.dumps(fitted))
+    before = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+    for bad, error, message in [
+        (tmp_path / "nowhere.txt", FileNotFoundError, "nowhere"),
+        (3, TypeError, "embeddings is a int; pass what load_embeddings returns"),
+        ({"match": [1.0], "soup": [1.0, 2.0]}, ValueError, r"embeddings\['soup'\] has shape"),
+    ]:
+        with pytest.raises(error, match=message):
+            clf.set_params(embeddings=bad).fit(TEXTS, TAGS)
+        after = {name: value for name, value in vars(clf).items() if name.endswith("_")}
+        assert after.keys() == before.keys()
+        assert all(after[name] is before[name] for name in before)
+
+
+def test_a_bad_mode():
+    with pytest.raises(
+        ValueError, match="'embedding_mode' parameter of TextCNNClassifier must be a str"
+    ):
+        reading("frozen").fit(TEXTS, TAGS)
+
+
+@pytest.mark.xfail(strict=True, reason="without its embeddings a loaded model forgets its mode")
+def test_a_loaded_model_does_not_thaw_unasked(tmp_path):
+    clf = reading("static", embedding_dim=DIM).fit(TEXTS, TAGS)
+    with pytest.warns(UserWarning, match="embeddings=.* cannot be saved"):
+        clf.save(tmp_path / "model")
+    clf = sktextcnn.load(tmp_path / "model")
+    before = table(clf).copy()
+    try:
+        clf.partial_fit(TEXTS, TAGS)
+    except ValueError as error:
+        assert "embedding" in str(error)  # noqa: PT017 - either is right
+    assert np.array_equal(table(clf), before)
+
+
+@pytest.mark.xfail(strict=True, reason="nothing looks whether the mode is still that of the fit")
+@pytest.mark.parametrize("other", ["trainable", "multichannel"])
+def test_a_model_that_goes_on_learning_keeps_its_mode(other):
+    clf = reading("static").fit(TEXTS, TAGS).set_params(embedding_mode=other)
+    with pytest.raises(ValueError, match="embedding_mode changed from"):
+        clf.partial_fit(TEXTS, TAGS)
+
+
+# -- sharing -----------------------------------------------------------------------------------------
+
+
+def test_clones_share_the_vectors(fitted):
+    assert clone(fitted).embeddings is fitted.embeddings is VECTORS
+    assert clone(clone(fitted)).get_params()["embeddings"] is VECTORS
+
+
+def test_a_fit_leaves_the_vectors_alone(fitted):
+    assert np.array_equal(VECTORS.vectors, ARRAY)
+    assert not np.shares_memory(table(fitted), VECTORS.vectors)
+
+
+def test_a_search_over_modes():
+    grid = {"embedding_mode": MODES, "embeddings": [VECTORS, None]}
+    search = GridSearchCV(tiny(epochs=1), grid, cv=2, scoring="f1_micro", error_score="raise")
+    search.fit(TEXTS, as_label_matrix(TAGS))
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = search.best_estimator_
+    assert best.embeddings is search.best_params_["embeddings"]
+    assert best.embedding_mode == search.best_params_["embedding_mode"]
+    assert same_weights(best, tiny(epochs=1, **search.best_params_).fit(TEXTS, TAGS))
+
+
+def test_a_pickle_holds_the_vectors_once():
+    vectors = load_embeddings(np.ones((3000, 30), np.float32), ["match", *map(str, range(2999))])
+    clf = tiny(embeddings=vectors, embedding_mode="static", max_features=50, epochs=1)
+    search = GridSearchCV(clf, {"embeddings": [vectors], "filters": [2]}, cv=2, scoring="f1_micro")
+    search.fit(TEXTS, as_label_matrix(TAGS))
+    pickled = pickle.dumps([search, clf, clone(clf)])
+    size = vectors.vectors.nbytes
+    assert size < len(pickled) < 1.3 * size
+    search, one, other = pickle.loads(pickled)
+    assert one.embeddings is other.embeddings is search.best_estimator_.embeddings
+    assert one.embeddings == vectors
+    assert search.best_estimator_.embeddings is search.estimator.embeddings
+
+
+# -- inside training ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def training():
+    from sktextcnn import training
+
+    return training
+
+
+@pytest.fixture(scope="module")
+def network():
+    from sktextcnn import network
+
+    return network
+
+
+@given(
+    kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4, unique=True),
+    dim=st.integers(1, 4),
+    filters=st.integers(1, 4),
+    hidden=st.none() | st.integers(1, 3),
+    seed=st.integers(0, 1000),
+)
+def test_unfolding_undoes_folding(network, kernel_sizes, dim, filters, hidden, seed):
+    weights = network.initial_weights(
+        np.random.default_rng(seed),
+        n_tokens=3,
+        n_labels=2,
+        embedding_dim=dim,
+        kernel_sizes=kernel_sizes,
+        filters=filters,
+        hidden_units=hidden,
+        output_bias=np.arange(2.0),
+    )
+    for size in kernel_sizes:
+        weights[f"convolution_{size}_bias"] += size
+    del weights["embedding"]
+    folded = network.fold(weights, kernel_sizes)
+    assert folded["convolution_kernel"].shape == (dim, sum(kernel_sizes) * filters)
+    assert folded["convolution_bias"].shape == (len(kernel_sizes) * filters,)
+    unfolded = network.unfold(folded, kernel_sizes)
+    assert unfolded.keys() == weights.keys()
+    for name, weight in weights.items():
+        assert np.array_equal(unfolded[name], weight)
+        assert not np.shares_memory(unfolded[name], folded.get(name, folded["convolution_kernel"]))
+    # And the other way round, whatever the order in which widths are named.
+    again = network.fold(unfolded, sorted(kernel_sizes))
+    assert all(np.array_equal(again[name], folded[name]) for name in folded)
+
+
+def test_the_embedding_is_not_folded(network):
+    weights = reading().fit(TEXTS, TAGS).weights_
+    assert "embedding" not in network.fold(weights, (1, 2))
+
+
+def run_of(training, n_rows, mode="trainable", optimizer="adam"):
+    """Return a run over two texts with a table of so many rows and six columns."""
+    from sktextcnn import network
+
+    weights = network.initial_weights(
+        np.random.default_rng(0),
+        n_tokens=n_rows - FIRST_TOKEN,
+        n_labels=2,
+        embedding_dim=6,
+        kernel_sizes=(1, 2),
+        filters=8,
+        hidden_units=None,
+        output_bias=np.zeros(2),
+    )
+    flat = np.array([2, 3, 3, 5], np.int32)
+    examples = training.Examples(
+        ids=TokenIds(flat, np.array([0, 3, 4])),
+        targets=sparse.csr_matrix(np.eye(2)),
+        sample_weight=np.ones(2, np.float32),
+        label_weight=np.ones((2, 2), np.float32),
+    )
+    settings = training.Settings(
+        kernel_sizes=(1, 2),
+        loss="binary_crossentropy",
+        optimizer=optimizer,
+        exclusive=False,
+        learning_rate=0.1,
+        embedding_dropout=0.0,
+        dropout=0.0,
+        batch_size=2,
+        epochs=1,
+        seed=0,
+        embedding_mode=mode,
+    )
+    return training._Run(training.State(weights), examples, settings)
+
+
+@pytest.fixture(scope="module")
+def run(training):
+    return run_of(training, 40)
+
+
+@given(
+    st.lists(
+        st.lists(st.lists(st.integers(0, 39), min_size=3, max_size=3), min_size=1, max_size=5),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_distinct_tokens_are_those_of_numpy(run, batches):
+    for batch in batches:  # one after the other: nothing of a batch is left in the next
+        ids = np.array(batch, np.int32)
+        tokens, places = run._distinct(ids)
+        expected, inverse = np.unique(ids, return_inverse=True)
+        assert np.array_equal(tokens, expected)
+        assert np.array_equal(places, inverse.reshape(ids.shape))
+        assert places.dtype == np.int32
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+def test_frozen_columns(training, mode, optimizer):
+    run = run_of(training, 8, mode, optimizer)
+    before = run.embedding.copy()
+    for _ in range(3):
+        run.run_batch(np.arange(2))
+    which, columns = moved(before, run.weights()["embedding"])
+    fixed, free = [False] * 3, [True] * 3
+    expected = {"trainable": free + free, "static": fixed + fixed, "multichannel": fixed + free}
+    assert columns.tolist() == expected[mode]
+    assert not which[[0, 1, 4, 6, 7]].any()
+    assert which[[2, 3, 5]].all() == (mode != "static")
