@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,13 +12,18 @@ from sklearn.utils import check_random_state
 
 from sktextcnn import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
-from sktextcnn.embeddings import WordVectors, check_embeddings, initial_embedding
-from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
-from sktextcnn.labels import Labels, check_classes, read_labels
+from sktextcnn.embeddings import (
+    WordVectors,
+    check_embeddings,
+    find_tokens,
+    initial_embedding,
+    usable_words,
+)
+from sktextcnn.inputs import read_input
+from sktextcnn.labels import Labels, check_classes
 from sktextcnn.model_selection import divide, hold_out
 from sktextcnn.objective import (
     check_kind,
-    check_sample_weight,
     is_exclusive,
     label_weights,
     resolve_loss,
@@ -34,7 +38,6 @@ from sktextcnn.parameters import (
 from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
     TokenIds,
-    check_texts,
     check_vocabulary,
     choose_max_length,
     encode,
@@ -178,6 +181,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Whether `predict` returns a SciPy sparse matrix, as y was one.
     loss_ : str
         The loss that was minimised.
+    embedding_mode_ : str or None
+        How the pretrained vectors are used that training started from, if any.
     max_length_ : int or None
         Number of tokens after which texts are cut.
     weights_ : dict of str to ndarray
@@ -261,7 +266,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         from sktextcnn import recipe
 
         resumes = self.warm_start and hasattr(self, "weights_")
-        texts, given, weight = self._read_input(
+        texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
         )
         if not given.matrix.nnz:
@@ -350,7 +355,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     f"classes={named} differs from the {self.classes_.tolist()} of the first call."
                 )
         known = self.classes_ if resumes else self.classes if classes is None else classes
-        texts, given, weight = self._read_input(X, y, sample_weight, known)
+        texts, given, weight = read_input(X, y, sample_weight, known)
         vectors = None if resumes else check_embeddings(self.embeddings)
         fixed, ids = self._fix(texts, given, vectors, resumes)
         if resumes:
@@ -361,24 +366,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             history = recipe.join_histories(self.history_, history)
         fixed = {**fixed, "weights_": state.weights}
         return self._assign(fixed, state, history, keep_optimizer=True)
-
-    def _read_input(
-        self, X: Any, y: Any, sample_weight: Any, classes: Any
-    ) -> tuple[list[str], Labels, np.ndarray]:
-        """Check the data on its own; leave out texts of weight 0."""
-        texts = check_texts(X)
-        given = read_labels(y, classes)
-        n = given.matrix.shape[0]
-        if len(texts) != n:
-            raise ValueError(f"X has {len(texts)} texts, but y has {n} rows; expected as many.")
-        weight = check_sample_weight(sample_weight, n)
-        if not weight.all():
-            kept = np.flatnonzero(weight)
-            texts, weight = [texts[row] for row in kept], weight[kept]
-            given = replace(given, matrix=given.matrix[kept])
-        warn_if_repeated(texts, given)
-        warn_if_joined(given)
-        return texts, given, weight
 
     def _fix(
         self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
@@ -391,10 +378,15 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     "The fitted model has a linear part, which cannot go on learning; fit it with "
                     "ngram_range=None first."
                 )
-            own_dim = {} if self.embeddings is not None else {"embedding_dim": self.embedding_dim}
+            own = {"embedding_dim": self.embedding_dim} if self.embedding_mode_ is None else {}
+            if self.embeddings is not None and self.embedding_mode != self.embedding_mode_:
+                raise ValueError(
+                    f"embedding_mode changed from {self.embedding_mode_!r} to {self.embedding_mode!r}; "
+                    "a model that goes on learning keeps it. Fit a clone instead."
+                )
             inference.check_shapes(
                 self.weights_,
-                **own_dim,
+                **own,
                 kernel_sizes=check_kernel_sizes(self.kernel_sizes),
                 filters=self.filters,
                 hidden_units=self.hidden_units,
@@ -407,7 +399,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     texts, self._tokenizer(), min_df=self.min_df, max_features=self.max_features
                 )
                 if vectors is not None:
-                    words = map(str.lower, vectors.words) if self.lowercase else vectors.words
+                    find_tokens(vectors, vocabulary)  # some must have one, before others join them
+                    words = usable_words(vectors, self._tokenizer())
                     vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
                     ids = encode(texts, self._tokenizer(), vocabulary)
             else:
@@ -416,12 +409,14 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             automatic = self.max_length == "auto"
             max_length = choose_max_length(ids.lengths) if automatic else self.max_length  # type: ignore[assignment]
         loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
+        mode = self.embedding_mode_ if resumes else None if vectors is None else self.embedding_mode
         return {
             "vocabulary_": vocabulary,
             "classes_": given.classes,
             "multilabel_": given.multilabel,
             "sparse_output_": given.sparse,
             "loss_": loss,
+            "embedding_mode_": mode,
             "max_length_": max_length,
             "thresholds_": resolve_thresholds(
                 self.threshold,
@@ -446,7 +441,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             optimizer=self.optimizer,
             exclusive=is_exclusive(fixed["loss_"]),
             learning_rate=self.learning_rate,
-            embedding_mode="trainable" if self.embeddings is None else self.embedding_mode,
+            embedding_mode=fixed["embedding_mode_"] or "trainable",
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
             batch_size=choose_batch_size(self.batch_size, given.matrix.shape[0]),

@@ -23,6 +23,7 @@ STAGES = {
     "label_matrix": set(),
     "labels": {"label_matrix"},
     "label_hints": {"label_matrix", "labels"},
+    "inputs": {"label_hints", "labels", "objective", "text"},
     "thresholds": set(),
     "metrics": {"labels"},
     "model_selection": {"labels"},
@@ -38,7 +39,8 @@ STAGES = {
     "validation": {"inference", "metrics", "thresholds"},
     "parameters": {"metrics", "objective", "text", "thresholds"},
     "persistence": set(),
-    "embeddings": {"text"},
+    "vector_files": set(),
+    "embeddings": {"text", "vector_files"},
     "predicting": {
         *("inference", "labels", "network", "objective", "parameters"),
         *("persistence", "text", "thresholds"),
@@ -54,7 +56,7 @@ LEAVES = {
 ALLOWED = {**STAGES, "classifier": set(STAGES), **LEAVES}
 
 #: Modules that need nothing but NumPy and the standard library.
-NUMPY_ALONE = ["text", "label_matrix", "thresholds", "persistence", "embeddings"]
+NUMPY_ALONE = ["text", "label_matrix", "thresholds", "persistence", "vector_files"]
 KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"network", "optimizers", "training"}
 MOST_LINES = 320

@@ -1,0 +1,50 @@
+"""What users pass to `fit`, checked and brought into one form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
+from sktextcnn.labels import Labels, read_labels
+from sktextcnn.objective import check_sample_weight
+from sktextcnn.text import check_texts
+
+
+def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[str], Labels, np.ndarray]:
+    """Check texts, labels and weights, on their own and together; leave out texts of weight 0.
+
+    Parameters
+    ----------
+    X : 1-D sequence of str of length n, or a column of shape (n, 1)
+    y : labels, label sets or 0/1 matrix of n rows
+    sample_weight : array-like of shape (n,) or None
+    classes : sequence or None
+        Fixes the label space.
+
+    Returns
+    -------
+    texts : list of str
+    labels : Labels
+    sample_weight : ndarray of shape (n,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `check_texts`, `read_labels` and `check_sample_weight`; or if lengths differ.
+    """
+    texts = check_texts(X)
+    given = read_labels(y, classes)
+    n = given.matrix.shape[0]
+    if len(texts) != n:
+        raise ValueError(f"X has {len(texts)} texts, but y has {n} rows; expected as many.")
+    weight = check_sample_weight(sample_weight, n)
+    if not weight.all():
+        kept = np.flatnonzero(weight)
+        texts, weight = [texts[row] for row in kept], weight[kept]
+        given = replace(given, matrix=given.matrix[kept])
+    warn_if_repeated(texts, given)
+    warn_if_joined(given)
+    return texts, given, weight
