@@ -489,16 +489,15 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         asked_for = self._wants_held_out()
         folds = []
         if asked_for or self._stops_early(n):
-            rng = np.random.default_rng([seed, n])
             n_folds = choose_n_folds(self.validation_folds, n, self.threshold, self.threshold_metric)
             if self.warm_start and _is(self.validation_folds, "auto"):
                 n_folds = 1
             # What the user did not ask for must not fail: without texts to spare, all are learned.
             with nullcontext() if asked_for else suppress(ValueError):
+                rng = np.random.default_rng([seed, n])
+                folds = [hold_out(given.matrix, self.validation_fraction, rng)]
                 if n_folds > 1 and given.multilabel:
-                    folds = divide(given.matrix, n_folds, rng)
-                else:
-                    folds = [hold_out(given.matrix, self.validation_fraction, rng)]
+                    folds = divide(given.matrix, n_folds, np.random.default_rng([seed, n]))
         suits = len(folds) > 0 and n >= SMALL and not self.warm_start
         ngram_range = self.ngram_range
         if _is(ngram_range, "auto"):

@@ -222,6 +222,19 @@ def choose_n_folds(validation_folds: int | str, n: int, threshold: Any, metric: 
 
     A tenth of a small collection is too little to tune thresholds on; under macro-F1, where rare labels
     count as much as others, so is a tenth of a large one.
+
+    Parameters
+    ----------
+    validation_folds : int or "auto"
+    n : int
+        Number of training texts.
+    threshold : float, array-like or str
+    metric : str or callable
+        The `threshold_metric`.
+
+    Returns
+    -------
+    int
     """
     if not isinstance(validation_folds, str):
         return validation_folds

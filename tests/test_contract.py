@@ -383,6 +383,7 @@ FITTED_ATTRIBUTES = {
     "multilabel_",
     "sparse_output_",
     "loss_",
+    "embedding_mode_",
     "max_length_",
     "weights_",
     "thresholds_",
