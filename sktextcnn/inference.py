@@ -15,7 +15,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from sktextcnn.ngrams import add_linear_part
 from sktextcnn.text import TokenIds
 
 Weights = Mapping[str, np.ndarray]
@@ -66,12 +65,12 @@ def check_shapes(weights: Weights, **parameters: object) -> None:
 
 
 def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
-    """Run the network, and blend the linear part in if there is one.
+    """Run the network.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
-        As `sktextcnn.network.initial_weights` and `sktextcnn.ngrams.pack` name them.
+        As `sktextcnn.network.initial_weights` names them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
 
@@ -95,8 +94,7 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     if "hidden_kernel" in weights:
         hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
         features = np.maximum(hidden, 0)
-    logits = _multiply(features, weights["output_kernel"]) + weights["output_bias"]
-    return add_linear_part(logits, weights, ids) if "linear_kernel" in weights else logits
+    return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
 
 
 def _n_features(weights: Weights) -> int:

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
 from sktextcnn.labels import count_unseen
+from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     import keras
 
 
-#: Texts that are in work at the same time: beyond them, prediction holds nothing but results.
+#: Texts that are in work at the same time: beyond two such lists, prediction holds only results.
 TEXTS_PER_SLAB = 8192
 
 #: Parameters that prediction cannot do without, where they are functions.
@@ -54,11 +55,14 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self, "weights_")
-        tokenize = self._tokenizer()
-        encoded = (encode(texts, tokenize, self.vocabulary_) for texts in slabs(X, TEXTS_PER_SLAB))
-        return np.concatenate(
-            [inference.compute_logits(self.weights_, ids.truncated(self.max_length_)) for ids in encoded]
-        )
+        tokenize, parts = self._tokenizer(), []
+        for texts in slabs(X, TEXTS_PER_SLAB):
+            ids = encode(texts, tokenize, self.vocabulary_).truncated(self.max_length_)
+            logits = inference.compute_logits(self.weights_, ids)
+            if "linear_kernel" in self.weights_:
+                logits = add_linear_part(logits, self.weights_, ids)
+            parts.append(logits)
+        return np.concatenate(parts)
 
     def _decisions(self, X: Any) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""

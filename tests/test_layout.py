@@ -30,7 +30,7 @@ STAGES = {
     "objective": set(),
     "network": {"text"},
     "ngrams": {"text"},
-    "inference": {"ngrams", "text"},
+    "inference": {"text"},
     "linear": set(),
     "optimizers": set(),
     "training": {"network", "optimizers", "text", "validation"},
@@ -42,8 +42,8 @@ STAGES = {
     "vector_files": set(),
     "embeddings": {"text", "vector_files"},
     "predicting": {
-        *("inference", "labels", "network", "objective", "parameters"),
-        *("persistence", "text", "thresholds"),
+        *("inference", "labels", "network", "ngrams", "objective"),
+        *("parameters", "persistence", "text", "thresholds"),
     },
 }
 LEAVES = {
@@ -56,9 +56,9 @@ LEAVES = {
 ALLOWED = {**STAGES, "classifier": set(STAGES), **LEAVES}
 
 #: Modules that need nothing but NumPy and the standard library.
-NUMPY_ALONE = ["text", "label_matrix", "thresholds", "persistence", "vector_files"]
+NUMPY_ALONE = ["text", "label_matrix", "thresholds", "inference", "persistence", "vector_files"]
 KERAS = {"tensorflow", "keras", "scikeras"}
-USE_KERAS = {"network", "optimizers", "training"}
+USE_KERAS = {"network", "training"}
 MOST_LINES = 320
 
 

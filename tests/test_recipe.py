@@ -24,7 +24,7 @@ from strategies import indicators
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
 from sktextcnn.inference import compute_logits, to_probabilities
 from sktextcnn.model_selection import divide
-from sktextcnn.ngrams import Ngrams, blend_logits, ngram_features
+from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
 from sktextcnn.text import encode
 from sktextcnn.thresholds import decide, tune_thresholds
 
@@ -391,7 +391,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     ids = encode(texts, noise._tokenizer(), noise.vocabulary_)
     assert auc(y, compute_logits(network(noise), ids)) > 0.7
     only_margins = {**noise.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
-    assert auc(y, compute_logits(only_margins, ids)) > 0.8
+    assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
     # So neither part is trusted.
     assert noise.weights_["linear_blend"][:2].max() < 1
     learnable = tiny(ngram_range=(1, 2), validation_folds=folds).fit(*corpus(200))
@@ -691,10 +691,10 @@ def test_sample_weight_reaches_the_linear_part(spy):
     np.testing.assert_array_equal(calls[-1][0][2], weight.astype(np.float32))
     only_margins = {**clf.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
     ids = encode(NEW_TEXTS, clf._tokenizer(), clf.vocabulary_)
-    assert auc(NEW_Y, compute_logits(only_margins, ids)) > 0.9
+    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.9
     turned = tiny(ngram_range=(1, 2), epochs=1).fit(texts, y, sample_weight=weight[::-1])
     only_margins = {**turned.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
-    assert auc(NEW_Y, compute_logits(only_margins, ids)) < 0.1
+    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) < 0.1
 
 
 def test_class_weight_reaches_the_linear_part(spy, blended):
