@@ -16,6 +16,7 @@ from typing import Any
 # isort: off
 from sktextcnn.network import (
     LOSSES,
+    OPTIMIZERS,
     Weights,
     build_network,
     compute_logits,
@@ -25,7 +26,6 @@ from sktextcnn.network import (
     unfold,
 )
 
-from sktextcnn.optimizers import OPTIMIZERS
 
 import keras
 import numpy as np
