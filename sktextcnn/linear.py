@@ -66,12 +66,15 @@ def fit_blend(
     truth: np.ndarray,
     sample_weight: np.ndarray,
     *,
+    counts: np.ndarray,
     exclusive: bool,
 ) -> np.ndarray:
-    """Find the sum of logits and margins with the least cross-entropy on held-out texts.
+    """Find the sums of logits and margins with the least cross-entropy on held-out texts.
 
-    Three numbers for all labels together, as in Platt's scaling of SVMs [1]_: the sum's logistic
-    function, or softmax, is the probability.
+    As in Platt's scaling of SVMs [1]_, the logistic function of a sum, or the softmax of a text's sums,
+    is a probability. The rarer a label is, the more there is to be had from its margins, and the less
+    there is to learn the label's own weights from. So the weights are straight lines over the labels'
+    log counts: six numbers, those of the rarest label and those of the most frequent one.
 
     Parameters
     ----------
@@ -80,12 +83,14 @@ def fit_blend(
     truth : ndarray of shape (n, k)
         0/1.
     sample_weight : ndarray of shape (n,)
+    counts : ndarray of shape (k,)
+        Training texts that carry each label.
     exclusive : bool
         Softmax (True) or one logistic function per label.
 
     Returns
     -------
-    ndarray of shape (3,)
+    ndarray of shape (3, k)
         Weight of the logits and of the margins, neither below 0, and a constant (0 for softmax).
 
     References
@@ -99,15 +104,21 @@ def fit_blend(
     >>> from sktextcnn.linear import fit_blend
     >>> truth = np.array([[1], [0], [1], [0]])
     >>> chance, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
-    >>> of_logits, of_margins, constant = fit_blend(chance, margins, truth, np.ones(4), exclusive=False)
+    >>> of_logits, of_margins, constant = fit_blend(
+    ...     chance, margins, truth, np.ones(4), counts=np.array([2]), exclusive=False
+    ... )
     >>> bool(of_logits < of_margins)
     True
     """
     logits, margins = logits.astype(np.float64), margins.astype(np.float64)
     share = truth / np.maximum(truth.sum(axis=1, keepdims=True), 1) if exclusive else truth
     weight = (sample_weight / sample_weight.sum())[:, None]
+    frequency = np.log1p(counts)
+    frequency = (frequency - frequency.min()) / max(np.ptp(frequency), 1e-9)
+    ends = np.stack([1 - frequency, frequency])  # how near each label is to the two ends
 
-    def loss(blend: np.ndarray) -> tuple[float, np.ndarray]:
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        blend = numbers.reshape(3, 2) @ ends
         z = blend[0] * logits + blend[1] * margins + blend[2]
         if exclusive:
             log_p = special.log_softmax(z, axis=1)
@@ -117,9 +128,17 @@ def fit_blend(
             value = np.logaddexp(0, z) - share * z
             slope = special.expit(z) - share
         slope = weight * slope
-        gradient = [(slope * logits).sum(), (slope * margins).sum(), slope.sum()]
+        gradient = [(slope * logits).sum(axis=0), (slope * margins).sum(axis=0), slope.sum(axis=0)]
         # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
-        return (weight * value).sum() + 1e-4 * blend @ blend, np.array(gradient) + 2e-4 * blend
+        pull = 1e-4 * numbers
+        return (weight * value).sum() + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
 
-    bounds = [(0, None), (0, None), (0, 0) if exclusive else (None, None)]
-    return optimize.minimize(loss, [1.0, 1.0, 0.0], jac=True, method="L-BFGS-B", bounds=bounds).x
+    constant = (0, 0) if exclusive else (None, None)
+    found = optimize.minimize(
+        loss,
+        np.repeat([1.0, 1.0, 0.0], 2),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(0, None)] * 4 + [constant] * 2,
+    )
+    return found.x.reshape(3, 2) @ ends

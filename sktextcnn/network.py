@@ -460,7 +460,7 @@ class LinearPart(keras.layers.Layer):
         self.idf = self.add_weight(shape=(n,), name="idf", **fixed)
         self.kernel = self.add_weight(shape=(n, k), name="kernel", **fixed)
         self.bias = self.add_weight(shape=(k,), name="bias", **fixed)
-        self.blend = self.add_weight(shape=(3,), name="blend", **fixed)
+        self.blend = self.add_weight(shape=(3, k), name="blend", **fixed)
 
     def call(self, logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Blend logits (n, k) with the margins of ids (n, T)."""

@@ -153,7 +153,7 @@ def pack(
     ngrams : Ngrams
     kernel : ndarray of shape (M, k)
     bias : ndarray of shape (k,)
-    blend : ndarray of shape (3,)
+    blend : ndarray of shape (3, k)
         Weights of the network's logits and of the margins in their sum, and what is added to it.
 
     Returns

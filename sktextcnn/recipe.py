@@ -141,7 +141,14 @@ def learn(
         history = history or its_history
     if not is_linear:
         return state, state.weights, judge.thresholds(logits, truth), history
-    blend = fit_blend(logits, margins, truth, examples.sample_weight[held], exclusive=settings.exclusive)
+    blend = fit_blend(
+        logits,
+        margins,
+        truth,
+        examples.sample_weight[held],
+        counts=examples.targets.getnnz(axis=0),
+        exclusive=settings.exclusive,
+    )
     thresholds = judge.thresholds(blend_logits(logits, margins, blend), truth)
     linear = pack(ngrams, *fit_margins(np.arange(len(examples.ids))), blend)
     return state, {**state.weights, **linear}, thresholds, history

@@ -215,8 +215,30 @@ def drawn(z, *, exclusive, seed=1):
 
 
 def blended(logits, margins, truth, sample_weight=None, *, exclusive=False):
+    """Return the three numbers of labels that are equally frequent: they are the same for all."""
     weight = np.ones(len(truth)) if sample_weight is None else np.asarray(sample_weight)
-    return fit_blend(logits, margins, truth, weight, exclusive=exclusive)
+    counts = np.full(truth.shape[1], 9)
+    found = fit_blend(logits, margins, truth, weight, counts=counts, exclusive=exclusive)
+    assert found.shape == (3, truth.shape[1])
+    np.testing.assert_array_equal(found, np.repeat(found[:, :1], truth.shape[1], axis=1))
+    return found[:, 0]
+
+
+@pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
+def test_weights_follow_the_frequency_of_a_label(exclusive):
+    """Between the rarest and the most frequent they are straight lines over log counts."""
+    logits, margins = parts(8000, 5)
+    counts = np.array([399, 19, 1999, 89, 19])
+    near = np.log((counts + 1) / 20) / np.log(100)
+    assert near[[1, 2]].tolist() == pytest.approx([0, 1])
+    rarest, most_frequent = np.array([[0.4, 3.0, 0.0], [1.5, 1.0, 0.0]])
+    if not exclusive:
+        rarest[2], most_frequent[2] = 0.8, -0.5
+    expected = (1 - near) * rarest[:, None] + near * most_frequent[:, None]
+    truth = drawn(expected[0] * logits + expected[1] * margins + expected[2], exclusive=exclusive)
+    found = fit_blend(logits, margins, truth, np.ones(8000), counts=counts, exclusive=exclusive)
+    np.testing.assert_allclose(found, expected, rtol=0.15, atol=0.15)
+    np.testing.assert_array_equal(found[:, 1], found[:, 4])
 
 
 @pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
@@ -334,10 +356,12 @@ def test_blending_leaves_its_inputs_alone():
     copies = [array.copy() for array in arrays]
     for array in arrays:
         array.setflags(write=False)
-    first = fit_blend(*arrays, exclusive=False)
+    options = {"counts": np.arange(truth.shape[1]), "exclusive": False}
+    options["counts"].setflags(write=False)
+    first = fit_blend(*arrays, **options)
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
-    np.testing.assert_array_equal(fit_blend(*arrays, exclusive=False), first)
+    np.testing.assert_array_equal(fit_blend(*arrays, **options), first)
     np.testing.assert_allclose(
-        fit_blend(*(array.astype(np.float64) for array in arrays), exclusive=False), first, atol=1e-4
+        fit_blend(*(array.astype(np.float64) for array in arrays), **options), first, atol=1e-4
     )

@@ -209,38 +209,37 @@ def test_scores_are_a_weighted_sum_of_both_parts():
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(len(ngrams.keys), 2)).astype(np.float32)
     bias, logits = np.array([0.5, -0.5], np.float32), rng.normal(size=(4, 2)).astype(np.float32)
+    blend = np.array([[0.25, 0.5], [2.0, 1.0], [-1.0, 0.0]])  # label by label
     weights = {
         "embedding": np.zeros((BASE, 5), np.float32),
-        **pack(ngrams, kernel, bias, np.array([0.25, 2.0, -1.0])),
+        **pack(ngrams, kernel, bias, blend),
     }
     blended = add_linear_part(logits, weights, ids_of(texts))
     assert blended.dtype == np.float32
-    expected = 0.25 * logits + 2 * (features.toarray() @ kernel + bias) - 1
+    expected = blend[0] * logits + blend[1] * (features.toarray() @ kernel + bias) + blend[2]
     np.testing.assert_allclose(blended, expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(
-        blended, blend_logits(logits, features @ kernel + bias, np.array([0.25, 2.0, -1.0]))
-    )
+    np.testing.assert_array_equal(blended, blend_logits(logits, features @ kernel + bias, blend))
 
 
 def test_the_sum_is_float32_and_leaves_both_parts_alone():
     logits, margins = np.array([[1.0, -1.0]], np.float32), np.array([[0.5, 2.0]], np.float32)
-    blended = blend_logits(logits, margins, np.array([2.0, 4.0, 1.0]))
+    blended = blend_logits(logits, margins, np.array([[2.0, 1.0], [4.0, 1.0], [1.0, 0.0]]))
     assert blended.dtype == np.float32
-    assert blended.tolist() == [[5.0, 7.0]]
+    assert blended.tolist() == [[5.0, 1.0]]
     assert logits.tolist() == [[1.0, -1.0]]
     assert margins.tolist() == [[0.5, 2.0]]
 
 
 def test_the_linear_part_as_arrays():
     ngrams, _ = learned([[2, 3], [2, 3]], (1, 2))
-    packed = pack(ngrams, np.ones((3, 2), np.float32), np.ones(2, np.float32), np.array([1.0, 2.0, 0.0]))
+    packed = pack(ngrams, np.ones((3, 2), np.float32), np.ones(2, np.float32), np.ones((3, 2)))
     assert {name: array.shape for name, array in packed.items()} == {
         "linear_ngrams": (3,),
         "linear_idf": (3,),
         "linear_range": (2,),
         "linear_kernel": (3, 2),
         "linear_bias": (2,),
-        "linear_blend": (3,),
+        "linear_blend": (3, 2),
     }
     assert all(isinstance(array, np.ndarray) for array in packed.values())
     assert packed["linear_blend"].dtype == np.float32

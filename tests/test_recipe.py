@@ -220,6 +220,7 @@ def test_a_model_with_a_linear_part(blended):
     assert m > 15
     assert blended.weights_["linear_kernel"].shape == (m, 3)
     assert blended.weights_["linear_range"].tolist() == [1, 2]
+    assert blended.weights_["linear_blend"].shape == (3, 3)
     assert (blended.weights_["linear_blend"][:2] >= 0).all()
     assert all(isinstance(array, np.ndarray) for array in blended.weights_.values())
 
@@ -390,12 +391,12 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     # Of what it has learned from it says more.
     ids = encode(texts, noise._tokenizer(), noise.vocabulary_)
     assert auc(y, compute_logits(network(noise), ids)) > 0.7
-    only_margins = {**noise.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
+    only_margins = {**noise.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
     # So neither part is trusted.
     assert noise.weights_["linear_blend"][:2].max() < 1
     learnable = tiny(ngram_range=(1, 2), validation_folds=folds).fit(*corpus(200))
-    assert learnable.weights_["linear_blend"][1] > 3
+    assert learnable.weights_["linear_blend"][1].min() > 3
 
 
 @pytest.mark.parametrize("ngram_range", [None, (1, 2)], ids=str)
@@ -430,7 +431,9 @@ def test_what_both_parts_say_of_held_out_texts(spy):
     _, held_out = divisions[0][2]
     ids = encode([TEXTS[row] for row in held_out], clf._tokenizer(), clf.vocabulary_)
     (logits, margins, truth, weight), options, blend = blends[0]
-    assert (weight.tolist(), options) == ([1.0] * 36, {"exclusive": False})
+    assert weight.tolist() == [1.0] * 36
+    assert options.pop("counts").tolist() == Y.sum(axis=0).tolist()
+    assert options == {"exclusive": False}
     np.testing.assert_array_equal(truth, Y[held_out])
     np.testing.assert_array_equal(logits, compute_logits(trained[0][2][0].weights, ids))
     kernel, bias = linear[0][2]
@@ -648,8 +651,8 @@ def test_predicting_in_several_threads(blended):
 )
 def test_probabilities_that_share_one_distribution(y, loss):
     clf = tiny(ngram_range=(1, 2), loss=loss).fit(TEXTS, y)
-    assert clf.weights_["linear_blend"][2] == 0  # adds nothing to a softmax
-    assert clf.weights_["linear_blend"][1] > 0
+    assert (clf.weights_["linear_blend"][2] == 0).all()  # adds nothing to a softmax
+    assert (clf.weights_["linear_blend"][1] > 0).all()
     p = clf.predict_proba([*NEW_TEXTS, ""])
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
     assert (p >= 0).all()
@@ -689,11 +692,11 @@ def test_sample_weight_reaches_the_linear_part(spy):
     clf = tiny(ngram_range=(1, 2), epochs=1).fit(texts, y, sample_weight=weight)
     assert sorted(np.unique(blends[0][0][3]).tolist()) == [np.float32(0.2), 5.0]
     np.testing.assert_array_equal(calls[-1][0][2], weight.astype(np.float32))
-    only_margins = {**clf.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
+    only_margins = {**clf.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     ids = encode(NEW_TEXTS, clf._tokenizer(), clf.vocabulary_)
     assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.9
     turned = tiny(ngram_range=(1, 2), epochs=1).fit(texts, y, sample_weight=weight[::-1])
-    only_margins = {**turned.weights_, "linear_blend": np.array([0, 1, 0], np.float32)}
+    only_margins = {**turned.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) < 0.1
 
 
