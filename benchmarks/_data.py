@@ -10,6 +10,9 @@ import numpy as np
 
 SINGLE_LABEL = {"mr", "trec"}
 
+#: Training rows that are used of large sets, the first ones.
+TRAIN_ROWS = {"arxiv_cs": 20_000}
+
 
 def data_folder():
     """Return the folder named by ``SKTEXTCNN_DATA``, or stop with a message."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from _data import SINGLE_LABEL, indicator, label_names, load
+from _data import SINGLE_LABEL, TRAIN_ROWS, indicator, label_names, load
 from quality import machine
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import accuracy_score, f1_score
@@ -31,13 +31,12 @@ TARGETS = {
     "arxiv_cs": (None, None),
     "trec": (0.93, None),
 }
-ROWS = {"arxiv_cs": 20_000}
 
 
 def read(name, n_rows):
     """Return one set's texts and 0/1 labels of both parts, and the names of the labels."""
     train_texts, train_labels, test_texts, test_labels = load(name)
-    n_rows = n_rows or ROWS.get(name)
+    n_rows = n_rows or TRAIN_ROWS.get(name)
     train_texts, train_labels = train_texts[:n_rows], train_labels[:n_rows]
     classes = label_names(train_labels)
     return (
