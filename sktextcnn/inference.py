@@ -11,7 +11,7 @@ of other sizes, so every product here has the same number of rows (`BLOCK`), fil
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -78,34 +78,70 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     -------
     ndarray of shape (n, k), dtype float32
     """
-    n = len(ids)
-    features = np.empty((n, _n_features(weights)), np.float32)
-    order = np.argsort(ids.lengths, kind="stable")
-    sizes = np.maximum(ids.lengths[order], 1)
-    start = 0
-    while start < n:
-        # Sorted by length, the chunk's widest text is its last.
-        stop = start + 1
-        while stop < n and sizes[stop] * (stop + 1 - start) <= TOKENS_PER_CHUNK:
-            stop += 1
-        rows = order[start:stop]
-        features[rows] = _features(weights, ids.take(rows))
-        start = stop
+    features = np.empty((len(ids), _n_features(weights)), np.float32)
+    for rows in _chunks(ids.lengths):
+        maxima = [
+            windows.max(axis=1) + weights[f"convolution_{size}_bias"]
+            for size, windows in _windows(weights, ids.take(rows))
+        ]
+        features[rows] = np.maximum(np.concatenate(maxima, axis=1), 0)
     if "hidden_kernel" in weights:
         hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
         features = np.maximum(hidden, 0)
     return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
 
 
+def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
+    """Return what the filters found in each text, and where.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        As `sktextcnn.network.initial_weights` names them.
+    ids : TokenIds
+        Of n texts, each cut to the maximal length.
+
+    Returns
+    -------
+    features : ndarray of shape (n, n_features), dtype float32
+        Largest response of every filter, 0 where none is positive.
+    starts : ndarray of shape (n, n_features), dtype int64
+        First token of the window that gave it.
+    """
+    features = np.empty((len(ids), _n_features(weights)), np.float32)
+    starts = np.empty(features.shape, np.int64)
+    for rows in _chunks(ids.lengths):
+        found = [
+            (windows.max(axis=1) + weights[f"convolution_{size}_bias"], windows.argmax(axis=1))
+            for size, windows in _windows(weights, ids.take(rows))
+        ]
+        maxima, winners = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
+        features[rows], starts[rows] = np.maximum(maxima, 0), winners
+    return features, starts
+
+
 def _n_features(weights: Weights) -> int:
     return sum(len(weights[f"convolution_{k}_bias"]) for k in kernel_sizes_of(weights))
 
 
-def _features(weights: Weights, ids: TokenIds) -> np.ndarray:
-    """Return the largest response of every filter to every text, (n, n_features)."""
+def _chunks(lengths: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield the rows of texts that are looked up together, texts of about the same length."""
+    order = np.argsort(lengths, kind="stable")
+    sizes = np.maximum(lengths[order], 1)
+    start = 0
+    while start < len(order):
+        # Sorted by length, the chunk's widest text is its last.
+        stop = start + 1
+        while stop < len(order) and sizes[stop] * (stop + 1 - start) <= TOKENS_PER_CHUNK:
+            stop += 1
+        yield order[start:stop]
+        start = stop
+
+
+def _windows(weights: Weights, ids: TokenIds) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield each width and its windows' responses before the bias, (n, T, F), -inf past a text's end."""
     sizes = kernel_sizes_of(weights)
     matrix = ids.padded(max(sizes) - 1)  # (n, T + widest - 1)
-    lengths = ids.lengths
     width = matrix.shape[1] - max(sizes) + 1  # T
     tokens, local = np.unique(matrix, return_inverse=True)
     local = local.reshape(matrix.shape)
@@ -113,15 +149,13 @@ def _features(weights: Weights, ids: TokenIds) -> np.ndarray:
     # One product for the slices of all kernels; each slice owns F columns of it.
     table = _multiply(weights["embedding"][tokens], np.concatenate(slices, axis=1))
     columns = iter(np.split(table, len(slices), axis=1))  # (U, F) each
-    features = []
     for size in sizes:
         windows = next(columns)[local[:, :width]]  # (n, T, F)
         for offset in range(1, size):
             windows += next(columns)[local[:, offset : offset + width]]
-        beyond = np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]
+        beyond = np.arange(width) >= np.maximum(ids.lengths - size + 1, 1)[:, None]
         windows[beyond] = -np.inf
-        features.append(windows.max(axis=1) + weights[f"convolution_{size}_bias"])
-    return np.maximum(np.concatenate(features, axis=1), 0)
+        yield size, windows
 
 
 def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -192,6 +192,45 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
     return blend_logits(logits, margins, weights["linear_blend"])
 
 
+def find_ngrams(
+    tokens: np.ndarray, weights: Mapping[str, np.ndarray]
+) -> list[tuple[int, int, int, float]]:
+    """Find the n-grams of the linear part in one text.
+
+    Parameters
+    ----------
+    tokens : ndarray of int
+        Token ids of the text.
+    weights : mapping of str to ndarray
+        With what `pack` made among them.
+
+    Returns
+    -------
+    list of (start, stop, column, value)
+        Place of each, its row of ``linear_kernel``, and its share of the text's tf-idf feature: one that
+        comes several times has it divided among them.
+    """
+    least, most = weights["linear_range"].tolist()
+    keys, base = weights["linear_ngrams"], len(weights["embedding"])
+    ids = TokenIds(tokens, np.array([0, len(tokens)]))
+    features = ngram_features(ids, Ngrams(keys, weights["linear_idf"], (least, most), base))
+    value = dict(zip(features.indices.tolist(), features.data.tolist(), strict=True))
+    places: dict[int, list[tuple[int, int]]] = {column: [] for column in value}
+    known = {int(keys[column]): column for column in value}
+    for size in range(least, most + 1):
+        for start in range(len(tokens) - size + 1):
+            key = 0
+            for token in tokens[start : start + size].tolist():
+                key = key * base + token if token >= FIRST_TOKEN and key >= 0 else -1
+            if key in known:
+                places[known[key]].append((start, start + size))
+    return [
+        (start, stop, column, value[column] / len(places[column]))
+        for column in places
+        for start, stop in places[column]
+    ]
+
+
 def blend_logits(logits: np.ndarray, margins: np.ndarray, blend: np.ndarray) -> np.ndarray:
     """Return the weighted sum of logits and margins, plus a constant, as float32."""
     of_network, of_margins, constant = blend.astype(np.float32)

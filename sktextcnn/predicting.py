@@ -13,6 +13,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
+from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.labels import count_unseen
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
@@ -210,6 +211,106 @@ class Predictor(ClassifierMixin, Parameters):
             raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")
         hits = (decisions == given.matrix.toarray()).all(axis=1) & (n_unseen == 0)
         return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
+
+    def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:
+        """Say which n-grams of each text spoke for a label, and how strongly.
+
+        A label's logit is a constant plus what each n-gram adds: those that the filters of the network
+        found, and those of the linear part. This is how the logit comes about, not an estimate of it.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts.
+        labels : list of labels, one label, or None, default=None
+            Those to explain; None: of each text the predicted ones.
+
+        Returns
+        -------
+        list of list of Explanation, of length n
+            For each text one `sktextcnn.explain.Explanation` for each label, with ``label``, ``logit``,
+            ``base`` and ``evidence``: a list of n-grams with ``ngram``, ``start`` and ``stop`` (its
+            place among the tokens) and ``contribution``, the strongest first.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts, or one of `labels` is not among `classes_`.
+
+        Examples
+        --------
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
+        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
+        >>> clf = TextCNNClassifier(epochs=30, random_state=0).fit(texts, tags)
+        >>> (explanation,) = clf.explain(["goal of the year"])[0]
+        >>> explanation.label, "goal" in explanation.evidence[0].ngram
+        ('sport', True)
+        """
+        check_is_fitted(self, "weights_")
+        texts = [text for slab in slabs(X, TEXTS_PER_SLAB) for text in slab]
+        if labels is None:
+            columns = [np.flatnonzero(row) for row in self._decisions(texts)]
+        else:
+            columns = [self._columns(labels)] * len(texts)
+        tokens = dict(zip(texts, map(self._tokenizer(), texts), strict=True))
+        ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
+        separator = "" if self.analyzer == "char" else " "
+        return [
+            to_explanations(part, tokens[text], self.classes_[chosen].tolist(), separator)
+            for part, text, chosen in zip(
+                explain_logits(self.weights_, ids, columns), texts, columns, strict=True
+            )
+        ]
+
+    def _columns(self, labels: Any) -> np.ndarray:
+        names = self.classes_.tolist()
+        labels = [labels] if isinstance(labels, str) or np.ndim(labels) == 0 else list(labels)
+        unknown = [label for label in labels if label not in names]
+        if unknown:
+            raise ValueError(f"labels {unknown} are not among classes_; expected some of {names[:20]}.")
+        return np.array([names.index(label) for label in labels], int)
+
+    def top_ngrams(self, X: Any, label: Any, n: int = 20, *, min_texts: int = 2) -> list[NgramMean]:
+        """Return the n-grams that speak for a label most strongly.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str, a column of shape (n_texts, 1), or an iterator
+            Texts.
+        label : label
+            One of `classes_`.
+        n : int, default=20
+            How many n-grams.
+        min_texts : int, default=2
+            Leave out what counts in fewer of the texts.
+
+        Returns
+        -------
+        list of NgramMean
+            `sktextcnn.explain.NgramMean`, with ``ngram``, ``contribution`` (the mean of what it adds to
+            the label's logit, over the texts in which it counts) and ``n_texts``; the highest first.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts, or `label` is not among `classes_`.
+
+        Examples
+        --------
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
+        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
+        >>> clf = TextCNNClassifier(epochs=30, random_state=0).fit(texts, tags)
+        >>> any("goal" in ngram for ngram, mean, n_texts in clf.top_ngrams(texts, "sport", n=3))
+        True
+        """
+        explained = self.explain(X, labels=[label])
+        return rank_ngrams([explanation for (explanation,) in explained], min_texts)[:n]
 
     def to_keras(self) -> keras.Model:
         """Return the fitted model, with its linear part if there is one, as a Keras model.

@@ -32,6 +32,7 @@ STAGES = {
     "ngrams": {"text"},
     "inference": {"text"},
     "linear": set(),
+    "explain": {"inference", "ngrams", "text"},
     "training": {"network", "text", "validation"},
     "recipe": {"inference", "linear", "ngrams", "training", "validation"},
     "callbacks": set(),
@@ -41,7 +42,7 @@ STAGES = {
     "vector_files": set(),
     "embeddings": {"text", "vector_files"},
     "predicting": {
-        *("inference", "labels", "network", "ngrams", "objective"),
+        *("explain", "inference", "labels", "network", "ngrams", "objective"),
         *("parameters", "persistence", "text", "thresholds"),
     },
 }

@@ -1,0 +1,195 @@
+"""Every logit is the sum of what its n-grams add."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.exceptions import NotFittedError
+
+from sktextcnn import TextCNNClassifier, load
+from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
+from sktextcnn.text import TokenIds
+from tests.examples import TAGS, TEXTS, tiny
+
+WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
+some_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), min_size=1, max_size=5)
+
+LINEAR = {"ngram_range": (1, 2), "validation_fraction": 0.3, "epochs": 4, "learning_rate": 0.05}
+KINDS = {
+    "network": {},
+    "hidden layer": {"hidden_units": 5},
+    "linear part": LINEAR,
+    "all": {**LINEAR, "hidden_units": 5, "max_length": 4},
+    "characters": {"analyzer": "char"},
+    "pairs beside single tokens": {**LINEAR, "ngram_range": (2, 3)},
+    "softmax": {"loss": "kl_divergence"},
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def clf(request):
+    options = {"kernel_sizes": (1, 3), "epochs": 4, "learning_rate": 0.05, **KINDS[request.param]}
+    return tiny(**options).fit(TEXTS, TAGS)
+
+
+@given(texts=some_texts)
+@settings(max_examples=25)
+def test_contributions_add_up_to_the_logit(clf, texts):
+    logits = clf.decision_function(texts)
+    explained = clf.explain(texts, labels=clf.classes_)
+    assert len(explained) == len(texts)
+    for row, explanations in zip(logits, explained, strict=True):
+        assert [explanation.label for explanation in explanations] == clf.classes_.tolist()
+        for logit, explanation in zip(row, explanations, strict=True):
+            assert explanation.logit == pytest.approx(logit, abs=1e-4)
+            added = sum(evidence.contribution for evidence in explanation.evidence)
+            assert explanation.base + added == pytest.approx(logit, abs=1e-4)
+
+
+@given(texts=some_texts)
+@settings(max_examples=25)
+def test_evidence_is_found_where_it_says(clf, texts):
+    tokenize = clf._tokenizer()
+    separator = "" if clf.analyzer == "char" else " "
+    for text, explanations in zip(texts, clf.explain(texts, labels=clf.classes_), strict=True):
+        tokens = list(tokenize(text))
+        for explanation in explanations:
+            places = [(evidence.start, evidence.stop) for evidence in explanation.evidence]
+            assert len(set(places)) == len(places)
+            sizes = [abs(evidence.contribution) for evidence in explanation.evidence]
+            assert sizes == sorted(sizes, reverse=True)
+            for ngram, start, stop, contribution in explanation.evidence:
+                assert 0 <= start <= stop <= min(len(tokens), clf.max_length_ or len(tokens))
+                assert stop - start <= 3
+                assert ngram == separator.join(tokens[start:stop])
+                assert contribution != 0
+
+
+def test_without_labels_the_predicted_ones_are_explained(clf):
+    texts = [*TEXTS[:6], ""]
+    names = [tuple(e.label for e in explanations) for explanations in clf.explain(texts)]
+    assert names == clf.predict_labels(texts)
+
+
+@pytest.mark.parametrize("labels", ["sport", ["sport"], np.array(["sport"])], ids=str)
+def test_labels_by_name(labels):
+    clf = tiny().fit(TEXTS, TAGS)
+    assert [[e.label for e in row] for row in clf.explain(iter(TEXTS[:2]), labels=labels)] == [
+        ["sport"]
+    ] * 2
+    assert clf.explain(TEXTS[:2], labels=[]) == [[], []]
+
+
+def test_one_label_per_text_is_explained_too():
+    is_sport = ["sport" in tags for tags in TAGS]
+    clf = tiny(epochs=3).fit(TEXTS, is_sport)
+    (both,) = clf.explain(["the match"], labels=[True, False])
+    margin = clf.decision_function(["the match"])[0]
+    assert both[0].logit - both[1].logit == pytest.approx(margin, abs=1e-5)
+    (chosen,) = clf.explain(["the match"])[0]
+    assert [chosen.label] == clf.predict(["the match"]).tolist()
+
+
+def test_by_hand():
+    """One filter over one token, one number per vector: token 2 stands for 3, token 3 for 5."""
+    weights = {
+        "embedding": np.array([[0], [0], [3], [5]], np.float32),
+        "convolution_1_kernel": np.array([[[2.0]]], np.float32),
+        "convolution_1_bias": np.array([-1.0], np.float32),
+        "output_kernel": np.array([[0.5, -1.0]], np.float32),
+        "output_bias": np.array([0.25, 0.75], np.float32),
+    }
+    ids = TokenIds(np.array([2, 3, 2], np.int32), np.array([0, 3]))
+    ((base, places, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
+    assert base.tolist() == [0.75, 0.25]
+    assert places == [(1, 2)]
+    assert contributions.tolist() == [[-9.0, 4.5]]  # the filter's response is 2 * 5 - 1
+
+
+def test_an_ngram_that_comes_twice_shares_its_weight():
+    clf = tiny(**LINEAR).fit(TEXTS, TAGS)
+    word = next(iter(clf.vocabulary_))
+    weights = {**clf.weights_, "output_kernel": 0 * clf.weights_["output_kernel"]}
+    token = clf.vocabulary_[word] + 2
+    ids = TokenIds(np.array([token, 1, token], np.int32), np.array([0, 3]))
+    ((_, places, contributions),) = explain_logits(weights, ids, [np.array([0])])
+    both = [contributions[places.index(place), 0] for place in [(0, 1), (2, 3)]]
+    assert both[0] == both[1] != 0
+
+
+def test_words_that_decide_come_first():
+    texts = ["a match tonight", "the budget tonight", "a late match", "the late budget"] * 8
+    tags = [["sport"], ["politics"], ["sport"], ["politics"]] * 8
+    clf = tiny(epochs=30, kernel_sizes=(1,)).fit(texts, tags)
+    ((explanation,),) = clf.explain(["tonight the match"], labels="sport")
+    assert explanation.evidence[0].ngram == "match"
+    assert explanation.evidence[0].contribution > 0
+    assert clf.top_ngrams(texts, "sport", n=1)[0].ngram == "match"
+    assert clf.top_ngrams(texts, "politics", n=1)[0].ngram == "budget"
+
+
+def test_means_over_texts():
+    def told(*evidence):
+        return Explanation("x", 0.0, 0.0, [Evidence(ngram, 0, 1, value) for ngram, value in evidence])
+
+    explanations = [
+        told(("a", 1.0), ("b", 4.0), ("a", 2.0)),
+        told(("a", 3.0), ("c", -1.0)),
+        told(("c", 0.5)),
+    ]
+    assert rank_ngrams(explanations, 1) == [
+        NgramMean("b", 4.0, 1),
+        NgramMean("a", 3.0, 2),
+        NgramMean("c", -0.25, 2),
+    ]
+    assert [mean.ngram for mean in rank_ngrams(explanations, 2)] == ["a", "c"]
+
+
+def test_top_ngrams_are_as_many_as_asked_for():
+    clf = tiny().fit(TEXTS, TAGS)
+    every = clf.top_ngrams(iter(TEXTS), "sport", n=10**6, min_texts=1)
+    assert clf.top_ngrams(TEXTS, "sport", n=3, min_texts=1) == every[:3]
+    values = [mean.contribution for mean in every]
+    assert values == sorted(values, reverse=True)
+    assert {mean.n_texts for mean in clf.top_ngrams(TEXTS, "sport", n=10**6)} <= {
+        *range(2, len(TEXTS) + 1)
+    }
+
+
+@pytest.mark.parametrize("call", ["explain", "top_ngrams"])
+def test_bad_input(call):
+    explain = {
+        "explain": lambda clf, X, label: clf.explain(X, labels=[label]),
+        "top_ngrams": lambda clf, X, label: clf.top_ngrams(X, label),
+    }[call]
+    clf = tiny().fit(TEXTS, TAGS)
+    with pytest.raises(
+        ValueError, match=r"labels \['Sport'\] are not among classes_; expected some of \["
+    ):
+        explain(clf, TEXTS, "Sport")
+    with pytest.raises(TypeError, match="single str"):
+        explain(clf, "one text", "sport")
+    with pytest.raises(NotFittedError):
+        explain(TextCNNClassifier(), TEXTS, "sport")
+
+
+def test_a_loaded_model_explains_without_tensorflow(tmp_path):
+    clf = tiny(**LINEAR).fit(TEXTS, TAGS)
+    clf.save(tmp_path / "model")
+    assert load(tmp_path / "model").explain(TEXTS[:3]) == clf.explain(TEXTS[:3])
+    script = (
+        "import json, sys, sktextcnn\n"
+        "explained = sktextcnn.load(sys.argv[1]).explain(['the match'], labels='sport')\n"
+        "print(json.dumps([explained[0][0].logit, sorted({'tensorflow', 'keras'} & {*sys.modules})]))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "model")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    logit, loaded = json.loads(done.stdout.splitlines()[-1])
+    assert logit == pytest.approx(clf.explain(["the match"], labels="sport")[0][0].logit, abs=1e-5)
+    assert loaded == []
