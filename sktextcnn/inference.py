@@ -15,15 +15,18 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from sktextcnn.text import TokenIds
+from sktextcnn.text import PADDING, TokenIds
 
 Weights = Mapping[str, np.ndarray]
 
 #: Rows of every matrix product.
 BLOCK = 64
 
-#: Tokens looked up together: bounds the memory of a call, whatever the number of texts.
-TOKENS_PER_CHUNK = 8192
+#: Numbers in the products of distinct tokens and kernels, at most: 160 MB, whatever the number of texts.
+NUMBERS_PER_PRODUCT = 40_000_000
+
+#: Tokens whose windows are summed up together: few, so that sums stay in the processor's cache.
+TOKENS_PER_CHUNK = 1024
 
 
 def kernel_sizes_of(weights: Weights) -> list[int]:
@@ -78,13 +81,10 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     -------
     ndarray of shape (n, k), dtype float32
     """
-    features = np.empty((len(ids), _n_features(weights)), np.float32)
-    for rows in _chunks(ids.lengths):
-        maxima = [
-            windows.max(axis=1) + weights[f"convolution_{size}_bias"]
-            for size, windows in _windows(weights, ids.take(rows))
-        ]
-        features[rows] = np.maximum(np.concatenate(maxima, axis=1), 0)
+    features = np.empty((len(ids), len(_biases(weights))), np.float32)
+    for rows, columns, windows in _windows(weights, ids):
+        features[rows, columns] = windows.max(axis=1)
+    features = np.maximum(features + _biases(weights), 0)
     if "hidden_kernel" in weights:
         hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
         features = np.maximum(hidden, 0)
@@ -108,54 +108,62 @@ def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.nda
     starts : ndarray of shape (n, n_features), dtype int64
         First token of the window that gave it.
     """
-    features = np.empty((len(ids), _n_features(weights)), np.float32)
+    features = np.empty((len(ids), len(_biases(weights))), np.float32)
     starts = np.empty(features.shape, np.int64)
-    for rows in _chunks(ids.lengths):
-        found = [
-            (windows.max(axis=1) + weights[f"convolution_{size}_bias"], windows.argmax(axis=1))
-            for size, windows in _windows(weights, ids.take(rows))
-        ]
-        maxima, winners = (np.concatenate(parts, axis=1) for parts in zip(*found, strict=True))
-        features[rows], starts[rows] = np.maximum(maxima, 0), winners
-    return features, starts
+    for rows, columns, windows in _windows(weights, ids):
+        features[rows, columns], starts[rows, columns] = windows.max(axis=1), windows.argmax(axis=1)
+    return np.maximum(features + _biases(weights), 0), starts
 
 
-def _n_features(weights: Weights) -> int:
-    return sum(len(weights[f"convolution_{k}_bias"]) for k in kernel_sizes_of(weights))
+def _biases(weights: Weights) -> np.ndarray:
+    return np.concatenate([weights[f"convolution_{k}_bias"] for k in kernel_sizes_of(weights)])
 
 
-def _chunks(lengths: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield the rows of texts that are looked up together, texts of about the same length."""
+def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
+    """Yield the rows of texts of about the same length, as many as a matrix of `n_tokens` holds."""
     order = np.argsort(lengths, kind="stable")
     sizes = np.maximum(lengths[order], 1)
     start = 0
     while start < len(order):
         # Sorted by length, the chunk's widest text is its last.
         stop = start + 1
-        while stop < len(order) and sizes[stop] * (stop + 1 - start) <= TOKENS_PER_CHUNK:
+        while stop < len(order) and sizes[stop] * (stop + 1 - start) <= n_tokens:
             stop += 1
         yield order[start:stop]
         start = stop
 
 
-def _windows(weights: Weights, ids: TokenIds) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield each width and its windows' responses before the bias, (n, T, F), -inf past a text's end."""
+def _windows(weights: Weights, ids: TokenIds) -> Iterator[tuple[np.ndarray, slice, np.ndarray]]:
+    """Yield what windows answer: rows of a few texts, columns of one width's filters, (rows, T, F).
+
+    Without the bias, and -inf past a text's end. The array is used again for the next ones.
+    """
     sizes = kernel_sizes_of(weights)
-    matrix = ids.padded(max(sizes) - 1)  # (n, T + widest - 1)
-    width = matrix.shape[1] - max(sizes) + 1  # T
-    tokens, local = np.unique(matrix, return_inverse=True)
-    local = local.reshape(matrix.shape)
-    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
-    # One product for the slices of all kernels; each slice owns F columns of it.
-    table = _multiply(weights["embedding"][tokens], np.concatenate(slices, axis=1))
-    columns = iter(np.split(table, len(slices), axis=1))  # (U, F) each
-    for size in sizes:
-        windows = next(columns)[local[:, :width]]  # (n, T, F)
-        for offset in range(1, size):
-            windows += next(columns)[local[:, offset : offset + width]]
-        beyond = np.arange(width) >= np.maximum(ids.lengths - size + 1, 1)[:, None]
-        windows[beyond] = -np.inf
-        yield size, windows
+    kernels = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
+    # One product for the slices of all kernels, S of F columns each.
+    kernel, n_slices, n_filters = np.concatenate(kernels, axis=1), len(kernels), kernels[0].shape[1]
+    occurs = np.zeros(len(weights["embedding"]), bool)
+    place = np.zeros(len(occurs), np.int64)
+    for group in _chunks(ids.lengths, max(NUMBERS_PER_PRODUCT // kernel.shape[1], 1)):
+        texts = ids.take(group)
+        occurs[PADDING] = occurs[texts.flat] = True
+        tokens = np.flatnonzero(occurs)
+        occurs[tokens] = False
+        place[tokens] = np.arange(len(tokens)) * n_slices
+        table = _multiply(weights["embedding"][tokens], kernel).reshape(-1, n_filters)
+        for rows in _chunks(texts.lengths, TOKENS_PER_CHUNK):
+            few = texts.take(rows)
+            matrix = place[few.padded(max(sizes) - 1)]  # (n, T + widest - 1)
+            width = matrix.shape[1] - max(sizes) + 1  # T
+            windows, summand = np.empty((2, len(rows), width, n_filters), np.float32)
+            for column, (size, end) in enumerate(zip(sizes, np.cumsum(sizes), strict=True)):
+                first = end - size  # slice of the kernels at hand
+                np.take(table, matrix[:, :width] + first, axis=0, out=windows, mode="clip")
+                for offset in range(1, size):
+                    index = matrix[:, offset : offset + width] + (first + offset)
+                    windows += np.take(table, index, axis=0, out=summand, mode="clip")
+                windows[np.arange(width) >= np.maximum(few.lengths - size + 1, 1)[:, None]] = -np.inf
+                yield group[rows], slice(column * n_filters, (column + 1) * n_filters), windows
 
 
 def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
