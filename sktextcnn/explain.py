@@ -9,7 +9,7 @@ sum holds for the units that are on in this text, as for any network of rectifie
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,9 +48,10 @@ class Explanation(NamedTuple):
     label : object
         Name of the label.
     logit : float
-        As `decision_function` gives it: `base` plus all contributions.
+        `base` plus all contributions. It is what `decision_function` gives, save for two classes and one
+        label per text, where that is the second's minus the first's.
     base : float
-        What does not depend on n-grams.
+        What is left without n-grams: constants. With a hidden layer, those of the units that are on.
     evidence : list of Evidence
         The strongest first, for or against.
     """
@@ -67,6 +68,7 @@ class NgramMean(NamedTuple):
     Attributes
     ----------
     ngram : str
+        Its tokens, joined.
     contribution : float
         Mean, over the texts in which it counts, of what it adds there.
     n_texts : int
@@ -78,7 +80,9 @@ class NgramMean(NamedTuple):
     n_texts: int
 
 
-def explain_logits(weights: Weights, ids: TokenIds, columns: Sequence[np.ndarray]) -> list[tuple]:
+def explain_logits(
+    weights: Weights, ids: TokenIds, columns: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Take logits apart.
 
     Parameters
@@ -90,44 +94,39 @@ def explain_logits(weights: Weights, ids: TokenIds, columns: Sequence[np.ndarray
     columns : sequence of ndarray of int
         For each text the labels of interest.
 
-    Returns
-    -------
-    list of (base, places, contributions)
-        For each text: base of shape (number of its labels,), places a list of m (start, stop), and
-        contributions of shape (m, number of its labels), both float64.
+    Yields
+    ------
+    base : ndarray of shape (number of the text's labels,)
+    places : ndarray of shape (m, 2)
+        Start and stop of each n-gram, one text after the other.
+    contributions : ndarray of shape (m, number of the text's labels)
     """
-    features, starts = winning_windows(weights, ids)
+    features, found = winning_windows(weights, ids)
     sizes = np.concatenate(
         [np.full(weights[f"convolution_{size}_bias"].size, size) for size in kernel_sizes_of(weights)]
     )
     is_linear = "linear_kernel" in weights
-    k = len(weights["output_bias"])
-    of_network, of_margins, constant = (
-        weights["linear_blend"] if is_linear else ([1] * k, [0] * k, [0] * k)
-    )
-    found = []
+    if is_linear:
+        rows, starts, stops, ngrams, values = find_ngrams(ids, weights)
+        ends = np.searchsorted(rows, np.arange(len(ids) + 1))
     for row, labels in enumerate(columns):
-        tokens = ids.flat[ids.offsets[row] : ids.offsets[row + 1]]
         head, base = _head(weights, features[row], labels)
-        share = np.asarray(of_network)[labels]
-        base = base * share + np.asarray(constant)[labels]
-        places: dict[tuple[int, int], np.ndarray] = {}
-
-        def add(start: int, stop: int, value: np.ndarray, places: dict = places) -> None:
-            places[start, stop] = places.get((start, stop), 0.0) + value
-
-        for j in np.flatnonzero(features[row]):
-            start = int(starts[row, j])
-            stop = min(start + int(sizes[j]), len(tokens))
-            add(start, stop, share * (features[row, j] * head[j]))
+        on = np.flatnonzero(features[row])
+        start, stop = found[row, on], np.minimum(found[row, on] + sizes[on], ids.lengths[row])
+        added = features[row, on, None] * head[on]
         if is_linear:
-            share = of_margins[labels]
-            base = base + share * weights["linear_bias"][labels]
-            for start, stop, n_gram, value in find_ngrams(tokens, weights):
-                add(start, stop, share * (value * weights["linear_kernel"][n_gram, labels]))
-        contributions = np.array([*places.values()], np.float64).reshape(len(places), len(labels))
-        found.append((base.astype(np.float64), [*places], contributions))
-    return found
+            of_network, of_margins, constant = weights["linear_blend"][:, labels]
+            base = of_network * base + of_margins * weights["linear_bias"][labels] + constant
+            own = slice(*ends[row : row + 2])
+            margins = values[own, None] * weights["linear_kernel"][ngrams[own]][:, labels]
+            start, stop = np.append(start, starts[own]), np.append(stop, stops[own])
+            added = np.concatenate([of_network * added, of_margins * margins])
+        # Filters that found the same window, and the linear part's n-gram there, are added up.
+        width = ids.lengths[row] + 1
+        keys, place = np.unique(start * width + stop, return_inverse=True)
+        contributions = np.zeros((len(keys), len(labels)))
+        np.add.at(contributions, place, added)
+        yield base.astype(np.float64), np.stack([keys // width, keys % width], axis=1), contributions
 
 
 def _head(weights: Weights, features: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -160,25 +159,22 @@ def to_explanations(
     list of Explanation, one for each label
     """
     base, places, contributions = part
+    tokens = [*map(str, tokens)]
+    found = [(separator.join(tokens[start:stop]), start, stop) for start, stop in places.tolist()]
     explanations = []
-    for column, label in enumerate(labels):
-        values = contributions[:, column]
+    for label, own_base, values in zip(labels, base.tolist(), contributions.T, strict=True):
         order = np.argsort(-np.abs(values), kind="stable")
-        evidence = []
-        for i in order[values[order] != 0]:
-            start, stop = places[i]
-            evidence.append(Evidence(separator.join(tokens[start:stop]), start, stop, float(values[i])))
-        logit = float(base[column] + values.sum())
-        explanations.append(Explanation(label, logit, float(base[column]), evidence))
+        evidence = [Evidence._make((*found[i], float(values[i]))) for i in order if values[i] != 0]
+        explanations.append(Explanation(label, own_base + float(values.sum()), own_base, evidence))
     return explanations
 
 
-def rank_ngrams(explanations: Sequence[Explanation], min_texts: int) -> list[NgramMean]:
+def rank_ngrams(explanations: Iterable[Explanation], min_texts: int) -> list[NgramMean]:
     """Take the evidence for one label together, over many texts.
 
     Parameters
     ----------
-    explanations : sequence of Explanation
+    explanations : iterable of Explanation
         Of one label, one for each text.
     min_texts : int
         Leave out what counts in fewer texts.
@@ -191,8 +187,9 @@ def rank_ngrams(explanations: Sequence[Explanation], min_texts: int) -> list[Ngr
     sums: dict[str, float] = defaultdict(float)
     n_texts: Counter[str] = Counter()
     for explanation in explanations:
-        for evidence in explanation.evidence:
+        told = [evidence for evidence in explanation.evidence if evidence.stop > evidence.start]
+        for evidence in told:
             sums[evidence.ngram] += evidence.contribution
-        n_texts.update({evidence.ngram for evidence in explanation.evidence})
+        n_texts.update({evidence.ngram for evidence in told})
     means = [NgramMean(ngram, sums[ngram] / n, n) for ngram, n in n_texts.items() if n >= min_texts]
     return sorted(means, key=lambda mean: (-mean.contribution, mean.ngram))

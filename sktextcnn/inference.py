@@ -22,7 +22,7 @@ Weights = Mapping[str, np.ndarray]
 #: Rows of every matrix product.
 BLOCK = 64
 
-#: Numbers in the products of distinct tokens and kernels, at most: 160 MB, whatever the number of texts.
+#: Numbers in the products of distinct tokens and kernels: 160 MB, unless a single text has more.
 NUMBERS_PER_PRODUCT = 40_000_000
 
 #: Tokens whose windows are summed up together: few, so that sums stay in the processor's cache.
@@ -134,9 +134,10 @@ def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
 
 
 def _windows(weights: Weights, ids: TokenIds) -> Iterator[tuple[np.ndarray, slice, np.ndarray]]:
-    """Yield what windows answer: rows of a few texts, columns of one width's filters, (rows, T, F).
+    """Yield (rows, columns, responses): a few texts, one width's filters, and their responses.
 
-    Without the bias, and -inf past a text's end. The array is used again for the next ones.
+    Those have the shape (rows, T, F); they lack the bias, and are -inf past a text's end. The array is
+    used again: reduce it before going on.
     """
     sizes = kernel_sizes_of(weights)
     kernels = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]

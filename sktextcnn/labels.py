@@ -331,6 +331,38 @@ def _shown(classes: np.ndarray) -> str:
     return repr(names) if len(names) <= 8 else f"[{', '.join(map(repr, names[:6]))}, ...]"
 
 
+def find_labels(labels: Any, classes: np.ndarray) -> np.ndarray:
+    """Return the places of one label, or of several, among the classes.
+
+    Parameters
+    ----------
+    labels : label or iterable of labels
+    classes : ndarray of shape (k,)
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    TypeError
+        If something in `labels` is no single label.
+    ValueError
+        If a label is not among the classes.
+    """
+    wanted = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else [*labels]
+    places = {name: place for place, name in enumerate(classes.tolist())}
+    for label in wanted:
+        if isinstance(label, tuple) or not isinstance(label, Hashable):
+            raise TypeError(
+                f"labels holds {label!r:.60}; expected single labels, the same ones for every text. "
+                "Leave labels=None for those that are predicted."
+            )
+        if label not in places:
+            raise ValueError(f"labels holds {label!r}; expected one of classes_, {_shown(classes)}.")
+    return np.array([places[label] for label in wanted], int)
+
+
 def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:
     """Read `y` against known `classes`; labels unseen there are counted, not refused.
 

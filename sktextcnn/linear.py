@@ -72,9 +72,9 @@ def fit_blend(
     """Find the sums of logits and margins with the least cross-entropy on held-out texts.
 
     As in Platt's scaling of SVMs [1]_, the logistic function of a sum, or the softmax of a text's sums,
-    is a probability. The rarer a label is, the more there is to be had from its margins, and the less
-    there is to learn the label's own weights from. So the weights are straight lines over the labels'
-    log counts: six numbers, those of the rarest label and those of the most frequent one.
+    is a probability. Of rare labels the margins may say more, but held-out texts hold too few of them to
+    learn weights of their own from. So the weights are straight lines over the labels' log counts: six
+    numbers, those of the rarest label and those of the most frequent one.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ topical texts [1]_. An n-gram is a single integer here, its token ids read as th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,22 +47,42 @@ class Ngrams:
     base: int
 
 
-def _keys(ids: TokenIds, ngram_range: tuple[int, int], base: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the text and the key of every n-gram that holds no padding or unknown token."""
+def _keys(
+    ids: TokenIds, ngram_range: tuple[int, int], base: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield each size of n-grams, where they begin in `ids.flat`, and their keys.
+
+    Those that hold padding or an unknown token are left out.
+    """
     flat = ids.flat.astype(np.int64)
     row = np.repeat(np.arange(len(ids)), ids.lengths)
     known = flat >= FIRST_TOKEN
-    rows, keys = [], []
     for size in range(ngram_range[0], ngram_range[1] + 1):
-        count = max(len(flat) - size + 1, 0)
-        kept = row[:count] == row[len(flat) - count :]  # starts and ends in the same text
-        key = np.zeros(count, np.int64)
+        n = max(len(flat) - size + 1, 0)
+        kept = row[:n] == row[len(flat) - n :]  # starts and ends in the same text
+        key = np.zeros(n, np.int64)
         for offset in range(size):
-            key = key * base + flat[offset : offset + count]
-            kept &= known[offset : offset + count]
-        rows.append(row[:count][kept])
-        keys.append(key[kept])
+            key = key * base + flat[offset : offset + n]
+            kept &= known[offset : offset + n]
+        begin = np.flatnonzero(kept)
+        yield size, begin, key[begin]
+
+
+def _rows_and_keys(
+    ids: TokenIds, ngram_range: tuple[int, int], base: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the text and the key of every n-gram."""
+    row = np.repeat(np.arange(len(ids)), ids.lengths)
+    parts = [(row[begin], keys) for _, begin, keys in _keys(ids, ngram_range, base)]
+    rows, keys = zip(*parts, strict=True)
     return np.concatenate(rows), np.concatenate(keys)
+
+
+def _columns(keys: np.ndarray, ngrams: Ngrams) -> tuple[np.ndarray, np.ndarray]:
+    """Return the column of each key, and whether it has one."""
+    columns = np.searchsorted(ngrams.keys, keys)
+    columns[columns == len(ngrams.keys)] = 0
+    return columns, ngrams.keys[columns] == keys if len(ngrams.keys) else np.zeros(len(keys), bool)
 
 
 def learn_ngrams(
@@ -96,7 +116,7 @@ def learn_ngrams(
             f"ngram_range={ngram_range} is too wide for {base} token ids; lower max_features, or use "
             "(1, 2)."
         )
-    rows, keys = _keys(ids, ngram_range, base)
+    rows, keys = _rows_and_keys(ids, ngram_range, base)
     keys, columns = np.unique(keys, return_inverse=True)
     counts = _count(rows, columns, (len(ids), len(keys)))
     df = np.bincount(counts.indices, minlength=len(keys))
@@ -123,10 +143,8 @@ def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
     -------
     csr_matrix of shape (n, M), dtype float32
     """
-    rows, keys = _keys(ids, ngrams.ngram_range, ngrams.base)
-    columns = np.searchsorted(ngrams.keys, keys)
-    columns[columns == len(ngrams.keys)] = 0
-    kept = ngrams.keys[columns] == keys if len(ngrams.keys) else np.zeros(len(keys), bool)
+    rows, keys = _rows_and_keys(ids, ngrams.ngram_range, ngrams.base)
+    columns, kept = _columns(keys, ngrams)
     return _tfidf(_count(rows[kept], columns[kept], (len(ids), len(ngrams.keys))), ngrams.idf)
 
 
@@ -184,51 +202,48 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
     -------
     ndarray of shape (n, k), dtype float32
     """
-    least, most = weights["linear_range"].tolist()
-    ngrams = Ngrams(
-        weights["linear_ngrams"], weights["linear_idf"], (least, most), len(weights["embedding"])
-    )
+    ngrams = _unpack(weights)
     margins = ngram_features(ids, ngrams) @ weights["linear_kernel"] + weights["linear_bias"]
     return blend_logits(logits, margins, weights["linear_blend"])
 
 
-def find_ngrams(
-    tokens: np.ndarray, weights: Mapping[str, np.ndarray]
-) -> list[tuple[int, int, int, float]]:
-    """Find the n-grams of the linear part in one text.
+def _unpack(weights: Mapping[str, np.ndarray]) -> Ngrams:
+    least, most = weights["linear_range"].tolist()
+    base = len(weights["embedding"])
+    return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base)
+
+
+def find_ngrams(ids: TokenIds, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Find every place where an n-gram of the linear part occurs.
 
     Parameters
     ----------
-    tokens : ndarray of int
-        Token ids of the text.
+    ids : TokenIds of n texts
     weights : mapping of str to ndarray
-        With what `pack` made among them.
+        All weights, with what `pack` made among them.
 
     Returns
     -------
-    list of (start, stop, column, value)
-        Place of each, its row of ``linear_kernel``, and its share of the text's tf-idf feature: one that
-        comes several times has it divided among them.
+    rows, starts, stops, columns, values : ndarray of shape (m,)
+        The text, in ascending order; the place among its tokens; the row of ``linear_kernel``; and the
+        share of the text's tf-idf feature: an n-gram that comes several times has it divided.
     """
-    least, most = weights["linear_range"].tolist()
-    keys, base = weights["linear_ngrams"], len(weights["embedding"])
-    ids = TokenIds(tokens, np.array([0, len(tokens)]))
-    features = ngram_features(ids, Ngrams(keys, weights["linear_idf"], (least, most), base))
-    value = dict(zip(features.indices.tolist(), features.data.tolist(), strict=True))
-    places: dict[int, list[tuple[int, int]]] = {column: [] for column in value}
-    known = {int(keys[column]): column for column in value}
-    for size in range(least, most + 1):
-        for start in range(len(tokens) - size + 1):
-            key = 0
-            for token in tokens[start : start + size].tolist():
-                key = key * base + token if token >= FIRST_TOKEN and key >= 0 else -1
-            if key in known:
-                places[known[key]].append((start, start + size))
-    return [
-        (start, stop, column, value[column] / len(places[column]))
-        for column in places
-        for start, stop in places[column]
-    ]
+    ngrams = _unpack(weights)
+    row = np.repeat(np.arange(len(ids)), ids.lengths)
+    parts = []
+    for size, begin, keys in _keys(ids, ngrams.ngram_range, ngrams.base):
+        columns, kept = _columns(keys, ngrams)
+        begin, columns = begin[kept], columns[kept]
+        starts = begin - ids.offsets[row[begin]]
+        parts.append((row[begin], starts, starts + size, columns))
+    found = [np.concatenate(part) for part in zip(*parts, strict=True)]
+    rows, starts, stops, columns = (part[np.argsort(found[0], kind="stable")] for part in found)
+    # One feature for each (text, n-gram), in the order of a sorted matrix.
+    features = ngram_features(ids, ngrams).sorted_indices()
+    _, feature, counts = np.unique(
+        rows * len(ngrams.keys) + columns, return_inverse=True, return_counts=True
+    )
+    return rows, starts, stops, columns, (features.data / counts)[feature]
 
 
 def blend_logits(logits: np.ndarray, margins: np.ndarray, blend: np.ndarray) -> np.ndarray:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import inference
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
-from sktextcnn.labels import count_unseen
+from sktextcnn.labels import count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
@@ -223,7 +224,7 @@ class Predictor(ClassifierMixin, Parameters):
         X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
             Texts.
         labels : list of labels, one label, or None, default=None
-            Those to explain; None: of each text the predicted ones.
+            Those to explain, the same for every text; None: of each text the predicted ones.
 
         Returns
         -------
@@ -249,32 +250,27 @@ class Predictor(ClassifierMixin, Parameters):
         >>> explanation.label, "goal" in explanation.evidence[0].ngram
         ('sport', True)
         """
-        check_is_fitted(self, "weights_")
-        texts = [text for slab in slabs(X, TEXTS_PER_SLAB) for text in slab]
-        if labels is None:
-            columns = [np.flatnonzero(row) for row in self._decisions(texts)]
-        else:
-            columns = [self._columns(labels)] * len(texts)
-        tokens = dict(zip(texts, map(self._tokenizer(), texts), strict=True))
-        ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
-        separator = "" if self.analyzer == "char" else " "
-        return [
-            to_explanations(part, tokens[text], self.classes_[chosen].tolist(), separator)
-            for part, text, chosen in zip(
-                explain_logits(self.weights_, ids, columns), texts, columns, strict=True
-            )
-        ]
+        return [*self._explanations(X, labels)]
 
-    def _columns(self, labels: Any) -> np.ndarray:
-        names = self.classes_.tolist()
-        labels = [labels] if isinstance(labels, str) or np.ndim(labels) == 0 else list(labels)
-        unknown = [label for label in labels if label not in names]
-        if unknown:
-            raise ValueError(f"labels {unknown} are not among classes_; expected some of {names[:20]}.")
-        return np.array([names.index(label) for label in labels], int)
+    def _explanations(self, X: Any, labels: Any) -> Iterator[list[Explanation]]:
+        check_is_fitted(self, "weights_")
+        columns = None if labels is None else find_labels(labels, self.classes_)
+        tokenize, separator = self._tokenizer(), "" if self.analyzer == "char" else " "
+        for texts in slabs(X, TEXTS_PER_SLAB):
+            tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
+            ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
+            if columns is None:
+                chosen = [np.flatnonzero(row) for row in self._decisions(texts)]
+            else:
+                chosen = [columns] * len(texts)
+            parts = explain_logits(self.weights_, ids, chosen)
+            for text, own, part in zip(texts, chosen, parts, strict=True):
+                yield to_explanations(part, tokens[text], self.classes_[own].tolist(), separator)
 
     def top_ngrams(self, X: Any, label: Any, n: int = 20, *, min_texts: int = 2) -> list[NgramMean]:
         """Return the n-grams that speak for a label most strongly.
+
+        Where there are few, the last ones may speak against it: their contribution is negative.
 
         Parameters
         ----------
@@ -298,7 +294,8 @@ class Predictor(ClassifierMixin, Parameters):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         TypeError, ValueError
-            If `X` is not a sequence of texts, or `label` is not among `classes_`.
+            If `X` is not a sequence of texts, `label` is not among `classes_`, or `n` or `min_texts` is
+            no positive int.
 
         Examples
         --------
@@ -309,8 +306,12 @@ class Predictor(ClassifierMixin, Parameters):
         >>> any("goal" in ngram for ngram, mean, n_texts in clf.top_ngrams(texts, "sport", n=3))
         True
         """
-        explained = self.explain(X, labels=[label])
-        return rank_ngrams([explanation for (explanation,) in explained], min_texts)[:n]
+        given: dict[str, Any] = {"n": n, "min_texts": min_texts}
+        for name, value in given.items():
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"{name}={value!r}; expected an int of at least 1.")
+        explained = self._explanations(X, [label])
+        return rank_ngrams((explanation for (explanation,) in explained), min_texts)[:n]
 
     def to_keras(self) -> keras.Model:
         """Return the fitted model, with its linear part if there is one, as a Keras model.

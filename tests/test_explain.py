@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import deque
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load
+from sktextcnn import TextCNNClassifier, load, predicting
 from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
 from sktextcnn.text import TokenIds
 from tests.examples import TAGS, TEXTS, tiny
@@ -77,7 +78,7 @@ def test_without_labels_the_predicted_ones_are_explained(clf):
     assert names == clf.predict_labels(texts)
 
 
-@pytest.mark.parametrize("labels", ["sport", ["sport"], np.array(["sport"])], ids=str)
+@pytest.mark.parametrize("labels", ["sport", ["sport"], np.array(["sport"]), {"sport"}], ids=repr)
 def test_labels_by_name(labels):
     clf = tiny().fit(TEXTS, TAGS)
     assert [[e.label for e in row] for row in clf.explain(iter(TEXTS[:2]), labels=labels)] == [
@@ -108,7 +109,7 @@ def test_by_hand():
     ids = TokenIds(np.array([2, 3, 2], np.int32), np.array([0, 3]))
     ((base, places, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
     assert base.tolist() == [0.75, 0.25]
-    assert places == [(1, 2)]
+    assert places.tolist() == [[1, 2]]
     assert contributions.tolist() == [[-9.0, 4.5]]  # the filter's response is 2 * 5 - 1
 
 
@@ -119,7 +120,7 @@ def test_an_ngram_that_comes_twice_shares_its_weight():
     token = clf.vocabulary_[word] + 2
     ids = TokenIds(np.array([token, 1, token], np.int32), np.array([0, 3]))
     ((_, places, contributions),) = explain_logits(weights, ids, [np.array([0])])
-    both = [contributions[places.index(place), 0] for place in [(0, 1), (2, 3)]]
+    both = [contributions[places.tolist().index(place), 0] for place in [[0, 1], [2, 3]]]
     assert both[0] == both[1] != 0
 
 
@@ -162,6 +163,52 @@ def test_top_ngrams_are_as_many_as_asked_for():
     }
 
 
+def test_texts_without_tokens_have_no_ngram():
+    clf = tiny(epochs=3).fit(TEXTS, TAGS)
+    ((explanation,),) = clf.explain([""], labels="sport")
+    assert {evidence.ngram for evidence in explanation.evidence} <= {""}
+    assert clf.top_ngrams(["", ""], "sport") == []
+
+
+class Word(str):
+    """A token of a type of its own."""
+
+
+@pytest.mark.parametrize(
+    "analyzer", [lambda text: deque(text.split()), lambda text: [*map(Word, text.split())]]
+)
+def test_tokens_of_any_kind(analyzer):
+    clf = tiny(analyzer=analyzer).fit(TEXTS, TAGS)
+    plain = tiny(analyzer=str.split).fit(TEXTS, TAGS)
+    assert clf.explain(TEXTS, labels=["sport"]) == plain.explain(TEXTS, labels=["sport"])
+
+
+def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
+    clf = tiny(epochs=3).fit(TEXTS, TAGS)
+    texts = [*TEXTS, *TEXTS[:5], ""]
+    explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
+    monkeypatch.setattr(predicting, "TEXTS_PER_SLAB", 4)
+    in_work, most = 0, []
+
+    def read():
+        for text in texts:
+            nonlocal in_work
+            in_work += 1
+            yield text
+
+    encode = predicting.encode
+
+    def watch(slab, *args):
+        most.append((len(slab), in_work))
+        return encode(slab, *args)
+
+    assert clf.explain(iter(texts)) == explained
+    monkeypatch.setattr(predicting, "encode", watch)
+    assert clf.top_ngrams(read(), "sport") == top
+    assert max(n for n, _ in most) == 4
+    assert most[0][1] < len(texts)
+
+
 @pytest.mark.parametrize("call", ["explain", "top_ngrams"])
 def test_bad_input(call):
     explain = {
@@ -170,13 +217,38 @@ def test_bad_input(call):
     }[call]
     clf = tiny().fit(TEXTS, TAGS)
     with pytest.raises(
-        ValueError, match=r"labels \['Sport'\] are not among classes_; expected some of \["
+        ValueError, match=r"labels holds 'Sport'; expected one of classes_, \['food', 'news'"
     ):
         explain(clf, TEXTS, "Sport")
     with pytest.raises(TypeError, match="single str"):
         explain(clf, "one text", "sport")
     with pytest.raises(NotFittedError):
         explain(TextCNNClassifier(), TEXTS, "sport")
+
+
+@pytest.mark.parametrize(
+    "labels", [[("news", "sport"), ("food",)], np.eye(3), [{"sport"}], [["sport"]]], ids=str
+)
+def test_labels_that_are_no_flat_list(labels):
+    clf = tiny().fit(TEXTS, TAGS)
+    with pytest.raises(
+        TypeError, match=r"labels holds .*; expected single labels, the same ones for every"
+    ):
+        clf.explain(TEXTS, labels=labels)
+
+
+def test_labels_are_checked_before_texts_are_read():
+    clf, texts = tiny().fit(TEXTS, TAGS), iter(TEXTS)
+    with pytest.raises(ValueError, match="labels holds 'Sport'"):
+        clf.explain(texts, labels="Sport")
+    assert [*texts] == TEXTS
+
+
+@pytest.mark.parametrize("wrong", [{"n": 0}, {"n": 2.5}, {"min_texts": 0}, {"min_texts": "2"}], ids=str)
+def test_numbers_of_ngrams(wrong):
+    ((name, value),) = wrong.items()
+    with pytest.raises(ValueError, match=rf"{name}={value!r}; expected an int of at least 1"):
+        tiny().fit(TEXTS, TAGS).top_ngrams(TEXTS, "sport", **wrong)
 
 
 def test_a_loaded_model_explains_without_tensorflow(tmp_path):

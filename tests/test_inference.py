@@ -201,12 +201,13 @@ def test_scores_do_not_depend_on_neighbours_at_usual_sizes(realistic):
         np.testing.assert_array_equal(inference.compute_logits(weights, ids.take(rows)), together[rows])
 
 
-@pytest.mark.parametrize("limit", [1, 7, 100, 10**9])
-def test_the_size_of_chunks_changes_nothing(realistic, monkeypatch, limit):
+@pytest.mark.parametrize("what", ["TOKENS_PER_CHUNK", "NUMBERS_PER_PRODUCT"])
+@pytest.mark.parametrize("limit", [1, 7, 100, 10**6, 10**9])
+def test_the_size_of_chunks_changes_nothing(realistic, monkeypatch, what, limit):
     weights, ids = realistic
     ids = ids.take(np.arange(25))
     expected = inference.compute_logits(weights, ids)
-    monkeypatch.setattr(inference, "TOKENS_PER_CHUNK", limit)
+    monkeypatch.setattr(inference, what, limit)
     np.testing.assert_array_equal(inference.compute_logits(weights, ids), expected)
 
 
@@ -226,6 +227,27 @@ def test_chunks_are_bounded(realistic, monkeypatch):
     inference.compute_logits(weights, ids.take(np.arange(25)))
     assert len(sizes) > 1
     assert max(sizes) <= 500
+
+
+def test_products_are_bounded(realistic, monkeypatch):
+    weights, ids = realistic
+    sizes = []
+    plain = inference._multiply
+
+    def multiply(rows, matrix):
+        sizes.append(len(rows) * matrix.shape[1])
+        return plain(rows, matrix)
+
+    monkeypatch.setattr(inference, "_multiply", multiply)
+    n_columns = sum(
+        weights[f"convolution_{k}_kernel"][:, 0].size for k in inference.kernel_sizes_of(weights)
+    )
+    longest = int(ids.lengths.max())
+    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", 2 * longest * n_columns)
+    inference.compute_logits(weights, ids.take(np.arange(60)))
+    products = sizes[:-1]  # the last is the output layer's
+    assert len(products) > 1
+    assert max(products) <= (2 * longest + 1) * n_columns  # and a row for padding
 
 
 def test_threads_do_not_disturb_each_other(realistic):

@@ -651,7 +651,7 @@ def test_predicting_in_several_threads(blended):
 )
 def test_probabilities_that_share_one_distribution(y, loss):
     clf = tiny(ngram_range=(1, 2), loss=loss).fit(TEXTS, y)
-    assert (clf.weights_["linear_blend"][2] == 0).all()  # adds nothing to a softmax
+    assert (clf.weights_["linear_blend"][2] == 0).all()  # fixed there
     assert (clf.weights_["linear_blend"][1] > 0).all()
     p = clf.predict_proba([*NEW_TEXTS, ""])
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
