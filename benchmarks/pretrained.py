@@ -1,7 +1,7 @@
 """What pretrained vectors do where labels are few: 500 labelled texts, vectors from all texts.
 
 Vectors are trained by gensim on the training texts without their labels. Each mode then learns from
-the first 500 labelled training texts, and is scored on the test part.
+500 labelled training texts, drawn at random, and is scored on the test part.
 """
 
 import argparse
@@ -50,7 +50,8 @@ def main():
             corpus = [tokenize(text) for text in train_texts]
             options = {"sg": 1, "min_count": 2, "epochs": EPOCHS[name], "workers": 1, "seed": 1}
             vectors = load_embeddings(Word2Vec(corpus, **options).wv)
-        texts, labels = train_texts[: args.labelled], train_labels[: args.labelled]
+        drawn = np.random.default_rng(0).permutation(len(train_texts))[: args.labelled]
+        texts, labels = [train_texts[row] for row in drawn], [train_labels[row] for row in drawn]
         single_label = name in SINGLE_LABEL
         classes = label_names(labels)
         cells = []
