@@ -187,16 +187,7 @@ def _compiled_step(
         spec(3),
         spec(2, dtype=tf.int32),
     ]
-    traced = tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
-    kinds = [output.dtype for output in traced.outputs]
-
-    def run(*arguments):  # type: ignore[no-untyped-def]
-        # As one operation: a call of the function would check two dozen arguments anew at each step,
-        # which takes a seventh of the step's time on short texts.
-        outputs = tf.raw_ops.PartitionedCall(args=tf.nest.flatten(arguments), Tout=kinds, f=traced)
-        return tf.nest.pack_sequence_as(traced.structured_outputs, outputs)
-
-    return run
+    return tf.function(step, input_signature=signature, autograph=False)
 
 
 class _Run:
