@@ -20,7 +20,7 @@ from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
-from sktextcnn.text import build_tokenizer, encode, slabs
+from sktextcnn.text import TokenIds, build_tokenizer, encode, slabs
 from sktextcnn.thresholds import decide
 
 if TYPE_CHECKING:
@@ -60,15 +60,17 @@ class Predictor(ClassifierMixin, Parameters):
         tokenize, parts = self._tokenizer(), []
         for texts in slabs(X, TEXTS_PER_SLAB):
             ids = encode(texts, tokenize, self.vocabulary_).truncated(self.max_length_)
-            logits = inference.compute_logits(self.weights_, ids)
-            if "linear_kernel" in self.weights_:
-                logits = add_linear_part(logits, self.weights_, ids)
-            parts.append(logits)
+            parts.append(self._logits_of(ids))
         return np.concatenate(parts)
 
-    def _decisions(self, X: Any) -> np.ndarray:
+    def _logits_of(self, ids: TokenIds) -> np.ndarray:
+        logits = inference.compute_logits(self.weights_, ids)
+        return (
+            add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
+        )
+
+    def _decide(self, logits: np.ndarray) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
-        logits = self._logits(X)
         if not self.multilabel_:
             return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
         return decide(
@@ -147,7 +149,7 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        decisions = self._decisions(X)
+        decisions = self._decide(self._logits(X))
         if not self.multilabel_:
             return self.classes_[decisions.argmax(axis=1)]
         if self.sparse_output_:
@@ -175,7 +177,7 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        decisions = self._decisions(X)
+        decisions = self._decide(self._logits(X))
         names = self.classes_.tolist()
         return [tuple(names[column] for column in np.flatnonzero(row)) for row in decisions]
 
@@ -204,7 +206,7 @@ class Predictor(ClassifierMixin, Parameters):
         ValueError
             If `y` is not of the kind that the classifier was fitted on, or lengths differ.
         """
-        decisions = self._decisions(X)
+        decisions = self._decide(self._logits(X))
         given, n_unseen = count_unseen(y, self.classes_)
         check_kind(given.multilabel, self.multilabel_)
         n = given.matrix.shape[0]
@@ -260,7 +262,7 @@ class Predictor(ClassifierMixin, Parameters):
             tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
             ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
             if columns is None:
-                chosen = [np.flatnonzero(row) for row in self._decisions(texts)]
+                chosen = [np.flatnonzero(row) for row in self._decide(self._logits_of(ids))]
             else:
                 chosen = [columns] * len(texts)
             parts = explain_logits(self.weights_, ids, chosen)
