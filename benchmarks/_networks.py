@@ -64,6 +64,7 @@ def ours(network, **parameters):
         embedding_dropout=network.embedding_dropout,
         dropout=network.dropout,
         learning_rate=network.learning_rate,
+        learning_rate_schedule="constant",
         ngram_range=None,
         early_stopping=False,
         threshold=0.5,

@@ -96,18 +96,18 @@ def training_step(name, n_rows):
     run_batch = training._Run.run_batch
     profiler = cProfile.Profile()
 
-    def timed(run, rows):
+    def timed(run, rows, rate):
         if not batches:
             kept["compiled"], run.compiled = run.compiled, remember(run.compiled)
         batches.append(run.examples.ids.take(rows))
         start = perf_counter()
-        loss = run_batch(run, rows)
+        loss = run_batch(run, rows, rate)
         seconds.append(perf_counter() - start)
         return loss
 
-    def profiled(run, rows):
+    def profiled(run, rows, rate):
         profiler.enable()
-        loss = run_batch(run, rows)
+        loss = run_batch(run, rows, rate)
         profiler.disable()
         return loss
 

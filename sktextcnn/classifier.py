@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 from sklearn.base import _fit_context
@@ -33,7 +34,10 @@ from sktextcnn.parameters import (
     check_kernel_sizes,
     check_ngram_range,
     choose_batch_size,
+    choose_epochs,
+    choose_learning_rate,
     choose_n_folds,
+    is_option,
 )
 from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
@@ -46,9 +50,6 @@ from sktextcnn.text import (
 )
 from sktextcnn.thresholds import resolve_thresholds
 from sktextcnn.validation import Judge
-
-if TYPE_CHECKING:
-    pass
 
 
 class TextCNNClassifier(CallbackSupportMixin, Predictor):
@@ -120,13 +121,18 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Fixes the label space and its order; with a 0/1 matrix y it names the columns.
     optimizer : {"adam", "adagrad", "sgd"}, default="adam"
         Vectors of tokens that do not occur in a batch are left alone by all of them.
-    learning_rate : float, default=0.002
-        Step size.
+    learning_rate : float or "auto", default="auto"
+        Step size, at first. "auto": 0.006 if it falls, 0.002 if it stays.
+    learning_rate_schedule : {"auto", "linear", "constant"}, default="auto"
+        "linear": the step size falls in a straight line and reaches zero with the last of the `epochs`.
+        "auto": the same, but "constant" with `warm_start` and in `partial_fit`, where nobody knows which
+        epoch is the last.
     batch_size : int or "auto", default="auto"
         Texts per step. "auto": 1 in 64 of the training texts, at least 16 and at most 64 of them, so
         that small collections, too, see many steps.
-    epochs : int, default=40
-        Passes over the training texts; the most that early stopping allows.
+    epochs : int or "auto", default="auto"
+        Passes over the training texts; the most that early stopping allows. "auto": as many as make up
+        1,000 steps, but at least 4 and at most 40.
     early_stopping : bool or "auto", default="auto"
         Hold `validation_fraction` of the texts out, stop when the `threshold_metric` of their
         predictions has not improved for `n_iter_no_change` epochs, and keep the best epoch. "auto":
@@ -273,7 +279,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             raise ValueError("y holds no label anywhere: no text carries one.")
         vectors = None if resumes else check_embeddings(self.embeddings)
         fixed, ids = self._fix(texts, given, vectors, resumes)
-        start, settings = self._start(fixed, given, vectors, resumes)
+        start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
         plan = self._plan(given, settings.seed)
         judge = self._judge(fixed, given)
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
@@ -284,14 +290,14 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        callbacks = FitCallbacks(self, self.epochs, attributes, X=X, y=y, metadata=metadata)
+        callbacks = FitCallbacks(self, settings.epochs, attributes, X=X, y=y, metadata=metadata)
         state, weights, thresholds, history = recipe.learn(
             start,
             self._examples(ids, given, weight),
             settings,
             plan=plan,
             judge=judge,
-            report=self._report,
+            report=partial(self._report, settings.epochs),
             on_epoch_begin=callbacks.begin_epoch,
             on_epoch_end=lambda epoch, logs, get_weights: callbacks.end_epoch(get_weights),
             keras_callbacks=self.keras_callbacks,
@@ -337,16 +343,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """
         from sktextcnn import recipe, training
 
-        if self._wants_held_out():
-            raise ValueError(
-                "partial_fit cannot hold texts out, and the linear part does not learn by mini-batches; "
-                "set early_stopping=False, threshold='auto' or a number, and ngram_range=None."
-            )
-        if _is(self.class_weight, "balanced"):
-            raise ValueError(
-                "class_weight='balanced' counts the labels of all texts, and partial_fit sees a few of "
-                "them; pass a dict of weights."
-            )
+        self._check_learns_by_batches()
         resumes = hasattr(self, "weights_")
         if resumes and classes is not None:
             named = check_classes(classes).tolist()
@@ -360,7 +357,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         fixed, ids = self._fix(texts, given, vectors, resumes)
         if resumes:
             fixed["thresholds_"] = self.thresholds_
-        state, settings = self._start(fixed, given, vectors, resumes)
+        state, settings = self._start(fixed, given, vectors, resumes, ends=False)
         state, history = training.train_on_batch(state, self._examples(ids, given, weight), settings)
         if resumes:
             history = recipe.join_histories(self.history_, history)
@@ -429,23 +426,28 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         }, ids.truncated(max_length)
 
     def _start(
-        self, fixed: dict, given: Labels, vectors: WordVectors | None, resumes: bool
+        self, fixed: dict, given: Labels, vectors: WordVectors | None, resumes: bool, *, ends: bool
     ) -> tuple[Any, Any]:
-        """Return the state to start training from, and how to train."""
+        """Return the state to start training from, and how to train; `ends` if this is all of it."""
         from sktextcnn import network, training
 
-        sizes = check_kernel_sizes(self.kernel_sizes)
+        sizes, n = check_kernel_sizes(self.kernel_sizes), given.matrix.shape[0]
+        batch_size = choose_batch_size(self.batch_size, n)
+        learning_rate, decays = choose_learning_rate(
+            self.learning_rate, self.learning_rate_schedule, ends=ends
+        )
         settings = training.Settings(
             kernel_sizes=sizes,
             loss=fixed["loss_"],
             optimizer=self.optimizer,
             exclusive=is_exclusive(fixed["loss_"]),
-            learning_rate=self.learning_rate,
+            learning_rate=learning_rate,
+            decays=decays,
             embedding_mode=fixed["embedding_mode_"] or "trainable",
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
-            batch_size=choose_batch_size(self.batch_size, given.matrix.shape[0]),
-            epochs=self.epochs,
+            batch_size=batch_size,
+            epochs=choose_epochs(self.epochs, n, batch_size),
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
         if resumes:
@@ -466,20 +468,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             hidden_units=self.hidden_units,
             output_bias=network.prior_logits(
                 np.bincount(given.matrix.indices, minlength=len(given.classes)),
-                given.matrix.shape[0],
+                n,
                 exclusive=settings.exclusive,
             ),
         )
         return training.State(weights), settings
-
-    def _wants_held_out(self) -> bool:
-        """Return whether a parameter asks for texts to be held out, however few there are."""
-        return (
-            self.early_stopping is True
-            or _is(self.threshold, "tune")
-            or _is(self.threshold, "cardinality")
-            or not (self.ngram_range is None or _is(self.ngram_range, "auto"))
-        )
 
     def _plan(self, given: Labels, seed: int) -> Any:
         """Return which texts are held out, and what they are for."""
@@ -490,7 +483,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         folds = []
         if asked_for or self._stops_early(n):
             n_folds = choose_n_folds(self.validation_folds, n, self.threshold, self.threshold_metric)
-            if self.warm_start and _is(self.validation_folds, "auto"):
+            if self.warm_start and is_option(self.validation_folds, "auto"):
                 n_folds = 1
             # What the user did not ask for must not fail: without texts to spare, all are learned.
             with nullcontext() if asked_for else suppress(ValueError):
@@ -500,7 +493,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     folds = divide(given.matrix, n_folds, np.random.default_rng([seed, n]))
         suits = len(folds) > 0 and n >= SMALL and not self.warm_start
         ngram_range = self.ngram_range
-        if _is(ngram_range, "auto"):
+        if is_option(ngram_range, "auto"):
             ngram_range = (1, 2) if suits else None
         elif ngram_range is not None and self.warm_start:
             raise ValueError(
@@ -549,9 +542,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
-    def _report(self, epoch: int, logs: Mapping[str, float]) -> None:
+    def _report(self, epochs: int, epoch: int, logs: Mapping[str, float]) -> None:
         if self.verbose:
-            print_progress(epoch, self.epochs, logs, _name_of(self.threshold_metric))
+            print_progress(epoch, epochs, logs, _name_of(self.threshold_metric))
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool
@@ -577,10 +570,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         tags.target_tags.multi_output = True
         tags.classifier_tags.multi_label = True
         return tags
-
-
-def _is(value: Any, name: str) -> bool:
-    return isinstance(value, str) and value == name
 
 
 def _name_of(metric: str | Callable) -> str:

@@ -397,7 +397,8 @@ def demo(args: argparse.Namespace) -> list[str]:
     names, target = data.target.label_names, np.asarray(data.target)
     train, test = split(target, args.test_size, args.seed)
     learned, held_out = ([data.texts[row] for row in rows] for rows in (train, test))
-    network = TextCNNClassifier(epochs=args.epochs, random_state=args.seed, verbose=1)
+    epochs = "auto" if args.epochs is None else args.epochs
+    network = TextCNNClassifier(epochs=epochs, random_state=args.seed, verbose=1)
     y = names[target[train].argmax(axis=1)] if data.single else data.target[train]
     with contextlib.redirect_stdout(sys.stderr), warnings.catch_warnings(record=True) as noted:
         warnings.simplefilter("always", UserWarning)
@@ -470,7 +471,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--kind", choices=["auto", *KINDS], default="auto", help="what a row holds (default: auto)")
     add("--test-size", type=float, default=0.25, help="share of texts to hold out (default: 0.25)")
     add("--seed", type=int, default=0, help="of the split and the training (default: 0)")
-    add("--epochs", type=int, default=TextCNNClassifier().epochs, help="passes (default: %(default)s)")
+    add("--epochs", type=int, help="passes over the texts (default: as many as suit their number)")
     add("--tag", action="append", metavar="SENTENCE", help="a sentence to tag; may be repeated")
     return parser
 

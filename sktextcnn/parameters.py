@@ -23,6 +23,10 @@ SMALL = 1000
 #: From so many texts on a tenth of them is enough to tune a threshold on that all labels share.
 LARGE = 10_000
 
+#: Steps that a network learns in, and epochs: few texts need to be seen several times however small
+#: the steps, and many texts more than once.
+STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 4, 40
+
 
 class Parameters(BaseEstimator):
     """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
@@ -53,9 +57,10 @@ class Parameters(BaseEstimator):
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "classes": ["array-like", None],
         "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "learning_rate_schedule": [StrOptions({"auto", "linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "epochs": [Interval(Integral, 1, None, closed="left")],
+        "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -100,9 +105,10 @@ class Parameters(BaseEstimator):
         class_weight: Any = None,
         classes: Any = None,
         optimizer: str = "adam",
-        learning_rate: float = 0.002,
+        learning_rate: float | str = "auto",
+        learning_rate_schedule: str = "auto",
         batch_size: int | str = "auto",
-        epochs: int = 40,
+        epochs: int | str = "auto",
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -140,6 +146,7 @@ class Parameters(BaseEstimator):
         self.classes = classes
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs
         self.early_stopping = early_stopping
@@ -155,6 +162,38 @@ class Parameters(BaseEstimator):
         self.verbose = verbose
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
+
+    def _wants_held_out(self) -> bool:
+        """Return whether a parameter asks for texts to be held out, however few there are."""
+        return (
+            self.early_stopping is True
+            or is_option(self.threshold, "tune")
+            or is_option(self.threshold, "cardinality")
+            or not (self.ngram_range is None or is_option(self.ngram_range, "auto"))
+        )
+
+    def _check_learns_by_batches(self) -> None:
+        """Refuse parameters that need all texts at once."""
+        if self._wants_held_out():
+            raise ValueError(
+                "partial_fit cannot hold texts out, and the linear part does not learn by mini-batches; "
+                "set early_stopping=False, threshold='auto' or a number, and ngram_range=None."
+            )
+        if self.learning_rate_schedule == "linear":
+            raise ValueError(
+                "partial_fit does not know which call is the last, where a falling learning rate would "
+                "reach zero; set learning_rate_schedule='auto' or 'constant'."
+            )
+        if is_option(self.class_weight, "balanced"):
+            raise ValueError(
+                "class_weight='balanced' counts the labels of all texts, and partial_fit sees a few of "
+                "them; pass a dict of weights."
+            )
+
+
+def is_option(value: Any, name: str) -> bool:
+    """Return whether a parameter is that word; arrays have an ``==`` of their own."""
+    return isinstance(value, str) and value == name
 
 
 def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
@@ -187,6 +226,34 @@ def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
 def choose_batch_size(batch_size: int | str, n: int) -> int:
     """Return the number of texts per step that `batch_size` means for n texts."""
     return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size
+
+
+def choose_epochs(epochs: int | str, n: int, batch_size: int) -> int:
+    """Return the number of epochs that `epochs` means for n texts in batches of `batch_size`."""
+    if not isinstance(epochs, str):
+        return epochs
+    n_batches = -(-n // batch_size)
+    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / n_batches)))
+
+
+def choose_learning_rate(learning_rate: float | str, schedule: str, *, ends: bool) -> tuple[float, bool]:
+    """Return the learning rate and whether it falls.
+
+    Parameters
+    ----------
+    learning_rate : float or "auto"
+    schedule : {"auto", "linear", "constant"}
+    ends : bool
+        Whether it is known when training will end.
+
+    Returns
+    -------
+    tuple of (float, bool)
+    """
+    falls = ends if schedule == "auto" else schedule == "linear"
+    if isinstance(learning_rate, str):
+        learning_rate = 0.006 if falls else 0.002
+    return learning_rate, falls
 
 
 def check_ngram_range(ngram_range: Any) -> tuple[int, int] | None:

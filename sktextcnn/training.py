@@ -54,6 +54,8 @@ class Settings:
     exclusive : bool
         Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
+    decays : bool
+        Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
     batch_size, epochs, seed : int
     embedding_mode : str, default="trainable"
         "static": the embeddings are left as they are; "multichannel": the first half of their columns.
@@ -64,6 +66,7 @@ class Settings:
     optimizer: str
     exclusive: bool
     learning_rate: float
+    decays: bool
     embedding_dropout: float
     dropout: float
     batch_size: int
@@ -208,7 +211,6 @@ class _Run:
         }
         self.examples, self.settings = examples, settings
         self.step, self.epoch = state.step, state.epoch
-        self.rate = settings.learning_rate
         self.embedding = state.weights["embedding"].copy()
         self.embedding_slots = slots.pop("embedding")
         self.dense = self._folded(state.weights)
@@ -259,8 +261,8 @@ class _Run:
         self.place[tokens] = np.arange(len(tokens))
         return tokens, self.place[ids]
 
-    def run_batch(self, rows: np.ndarray) -> float:
-        """Learn from the texts at `rows`; return the sum of their losses."""
+    def run_batch(self, rows: np.ndarray, rate: float) -> float:
+        """Learn from the texts at `rows`, at a learning rate; return the sum of their losses."""
         examples, settings = self.examples, self.settings
         ids = examples.ids.take(rows)
         tokens, local = self._distinct(ids.padded(max(settings.kernel_sizes) - 1))
@@ -277,7 +279,7 @@ class _Run:
                 "sample_weight": tf.constant(examples.sample_weight[rows]),
             },
             self.label_weight,
-            tf.constant([self.rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32),
+            tf.constant([rate, settings.embedding_dropout, settings.dropout], dtype=tf.float32),
             tf.constant([settings.seed, self.step], dtype=tf.int32),
         )
         # Rows of tokens that did not occur, and their slots, stay as they are (lazy updates).
@@ -351,8 +353,8 @@ def train(
         result stops training.
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the network with the current weights at the
-        end of each epoch, may set its optimizer's learning rate, stop training or set its weights
-        (with `validate`, those of the best epoch are kept all the same).
+        end of each epoch, may set its optimizer's learning rate (which decays like any other), stop
+        training or set its weights (with `validate`, those of the best epoch are kept all the same).
 
     Returns
     -------
@@ -424,6 +426,7 @@ def _fit(
         [*callbacks], model=model, add_history=False, epochs=settings.epochs, verbose=0
     )
     keras_side.on_train_begin()
+    n_batches = -(-len(examples.ids) // settings.batch_size)
     for epoch in range(settings.epochs):
         started = perf_counter()
         if on_epoch_begin is not None:
@@ -433,11 +436,14 @@ def _fit(
             run.set_weights(get_weights(model))  # a callback may have set others
         total, n_seen = 0.0, 0
         for number, rows in enumerate(run.batches()):
+            rate = settings.learning_rate
             if callbacks:
                 keras_side.on_train_batch_begin(number)
-                rate = float(model.optimizer.learning_rate)
-                run.rate = settings.learning_rate if rate == initial_rate else rate
-            batch_loss = run.run_batch(rows)
+                wanted = float(model.optimizer.learning_rate)
+                rate = rate if wanted == initial_rate else wanted
+            if settings.decays:
+                rate *= 1.0 - (epoch + number / n_batches) / settings.epochs
+            batch_loss = run.run_batch(rows, rate)
             total, n_seen = total + batch_loss, n_seen + len(rows)
             if callbacks:
                 keras_side.on_train_batch_end(number, {"loss": batch_loss / len(rows)})
@@ -476,7 +482,7 @@ def train_on_batch(state: State, examples: Examples, settings: Settings) -> tupl
         Where to start; it is not changed.
     examples : Examples
     settings : Settings
-        Its ``epochs`` is not used.
+        Its ``epochs`` and ``decays`` are not used.
 
     Returns
     -------
@@ -491,7 +497,7 @@ def train_on_batch(state: State, examples: Examples, settings: Settings) -> tupl
     """
     started = perf_counter()
     run = _Run(state, examples, settings)
-    total = sum(run.run_batch(rows) for rows in run.batches())
+    total = sum(run.run_batch(rows, settings.learning_rate) for rows in run.batches())
     loss = _check_finite(total / len(examples.ids), settings)
     return run.state(), {"loss": [loss], "seconds": [perf_counter() - started]}
 

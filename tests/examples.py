@@ -43,6 +43,8 @@ def tiny(**parameters):
         "filters": 4,
         "epochs": 2,
         "batch_size": 6,
+        "learning_rate": 0.002,
+        "learning_rate_schedule": "constant",
         "random_state": 0,
     }
     return TextCNNClassifier(**{**small, **parameters})

@@ -397,6 +397,7 @@ INVALID = {
     ],
     "optimizer": ["lion", None, "Adam"],
     "learning_rate": [0, -1e-3, None, "fast"],
+    "learning_rate_schedule": ["cosine", None, 0.5],
     "batch_size": [0, -1, 2.5, None],
     "epochs": [0, -1, 2.5, None],
     "early_stopping": ["always", None, 2],

@@ -365,6 +365,7 @@ BY_HEART = {
     "epochs": 20,
     "batch_size": 50,
     "learning_rate": 0.05,
+    "learning_rate_schedule": "constant",
     "dropout": 0.0,
     "embedding_dropout": 0.0,
 }

@@ -54,6 +54,8 @@ def tiny(**params):
         "kernel_sizes": (1, 2),
         "epochs": 2,
         "batch_size": 3,
+        "learning_rate": 0.002,
+        "learning_rate_schedule": "constant",
         "random_state": 0,
     }
     return TextCNNClassifier(**{**defaults, **params})
@@ -462,6 +464,71 @@ def test_a_learning_rate_schedule_is_followed(fitted):
     frozen = tiny(keras_callbacks=schedule(0.002, 0.0), optimizer="sgd").fit(TEXTS, TAGS)
     assert same(frozen, tiny(epochs=1, optimizer="sgd").fit(TEXTS, TAGS))
     assert same(tiny(keras_callbacks=schedule(0.002, 0.002)).fit(TEXTS, TAGS), fitted)
+
+
+def test_the_learning_rate_falls_in_a_straight_line():
+    """Set by hand before each batch, it gives the same weights."""
+
+    class ByHand(keras.callbacks.Callback):
+        done = 0
+
+        def on_train_batch_begin(self, batch, logs=None):
+            # Three epochs of two batches; each step of a line from 0.05 to 0.
+            self.model.optimizer.learning_rate = 0.05 * (1 - self.done / 6)
+            self.done += 1
+
+    options = {"epochs": 3, "batch_size": 6}
+    falling = tiny(learning_rate=0.05, learning_rate_schedule="linear", **options).fit(TEXTS, TAGS)
+    by_hand = tiny(keras_callbacks=lambda: [ByHand()], **options).fit(TEXTS, TAGS)
+    for name, weight in by_hand.weights_.items():
+        np.testing.assert_allclose(falling.weights_[name], weight, rtol=1e-4, atol=1e-6)
+    assert not same(falling, tiny(learning_rate=0.05, **options).fit(TEXTS, TAGS))
+
+
+def test_a_rate_that_a_callback_sets_falls_too():
+    linear = {"learning_rate_schedule": "linear", "epochs": 2}
+    faster = tiny(keras_callbacks=schedule(0.05, 0.05), **linear).fit(TEXTS, TAGS)
+    plain = tiny(learning_rate=0.05, **linear).fit(TEXTS, TAGS)
+    for name, weight in plain.weights_.items():
+        np.testing.assert_allclose(faster.weights_[name], weight, rtol=1e-4, atol=1e-6)
+
+
+AUTOMATIC = {"learning_rate": "auto", "learning_rate_schedule": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("automatic", "explicit"),
+    [
+        (AUTOMATIC, {"learning_rate": 0.006, "learning_rate_schedule": "linear"}),
+        (
+            {**AUTOMATIC, "warm_start": True},
+            {"learning_rate": 0.002, "learning_rate_schedule": "constant"},
+        ),
+        (
+            {**AUTOMATIC, "learning_rate_schedule": "constant"},
+            {"learning_rate": 0.002, "learning_rate_schedule": "constant"},
+        ),
+    ],
+    ids=["falls", "warm start", "stays"],
+)
+def test_automatic_learning_rate(automatic, explicit):
+    assert same(tiny(**automatic).fit(TEXTS, TAGS), tiny(**explicit).fit(TEXTS, TAGS))
+
+
+def test_partial_fit_learns_at_a_rate_that_stays():
+    by_hand = tiny(learning_rate=0.002, learning_rate_schedule="constant").partial_fit(TEXTS, TAGS)
+    assert same(tiny(**AUTOMATIC).partial_fit(TEXTS, TAGS), by_hand)
+    with pytest.raises(ValueError, match="partial_fit does not know which call is the last"):
+        tiny(learning_rate_schedule="linear").partial_fit(TEXTS, TAGS)
+
+
+@pytest.mark.parametrize(
+    ("n", "batch_size", "epochs"), [(12, 6, 40), (40, 1, 25), (270, 1, 4), (12, "auto", 40)]
+)
+def test_automatic_epochs_make_up_a_number_of_steps(n, batch_size, epochs):
+    texts, tags = (TEXTS * n)[:n], (TAGS * n)[:n]
+    clf = tiny(epochs="auto", batch_size=batch_size).fit(texts, tags)
+    assert clf.n_epochs_ == epochs
 
 
 def test_reduce_on_plateau_is_followed(fitted):

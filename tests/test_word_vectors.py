@@ -506,6 +506,7 @@ def run_of(training, n_rows, mode="trainable", optimizer="adam"):
         optimizer=optimizer,
         exclusive=False,
         learning_rate=0.1,
+        decays=False,
         embedding_dropout=0.0,
         dropout=0.0,
         batch_size=2,
@@ -543,7 +544,7 @@ def test_frozen_columns(training, mode, optimizer):
     run = run_of(training, 8, mode, optimizer)
     before = run.embedding.copy()
     for _ in range(3):
-        run.run_batch(np.arange(2))
+        run.run_batch(np.arange(2), 0.1)
     which, columns = moved(before, run.weights()["embedding"])
     fixed, free = [False] * 3, [True] * 3
     expected = {"trainable": free + free, "static": fixed + fixed, "multichannel": fixed + free}
