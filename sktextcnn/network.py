@@ -1,4 +1,4 @@
-"""The network: its initial weights, its algebra in TensorFlow, and its face as a `keras.Model`.
+"""The network: its algebra in TensorFlow, and its face as a `keras.Model`.
 
 Kim's CNN for sentences [1]_: token embeddings, convolutions of several widths, the largest response
 of each filter over the text, and one output per label::
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from sktextcnn.text import FIRST_TOKEN, PADDING
+from sktextcnn.weights import Weights
 
 
 def _require_tensorflow_backend() -> None:
@@ -65,160 +66,37 @@ def _share_cores() -> None:
 
 _share_cores()
 
-Weights = dict[str, np.ndarray]
+
+def _largest_and_first(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the largest number along the second axis, and where it comes first."""
+    return tf.reduce_max(windows, axis=1), tf.argmax(windows, axis=1, output_type=tf.int32)
 
 
-def initial_weights(
-    rng: np.random.Generator,
-    *,
-    n_tokens: int,
-    n_labels: int,
-    embedding_dim: int,
-    kernel_sizes: Sequence[int],
-    filters: int,
-    hidden_units: int | None,
-    output_bias: np.ndarray,
-    embedding: np.ndarray | None = None,
-    n_channels: int = 1,
-) -> Weights:
-    """Draw the weights training starts from.
+def _largest_and_first_packed(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Do the same by one maximum over 64-bit integers, which XLA fuses with what made the windows.
 
-    Embeddings are normal with standard deviation 0.1, kernels Glorot-uniform, biases zero but for the
-    output's.
-
-    Parameters
-    ----------
-    rng : numpy.random.Generator
-    n_tokens : int
-        Size V of the vocabulary.
-    n_labels : int
-        Number of outputs k.
-    embedding_dim : int
-        Length D of a token's vector.
-    kernel_sizes : sequence of int
-        Widths of the convolutions, in tokens.
-    filters : int
-        Filters F of each width.
-    hidden_units : int or None
-        Units H of the layer between maxima and output; None for no such layer.
-    output_bias : ndarray of shape (k,)
-    embedding : ndarray of shape (V + 2, D) or None, default=None
-        Start from this table instead of a random one; `embedding_dim` is not used then.
-    n_channels : int, default=1
-        How often to lay that table beside itself, as channels that filters see together.
-
-    Returns
-    -------
-    dict of str to ndarray, dtype float32
-        ``embedding`` (V + 2, D), whose row 0 pads and is zero; ``convolution_{w}_kernel`` (w, D, F)
-        and ``convolution_{w}_bias`` (F,) for each width w; ``hidden_kernel``, ``hidden_bias`` if there
-        is a hidden layer; ``output_kernel`` (n_features, k), ``output_bias`` (k,).
+    The upper half of an integer orders floats as they are; the lower half is larger for earlier places.
     """
 
-    def glorot(*shape: int) -> np.ndarray:
-        receptive = int(np.prod(shape[:-2]))
-        limit = np.sqrt(6.0 / (receptive * (shape[-2] + shape[-1])))
-        return rng.uniform(-limit, limit, shape).astype(np.float32)
+    def flipped(bits: tf.Tensor) -> tf.Tensor:
+        # The bits of floats, read as integers, ascend with them; those of negative ones descend.
+        return tf.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
 
-    if embedding is None:
-        embedding = rng.normal(0.0, 0.1, (n_tokens + FIRST_TOKEN, embedding_dim)).astype(np.float32)
-        embedding[PADDING] = 0.0
-    else:
-        embedding = np.tile(embedding, n_channels)
-    embedding_dim = embedding.shape[1]
-    weights = {"embedding": embedding}
-    for size in sorted(kernel_sizes):
-        weights[f"convolution_{size}_kernel"] = glorot(size, embedding_dim, filters)
-        weights[f"convolution_{size}_bias"] = np.zeros(filters, np.float32)
-    n_features = len(kernel_sizes) * filters
-    if hidden_units:
-        weights["hidden_kernel"] = glorot(n_features, hidden_units)
-        weights["hidden_bias"] = np.zeros(hidden_units, np.float32)
-        n_features = hidden_units
-    weights["output_kernel"] = glorot(n_features, n_labels)
-    weights["output_bias"] = output_bias.astype(np.float32)
-    return weights
-
-
-def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
-    """Return the output bias that predicts how frequent the labels are.
-
-    A network that starts from it need not spend its first epochs on learning that most labels are
-    rare.
-
-    Parameters
-    ----------
-    counts : ndarray of shape (k,)
-        Texts that carry each label.
-    n : int
-        Number of texts.
-    exclusive : bool
-        Softmax (log of the share) or sigmoid (log-odds).
-
-    Returns
-    -------
-    ndarray of shape (k,)
-    """
-    smoothed = counts + 0.5
-    return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
-
-
-def fold(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
-    """Lay the convolutions side by side, so that one product serves them all.
-
-    Parameters
-    ----------
-    weights : mapping of str to ndarray
-        See `initial_weights`; or anything else of these names and shapes, such as an optimizer's slots.
-    kernel_sizes : sequence of int
-        Widths of the convolutions.
-
-    Returns
-    -------
-    dict of str to ndarray
-        ``convolution_kernel`` (D, S * F), the S slices of all kernels, narrow kernels first, each F
-        columns wide; ``convolution_bias`` (widths * F,); and the dense layers as they are. The
-        embedding is left out.
-    """
-    sizes = sorted(kernel_sizes)
-    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
-    biases = [weights[f"convolution_{size}_bias"] for size in sizes]
-    dense = {n: w for n, w in weights.items() if n != "embedding" and not n.startswith("convolution")}
-    return {
-        "convolution_kernel": np.concatenate(slices, axis=1),
-        "convolution_bias": np.concatenate(biases),
-        **dense,
-    }
-
-
-def unfold(folded: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
-    """Undo `fold`.
-
-    Parameters
-    ----------
-    folded : mapping of str to ndarray
-    kernel_sizes : sequence of int
-        Widths of the convolutions.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Copies, under the names of `initial_weights`.
-    """
-    sizes = sorted(kernel_sizes)
-    kernel, bias = (np.array(folded[f"convolution_{part}"]) for part in ("kernel", "bias"))
-    slices = np.stack(np.split(kernel, sum(sizes), axis=1))  # (S, D, F)
-    weights = {}
-    ends = np.cumsum(sizes)
-    for size, end, b in zip(sizes, ends, np.split(bias, len(sizes)), strict=True):
-        weights[f"convolution_{size}_kernel"] = slices[end - size : end].copy()
-        weights[f"convolution_{size}_bias"] = b.copy()
-    rest = {n: np.array(w) for n, w in folded.items() if not n.startswith("convolution")}
-    return {**weights, **rest}
+    last, shift = tf.shape(windows)[1] - 1, tf.constant(32, tf.int64)
+    from_behind = tf.cast(last - tf.range(last + 1), tf.int64)[:, None]
+    ordered = tf.cast(flipped(tf.bitcast(windows, tf.int32)), tf.int64)
+    best = tf.reduce_max(tf.bitwise.left_shift(ordered, shift) | from_behind, axis=1)
+    upper = tf.cast(tf.bitwise.right_shift(best, shift), tf.int32)
+    return tf.bitcast(flipped(upper), tf.float32), last - tf.cast(best & 0xFFFFFFFF, tf.int32)
 
 
 def window_maxima(
-    table: tf.Tensor, ids: tf.Tensor, lengths: tf.Tensor, kernel_sizes: Sequence[int]
+    table: tf.Tensor,
+    ids: tf.Tensor,
+    lengths: tf.Tensor,
+    kernel_sizes: Sequence[int],
+    *,
+    packed: bool = False,
 ) -> tf.Tensor:
     """Return the largest window of each text, for every filter.
 
@@ -226,19 +104,22 @@ def window_maxima(
     ----------
     table : tensor of shape (U * S, F)
         Row ``u * S + s`` is the embedding of token ``u`` times slice ``s`` of the kernels, the S
-        slices in the order of `fold`.
+        slices in the order of `sktextcnn.weights.fold`.
     ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
         Tokens as rows 0 to U - 1 of the batch's distinct tokens.
     lengths : int32 tensor of shape (B,)
         Tokens of each text. Windows that start within it and end within it compete; a text shorter
         than the window has the one at its start.
     kernel_sizes : sequence of int
+    packed : bool, default=False
+        Find the same windows in the way that is faster under XLA, and slower without.
 
     Returns
     -------
     tensor of shape (B, widths * F)
     """
     n_slices, width = sum(kernel_sizes), tf.shape(ids)[1] - (max(kernel_sizes) - 1)
+    find_largest = _largest_and_first_packed if packed else _largest_and_first
 
     @tf.custom_gradient
     def maxima(table: tf.Tensor) -> tuple[tf.Tensor, Callable]:
@@ -255,8 +136,8 @@ def window_maxima(
             windows = tf.gather(table, places[0])  # (B, T, F)
             for place in places[1:]:
                 windows += tf.gather(table, place)
-            winner = tf.argmax(windows, axis=1, output_type=tf.int32)  # (B, F)
-            largest.append(tf.reduce_max(windows, axis=1))
+            value, winner = find_largest(windows)  # (B, F) each
+            largest.append(value)
             winners += [(place, winner) for place in places]
             first += size
 
@@ -291,6 +172,7 @@ def compute_logits(
     embedding_dropout: tf.Tensor | float = 0.0,
     dropout: tf.Tensor | float = 0.0,
     seed: tf.Tensor | None = None,
+    packed: bool = False,
 ) -> tf.Tensor:
     """Run the network on one batch.
 
@@ -299,7 +181,7 @@ def compute_logits(
     rows : tensor of shape (U, D)
         Embeddings of the distinct tokens of the batch.
     dense : mapping of str to tensor
-        All other weights, see `fold`.
+        All other weights, see `sktextcnn.weights.fold`.
     ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
         The batch in terms of `rows`.
     lengths : int32 tensor of shape (B,)
@@ -310,6 +192,8 @@ def compute_logits(
         dense layers.
     seed : int32 tensor of shape (2,) or None, default=None
         Where dropout draws from; None drops nothing.
+    packed : bool, default=False
+        See `window_maxima`.
 
     Returns
     -------
@@ -325,7 +209,8 @@ def compute_logits(
 
     n_filters = tf.shape(dense["convolution_kernel"])[1] // sum(kernel_sizes)
     table = tf.matmul(drop(rows, embedding_dropout, 0), dense["convolution_kernel"])
-    maxima = window_maxima(tf.reshape(table, [-1, n_filters]), ids, lengths, kernel_sizes)
+    table = tf.reshape(table, [-1, n_filters])
+    maxima = window_maxima(table, ids, lengths, kernel_sizes, packed=packed)
     hidden = drop(tf.nn.relu(maxima + dense["convolution_bias"]), dropout, 1)
     if "hidden_kernel" in dense:
         hidden = tf.nn.relu(tf.matmul(hidden, dense["hidden_kernel"]) + dense["hidden_bias"])
@@ -506,7 +391,7 @@ def build_network(
     Parameters
     ----------
     weights : mapping of str to ndarray
-        See `initial_weights`.
+        See `sktextcnn.weights.initial_weights`.
     kernel_sizes : sequence of int
     exclusive : bool
         Softmax (True) or one sigmoid per label.

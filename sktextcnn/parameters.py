@@ -27,6 +27,10 @@ LARGE = 10_000
 #: the steps, and many texts more than once.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 4, 40
 
+#: Steps that earn back what XLA takes to compile: 36 s for 32 shapes of batches, at 1.6 ms less a
+#: step of 64 titles (`docs/speed.rst`).
+STEPS_WORTH_COMPILING = 30_000
+
 
 class Parameters(BaseEstimator):
     """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
@@ -61,6 +65,7 @@ class Parameters(BaseEstimator):
         "learning_rate_schedule": [StrOptions({"auto", "linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "jit_compile": ["boolean", StrOptions({"auto"})],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -109,6 +114,7 @@ class Parameters(BaseEstimator):
         learning_rate_schedule: str = "auto",
         batch_size: int | str = "auto",
         epochs: int | str = "auto",
+        jit_compile: bool | str = "auto",
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -149,6 +155,7 @@ class Parameters(BaseEstimator):
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs
+        self.jit_compile = jit_compile
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -234,6 +241,11 @@ def choose_epochs(epochs: int | str, n: int, batch_size: int) -> int:
         return epochs
     n_batches = -(-n // batch_size)
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / n_batches)))
+
+
+def choose_jit_compile(jit_compile: bool | str, n_steps: int) -> bool:
+    """Return whether XLA is to compile a fit of so many steps."""
+    return n_steps >= STEPS_WORTH_COMPILING if isinstance(jit_compile, str) else jit_compile
 
 
 def choose_learning_rate(learning_rate: float | str, schedule: str, *, ends: bool) -> tuple[float, bool]:

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.examples import Examples, Settings, State
 from sktextcnn.inference import compute_logits
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
-from sktextcnn.training import Examples, History, Settings, State, train
+from sktextcnn.training import History, train
 from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]

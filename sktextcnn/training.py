@@ -7,7 +7,6 @@ models are pickled in this process; `TextCNNClassifier` therefore imports it ins
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
@@ -17,13 +16,10 @@ from typing import Any
 from sktextcnn.network import (
     LOSSES,
     OPTIMIZERS,
-    Weights,
     build_network,
     compute_logits,
-    fold,
     get_weights,
     set_weights,
-    unfold,
 )
 
 
@@ -31,10 +27,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 from scikeras.wrappers import BaseWrapper
-from scipy import sparse
 
-from sktextcnn.text import PADDING, TokenIds
+from sktextcnn.examples import Examples, Settings, State
+from sktextcnn.text import PADDING
 from sktextcnn.validation import BestEpoch
+from sktextcnn.weights import Weights, fold, unfold
 
 # isort: on
 
@@ -42,101 +39,19 @@ from sktextcnn.validation import BestEpoch
 BATCHES_PER_SORT = 32
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How to train.
-
-    Attributes
-    ----------
-    kernel_sizes : tuple of int
-    loss, optimizer : str
-        Names of `network.LOSSES` and of `OPTIMIZERS`.
-    exclusive : bool
-        Whether the labels of a text share one distribution under that loss.
-    learning_rate, embedding_dropout, dropout : float
-    decays : bool
-        Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
-    batch_size, epochs, seed : int
-    embedding_mode : str, default="trainable"
-        "static": the embeddings are left as they are; "multichannel": the first half of their columns.
-    """
-
-    kernel_sizes: tuple[int, ...]
-    loss: str
-    optimizer: str
-    exclusive: bool
-    learning_rate: float
-    decays: bool
-    embedding_dropout: float
-    dropout: float
-    batch_size: int
-    epochs: int
-    seed: int
-    embedding_mode: str = "trainable"
-
-
-@dataclass
-class State:
-    """What training changes.
-
-    Attributes
-    ----------
-    weights : dict of str to ndarray
-        See `network.initial_weights`.
-    slots : dict of str to list of ndarray
-        What the optimizer remembers of each weight.
-    step : int
-        Batches seen so far.
-    epoch : int
-        Passes over the data so far.
-    optimizer : str
-        The one that `slots` belong to; another one starts without.
-    """
-
-    weights: Weights
-    slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
-    step: int = 0
-    epoch: int = 0
-    optimizer: str = ""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """What to train on.
-
-    Attributes
-    ----------
-    ids : TokenIds of n texts
-    targets : csr_matrix of shape (n, k)
-        0/1.
-    sample_weight : ndarray of shape (n,), dtype float32
-    label_weight : ndarray of shape (2, k), dtype float32
-        Weight of a 1 and of a 0 in each column.
-    """
-
-    ids: TokenIds
-    targets: sparse.csr_matrix
-    sample_weight: np.ndarray
-    label_weight: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Examples:
-        """Return the examples at `rows`."""
-        return replace(
-            self,
-            ids=self.ids.take(rows),
-            targets=self.targets[rows],
-            sample_weight=self.sample_weight[rows],
-        )
-
-
 @lru_cache(maxsize=16)
 def _compiled_step(
-    names: tuple[str, ...], kernel_sizes: tuple[int, ...], loss: str, optimizer: str
+    names: tuple[str, ...],
+    kernel_sizes: tuple[int, ...],
+    loss: str,
+    optimizer: str,
+    jit_compile: bool,
 ) -> Callable:
     """Return the training step of one structure of network, traced once for all fits that share it.
 
     Sizes (of vocabulary, batch, texts, layers) and rates are arguments of the traced function, not
-    part of it, so that a grid search over them compiles nothing again.
+    part of it, so that a grid search over them compiles nothing again; but XLA, with `jit_compile`,
+    compiles each combination of sizes once.
     """
     update, n_slots = OPTIMIZERS[optimizer]
 
@@ -152,6 +67,7 @@ def _compiled_step(
                 embedding_dropout=rates[1],
                 dropout=rates[2],
                 seed=seed,
+                packed=jit_compile,
             )
             losses = LOSSES[loss](logits, batch["targets"], label_weight[0], label_weight[1])
             losses = tf.reduce_sum(losses, axis=1) * batch["sample_weight"]
@@ -190,7 +106,13 @@ def _compiled_step(
         spec(3),
         spec(2, dtype=tf.int32),
     ]
-    return tf.function(step, input_signature=signature, autograph=False)
+    return tf.function(step, input_signature=signature, autograph=False, jit_compile=jit_compile or None)
+
+
+def round_up(size: int) -> int:
+    """Return the next of four sizes between one power of 2 and the next."""
+    step = max(1, 2 ** ((size - 1).bit_length() - 3)) if size > 4 else 1
+    return -(-size // step) * step
 
 
 class _Run:
@@ -218,8 +140,14 @@ class _Run:
         self.slots = {name: [slot[name] for slot in folded] for name in self.dense}
         self.label_weight = tf.constant(examples.label_weight)
         self.compiled = _compiled_step(
-            tuple(self.dense), settings.kernel_sizes, settings.loss, settings.optimizer
+            tuple(self.dense),
+            settings.kernel_sizes,
+            settings.loss,
+            settings.optimizer,
+            settings.jit_compile,
         )
+        # Every size of a batch is a new shape to XLA: it sees few of them, and some padding.
+        self.round_up = round_up if settings.jit_compile else int
         n_static = {"trainable": 0.0, "static": 1.0, "multichannel": 0.5}[settings.embedding_mode]
         self.n_static = int(n_static * self.embedding.shape[1])
         self.occurs = np.zeros(len(self.embedding), bool)
@@ -265,11 +193,20 @@ class _Run:
         """Learn from the texts at `rows`, at a learning rate; return the sum of their losses."""
         examples, settings = self.examples, self.settings
         ids = examples.ids.take(rows)
-        tokens, local = self._distinct(ids.padded(max(settings.kernel_sizes) - 1))
+        longest = int(ids.lengths.max(initial=1))
+        padding = max(settings.kernel_sizes) - 1 + self.round_up(longest) - longest
+        tokens, local = self._distinct(ids.padded(padding))
+        n = len(tokens)
+
+        def pick(table: np.ndarray) -> tf.Tensor:
+            rows = np.zeros((self.round_up(n), table.shape[1]), np.float32)
+            np.take(table, tokens, axis=0, out=rows[:n], mode="clip")  # "raise" would copy once more
+            return tf.constant(rows)
+
         self.step += 1
         loss, new_rows, new_slots, self.dense, self.slots = self.compiled(
-            tf.constant(self.embedding[tokens]),
-            [tf.constant(slot[tokens]) for slot in self.embedding_slots],
+            pick(self.embedding),
+            [pick(slot) for slot in self.embedding_slots],
             self.dense,
             self.slots,
             {
@@ -283,10 +220,10 @@ class _Run:
             tf.constant([settings.seed, self.step], dtype=tf.int32),
         )
         # Rows of tokens that did not occur, and their slots, stay as they are (lazy updates).
-        self.embedding[tokens, self.n_static :] = new_rows.numpy()[:, self.n_static :]
+        self.embedding[tokens, self.n_static :] = new_rows.numpy()[:n, self.n_static :]
         self.embedding[PADDING] = 0.0
         for slot, values in zip(self.embedding_slots, new_slots, strict=True):
-            slot[tokens] = values.numpy()
+            slot[tokens] = values.numpy()[:n]
         return float(loss)
 
     def batches(self) -> Iterator[np.ndarray]:

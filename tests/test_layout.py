@@ -28,13 +28,15 @@ STAGES = {
     "metrics": {"labels"},
     "model_selection": {"labels"},
     "objective": set(),
-    "network": {"text"},
+    "weights": {"text"},
+    "examples": {"text", "weights"},
+    "network": {"text", "weights"},
     "ngrams": {"text"},
     "inference": {"text"},
     "linear": set(),
     "explain": {"inference", "ngrams", "text"},
-    "training": {"network", "text", "validation"},
-    "recipe": {"inference", "linear", "ngrams", "training", "validation"},
+    "training": {"examples", "network", "text", "validation", "weights"},
+    "recipe": {"examples", "inference", "linear", "ngrams", "training", "validation"},
     "callbacks": set(),
     "validation": {"inference", "metrics", "thresholds"},
     "parameters": {"metrics", "objective", "text", "thresholds"},
@@ -56,7 +58,15 @@ LEAVES = {
 ALLOWED = {**STAGES, "classifier": set(STAGES), **LEAVES}
 
 #: Modules that need nothing but NumPy and the standard library.
-NUMPY_ALONE = ["text", "label_matrix", "thresholds", "inference", "persistence", "vector_files"]
+NUMPY_ALONE = [
+    "text",
+    "label_matrix",
+    "thresholds",
+    "weights",
+    "inference",
+    "persistence",
+    "vector_files",
+]
 KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"network", "training"}
 MOST_LINES = 320

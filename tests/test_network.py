@@ -13,6 +13,7 @@ from scipy import special
 
 from sktextcnn import TextCNNClassifier, inference, network
 from sktextcnn.text import TokenIds
+from sktextcnn.weights import fold, initial_weights, prior_logits, unfold
 
 EXCLUSIVE = ["categorical_crossentropy", "kl_divergence"]
 few = settings(max_examples=25, deadline=None, derandomize=True)
@@ -26,7 +27,7 @@ def as_ids(texts):
 
 def draw_weights(rng, *, n_tokens=9, dim=5, filters=3, kernel_sizes=(1, 2), n_labels=4, hidden=None):
     """Weights with nothing at zero but the padding's vector."""
-    weights = network.initial_weights(
+    weights = initial_weights(
         rng,
         n_tokens=n_tokens,
         n_labels=n_labels,
@@ -101,7 +102,7 @@ def test_folded_features_and_gradients_match_the_plain_ones(seed, kernel_sizes, 
 
     ids = as_ids(texts)
     rows = tf.constant(weights["embedding"])
-    dense = {name: tf.constant(w) for name, w in network.fold(weights, kernel_sizes).items()}
+    dense = {name: tf.constant(w) for name, w in fold(weights, kernel_sizes).items()}
     with tf.GradientTape() as tape:
         tape.watch([rows, dense])
         features = network.compute_logits(
@@ -116,7 +117,7 @@ def test_folded_features_and_gradients_match_the_plain_ones(seed, kernel_sizes, 
 
     np.testing.assert_allclose(features, expected, atol=1e-5)
     gradients = {name: gradient.numpy() for name, gradient in gradients.items()}
-    found = {"embedding": row_gradient, **network.unfold(gradients, kernel_sizes)}
+    found = {"embedding": row_gradient, **unfold(gradients, kernel_sizes)}
     for name in expected_gradients:
         if name == "embedding":  # what reaches the padding's vector is discarded by training
             pairs = found[name][1:], expected_gradients[name][1:]
@@ -136,7 +137,7 @@ def test_logits_in_tensorflow_match_those_in_numpy(kernel_sizes, hidden):
     tokens, local = np.unique(ids.padded(max(kernel_sizes) - 1), return_inverse=True)
     logits = network.compute_logits(
         tf.constant(weights["embedding"][tokens]),
-        {name: tf.constant(w) for name, w in network.fold(weights, kernel_sizes).items()},
+        {name: tf.constant(w) for name, w in fold(weights, kernel_sizes).items()},
         tf.constant(local.reshape(len(ids), -1).astype(np.int32)),
         tf.constant(ids.lengths.astype(np.int32)),
         kernel_sizes=kernel_sizes,
@@ -155,6 +156,29 @@ def test_window_maxima_by_hand():
     gradient = tape.gradient(maxima, table)
     # (1, 2) wins the first text, (2, padding) the second, (padding, padding) the third.
     np.testing.assert_array_equal(gradient[:, 0], [1.0, 2.0, 1.0, 0.0, 1.0, 1.0])
+
+
+@given(
+    numbers=st.lists(
+        st.floats(-(2.0**99), 2.0**99, width=32) | st.sampled_from([0.0, 1.0, -1.0]), min_size=24, max_size=24
+    ),
+    lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4),
+    seed=st.integers(0, 1000),
+)
+def test_packed_maxima_are_the_same(numbers, lengths, seed):
+    """Bit by bit, ties included: the first of equal windows wins."""
+    # A zero that is less than another only by its sign, the one difference there is.
+    numbers = [number + 0.0 for number in numbers]
+    table = tf.constant(numbers, shape=(12, 2))  # four tokens, three slices, two filters
+    ids = tf.constant(np.random.default_rng(seed).integers(0, 4, (len(lengths), 5)).astype(np.int32))
+    found = []
+    for packed in (False, True):
+        with tf.GradientTape() as tape:
+            tape.watch(table)
+            maxima = network.window_maxima(table, ids, tf.constant(lengths), (1, 2), packed=packed)
+        found.append((maxima.numpy(), tape.gradient(maxima, table).numpy()))
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    np.testing.assert_array_equal(found[0][1], found[1][1])
 
 
 def test_a_negative_maximum_is_not_beaten_by_padding():
@@ -430,16 +454,16 @@ def test_asymmetric_loss_forgives_improbable_negatives():
 @given(counts=arrays(np.int64, st.integers(1, 6), elements=st.integers(0, 50)), extra=st.integers(0, 20))
 def test_prior_logits_predict_the_frequencies(counts, extra):
     n = int(counts.max()) + extra
-    independent = network.prior_logits(counts, n, exclusive=False)
+    independent = prior_logits(counts, n, exclusive=False)
     np.testing.assert_allclose(special.expit(independent), (counts + 0.5) / (n + 1), rtol=1e-9)
-    exclusive = network.prior_logits(counts, n, exclusive=True)
+    exclusive = prior_logits(counts, n, exclusive=True)
     shares = (counts + 0.5) / (counts + 0.5).sum()
     np.testing.assert_allclose(special.softmax(exclusive), shares, rtol=1e-9)
 
 
 def test_initial_weights_have_the_documented_names_and_shapes():
     def draw(seed, sizes=(3, 1), hidden=7):
-        return network.initial_weights(
+        return initial_weights(
             np.random.default_rng(seed),
             n_tokens=500,
             n_labels=2,

@@ -531,6 +531,36 @@ def test_automatic_epochs_make_up_a_number_of_steps(n, batch_size, epochs):
     assert clf.n_epochs_ == epochs
 
 
+@pytest.mark.parametrize("optimizer", sorted(KERAS_OPTIMIZERS))
+def test_compiled_by_xla_the_network_learns_the_same(optimizer):
+    options = {"optimizer": optimizer, "learning_rate": 0.05, "kernel_sizes": (1, 3), "batch_size": 4}
+    sure = {**options, "embedding_dropout": 0.0, "dropout": 0.0}  # the draws are others
+    plain = tiny(**sure, jit_compile=False).fit(TEXTS, TAGS)
+    compiled = tiny(**sure, jit_compile=True).fit(TEXTS, TAGS)
+    for name, weight in plain.weights_.items():
+        np.testing.assert_allclose(compiled.weights_[name], weight, rtol=1e-3, atol=1e-4)
+    compiled = tiny(**options, jit_compile=True).fit(TEXTS, TAGS)
+    assert same(compiled, tiny(**options, jit_compile=True).fit(TEXTS, TAGS))
+
+
+def test_xla_sees_few_sizes_of_batches():
+    sizes = {training.round_up(size) for size in range(1, 1025)}
+    assert len(sizes) == 36
+    assert all(size <= training.round_up(size) < 1.25 * size + 1 for size in range(1, 5000))
+
+
+def test_xla_compiles_fits_of_many_steps(monkeypatch):
+    options = {"learning_rate": 0.05, "epochs": 3}
+    n_steps = 3 * -(-len(TEXTS) // 3)
+    monkeypatch.setattr("sktextcnn.parameters.STEPS_WORTH_COMPILING", n_steps)
+    large = tiny(**options).fit(TEXTS, TAGS)
+    monkeypatch.setattr("sktextcnn.parameters.STEPS_WORTH_COMPILING", n_steps + 1)
+    small = tiny(**options).fit(TEXTS, TAGS)
+    assert same(large, tiny(**options, jit_compile=True).fit(TEXTS, TAGS))
+    assert same(small, tiny(**options, jit_compile=False).fit(TEXTS, TAGS))
+    assert not same(large, small)
+
+
 def test_reduce_on_plateau_is_followed(fitted):
     rates = []
 

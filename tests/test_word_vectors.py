@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 import sktextcnn
 from sktextcnn import as_label_matrix, load_embeddings
 from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, TokenIds, build_tokenizer, encode
+from sktextcnn.weights import fold, initial_weights, unfold
 from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 DIM = 5
@@ -433,13 +434,6 @@ def training():
     return training
 
 
-@pytest.fixture(scope="module")
-def network():
-    from sktextcnn import network
-
-    return network
-
-
 @given(
     kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=4, unique=True),
     dim=st.integers(1, 4),
@@ -447,8 +441,8 @@ def network():
     hidden=st.none() | st.integers(1, 3),
     seed=st.integers(0, 1000),
 )
-def test_unfolding_undoes_folding(network, kernel_sizes, dim, filters, hidden, seed):
-    weights = network.initial_weights(
+def test_unfolding_undoes_folding(kernel_sizes, dim, filters, hidden, seed):
+    weights = initial_weights(
         np.random.default_rng(seed),
         n_tokens=3,
         n_labels=2,
@@ -461,29 +455,27 @@ def test_unfolding_undoes_folding(network, kernel_sizes, dim, filters, hidden, s
     for size in kernel_sizes:
         weights[f"convolution_{size}_bias"] += size
     del weights["embedding"]
-    folded = network.fold(weights, kernel_sizes)
+    folded = fold(weights, kernel_sizes)
     assert folded["convolution_kernel"].shape == (dim, sum(kernel_sizes) * filters)
     assert folded["convolution_bias"].shape == (len(kernel_sizes) * filters,)
-    unfolded = network.unfold(folded, kernel_sizes)
+    unfolded = unfold(folded, kernel_sizes)
     assert unfolded.keys() == weights.keys()
     for name, weight in weights.items():
         assert np.array_equal(unfolded[name], weight)
         assert not np.shares_memory(unfolded[name], folded.get(name, folded["convolution_kernel"]))
     # And the other way round, whatever the order in which widths are named.
-    again = network.fold(unfolded, sorted(kernel_sizes))
+    again = fold(unfolded, sorted(kernel_sizes))
     assert all(np.array_equal(again[name], folded[name]) for name in folded)
 
 
-def test_the_embedding_is_not_folded(network):
+def test_the_embedding_is_not_folded():
     weights = reading().fit(TEXTS, TAGS).weights_
-    assert "embedding" not in network.fold(weights, (1, 2))
+    assert "embedding" not in fold(weights, (1, 2))
 
 
 def run_of(training, n_rows, mode="trainable", optimizer="adam"):
     """Return a run over two texts with a table of so many rows and six columns."""
-    from sktextcnn import network
-
-    weights = network.initial_weights(
+    weights = initial_weights(
         np.random.default_rng(0),
         n_tokens=n_rows - FIRST_TOKEN,
         n_labels=2,
@@ -512,6 +504,7 @@ def run_of(training, n_rows, mode="trainable", optimizer="adam"):
         batch_size=2,
         epochs=1,
         seed=0,
+        jit_compile=False,
         embedding_mode=mode,
     )
     return training._Run(training.State(weights), examples, settings)

@@ -1,0 +1,101 @@
+"""What training works on, and by which settings. NumPy and SciPy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from scipy import sparse
+
+from sktextcnn.text import TokenIds
+from sktextcnn.weights import Weights
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train.
+
+    Attributes
+    ----------
+    kernel_sizes : tuple of int
+    loss, optimizer : str
+        Names of `network.LOSSES` and of `OPTIMIZERS`.
+    exclusive : bool
+        Whether the labels of a text share one distribution under that loss.
+    learning_rate, embedding_dropout, dropout : float
+    decays : bool
+        Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
+    batch_size, epochs, seed : int
+    jit_compile : bool
+        Whether XLA compiles the step.
+    embedding_mode : str, default="trainable"
+        "static": the embeddings are left as they are; "multichannel": the first half of their columns.
+    """
+
+    kernel_sizes: tuple[int, ...]
+    loss: str
+    optimizer: str
+    exclusive: bool
+    learning_rate: float
+    decays: bool
+    embedding_dropout: float
+    dropout: float
+    batch_size: int
+    epochs: int
+    seed: int
+    jit_compile: bool
+    embedding_mode: str = "trainable"
+
+
+@dataclass
+class State:
+    """What training changes.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        See `weights.initial_weights`.
+    slots : dict of str to list of ndarray
+        What the optimizer remembers of each weight.
+    step : int
+        Batches seen so far.
+    epoch : int
+        Passes over the data so far.
+    optimizer : str
+        The one that `slots` belong to; another one starts without.
+    """
+
+    weights: Weights
+    slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
+    step: int = 0
+    epoch: int = 0
+    optimizer: str = ""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What to train on.
+
+    Attributes
+    ----------
+    ids : TokenIds of n texts
+    targets : csr_matrix of shape (n, k)
+        0/1.
+    sample_weight : ndarray of shape (n,), dtype float32
+    label_weight : ndarray of shape (2, k), dtype float32
+        Weight of a 1 and of a 0 in each column.
+    """
+
+    ids: TokenIds
+    targets: sparse.csr_matrix
+    sample_weight: np.ndarray
+    label_weight: np.ndarray
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Return the examples at `rows`."""
+        return replace(
+            self,
+            ids=self.ids.take(rows),
+            targets=self.targets[rows],
+            sample_weight=self.sample_weight[rows],
+        )

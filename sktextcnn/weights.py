@@ -1,0 +1,164 @@
+"""The network's weights: what training starts from, and the form in which it computes. NumPy.
+
+Weights are arrays by name, see `initial_weights`. For training the kernels of all widths are laid
+side by side (`fold`), and taken apart again afterwards (`unfold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from sktextcnn.text import FIRST_TOKEN, PADDING
+
+Weights = dict[str, np.ndarray]
+
+
+def initial_weights(
+    rng: np.random.Generator,
+    *,
+    n_tokens: int,
+    n_labels: int,
+    embedding_dim: int,
+    kernel_sizes: Sequence[int],
+    filters: int,
+    hidden_units: int | None,
+    output_bias: np.ndarray,
+    embedding: np.ndarray | None = None,
+    n_channels: int = 1,
+) -> Weights:
+    """Draw the weights training starts from.
+
+    Embeddings are normal with standard deviation 0.1, kernels Glorot-uniform, biases zero but for the
+    output's.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    n_tokens : int
+        Size V of the vocabulary.
+    n_labels : int
+        Number of outputs k.
+    embedding_dim : int
+        Length D of a token's vector.
+    kernel_sizes : sequence of int
+        Widths of the convolutions, in tokens.
+    filters : int
+        Filters F of each width.
+    hidden_units : int or None
+        Units H of the layer between maxima and output; None for no such layer.
+    output_bias : ndarray of shape (k,)
+    embedding : ndarray of shape (V + 2, D) or None, default=None
+        Start from this table instead of a random one; `embedding_dim` is not used then.
+    n_channels : int, default=1
+        How often to lay that table beside itself, as channels that filters see together.
+
+    Returns
+    -------
+    dict of str to ndarray, dtype float32
+        ``embedding`` (V + 2, D), whose row 0 pads and is zero; ``convolution_{w}_kernel`` (w, D, F)
+        and ``convolution_{w}_bias`` (F,) for each width w; ``hidden_kernel``, ``hidden_bias`` if there
+        is a hidden layer; ``output_kernel`` (n_features, k), ``output_bias`` (k,).
+    """
+
+    def glorot(*shape: int) -> np.ndarray:
+        receptive = int(np.prod(shape[:-2]))
+        limit = np.sqrt(6.0 / (receptive * (shape[-2] + shape[-1])))
+        return rng.uniform(-limit, limit, shape).astype(np.float32)
+
+    if embedding is None:
+        embedding = rng.normal(0.0, 0.1, (n_tokens + FIRST_TOKEN, embedding_dim)).astype(np.float32)
+        embedding[PADDING] = 0.0
+    else:
+        embedding = np.tile(embedding, n_channels)
+    embedding_dim = embedding.shape[1]
+    weights = {"embedding": embedding}
+    for size in sorted(kernel_sizes):
+        weights[f"convolution_{size}_kernel"] = glorot(size, embedding_dim, filters)
+        weights[f"convolution_{size}_bias"] = np.zeros(filters, np.float32)
+    n_features = len(kernel_sizes) * filters
+    if hidden_units:
+        weights["hidden_kernel"] = glorot(n_features, hidden_units)
+        weights["hidden_bias"] = np.zeros(hidden_units, np.float32)
+        n_features = hidden_units
+    weights["output_kernel"] = glorot(n_features, n_labels)
+    weights["output_bias"] = output_bias.astype(np.float32)
+    return weights
+
+
+def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
+    """Return the output bias that predicts how frequent the labels are.
+
+    A network that starts from it need not spend its first epochs on learning that most labels are
+    rare.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (k,)
+        Texts that carry each label.
+    n : int
+        Number of texts.
+    exclusive : bool
+        Softmax (log of the share) or sigmoid (log-odds).
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    smoothed = counts + 0.5
+    return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
+
+
+def fold(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+    """Lay the convolutions side by side, so that one product serves them all.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        See `initial_weights`; or anything else of these names and shapes, such as an optimizer's slots.
+    kernel_sizes : sequence of int
+        Widths of the convolutions.
+
+    Returns
+    -------
+    dict of str to ndarray
+        ``convolution_kernel`` (D, S * F), the S slices of all kernels, narrow kernels first, each F
+        columns wide; ``convolution_bias`` (widths * F,); and the dense layers as they are. The
+        embedding is left out.
+    """
+    sizes = sorted(kernel_sizes)
+    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
+    biases = [weights[f"convolution_{size}_bias"] for size in sizes]
+    dense = {n: w for n, w in weights.items() if n != "embedding" and not n.startswith("convolution")}
+    return {
+        "convolution_kernel": np.concatenate(slices, axis=1),
+        "convolution_bias": np.concatenate(biases),
+        **dense,
+    }
+
+
+def unfold(folded: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+    """Undo `fold`.
+
+    Parameters
+    ----------
+    folded : mapping of str to ndarray
+    kernel_sizes : sequence of int
+        Widths of the convolutions.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Copies, under the names of `initial_weights`.
+    """
+    sizes = sorted(kernel_sizes)
+    kernel, bias = (np.array(folded[f"convolution_{part}"]) for part in ("kernel", "bias"))
+    slices = np.stack(np.split(kernel, sum(sizes), axis=1))  # (S, D, F)
+    weights = {}
+    ends = np.cumsum(sizes)
+    for size, end, b in zip(sizes, ends, np.split(bias, len(sizes)), strict=True):
+        weights[f"convolution_{size}_kernel"] = slices[end - size : end].copy()
+        weights[f"convolution_{size}_bias"] = b.copy()
+    rest = {n: np.array(w) for n, w in folded.items() if not n.startswith("convolution")}
+    return {**weights, **rest}
