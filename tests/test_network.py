@@ -160,7 +160,9 @@ def test_window_maxima_by_hand():
 
 @given(
     numbers=st.lists(
-        st.floats(-(2.0**99), 2.0**99, width=32) | st.sampled_from([0.0, 1.0, -1.0]), min_size=24, max_size=24
+        st.floats(-(2.0**99), 2.0**99, width=32) | st.sampled_from([0.0, 1.0, -1.0]),
+        min_size=24,
+        max_size=24,
     ),
     lengths=st.lists(st.integers(0, 4), min_size=1, max_size=4),
     seed=st.integers(0, 1000),

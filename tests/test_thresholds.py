@@ -221,7 +221,7 @@ def test_the_shared_threshold_has_the_best_micro_f1(case):
 
 
 @given(scored())
-def test_macro_thresholds_lie_between_own_and_shared_cuts(case):
+def test_macro_thresholds_are_probabilities(case):
     scores, truth = case
     thresholds = tune_thresholds(scores, truth, "f1_macro")
     assert thresholds.shape == (truth.shape[1],)
@@ -230,16 +230,32 @@ def test_macro_thresholds_lie_between_own_and_shared_cuts(case):
     assert len(set(thresholds[unseen].tolist())) <= 1  # labels without evidence share one
 
 
-def test_a_frequent_label_gets_its_own_threshold_and_a_rare_one_does_not():
+def test_a_frequent_label_gets_its_own_threshold():
     rng = np.random.default_rng(0)
-    truth = np.zeros((2000, 2), int)
-    truth[:1000, 0] = 1
-    truth[0, 1] = 1
-    scores = np.column_stack([0.2 + 0.1 * truth[:, 0], 0.9 * truth[:, 1]])
-    scores += rng.uniform(0, 0.01, scores.shape)
-    first, second = tune_thresholds(scores, truth, "f1_macro")
-    assert first == pytest.approx(0.255, abs=0.01)
-    assert abs(second - 0.455) > 0.1  # halfway between its scores
+    truth = np.zeros((2000, 1), int)
+    truth[:1000] = 1
+    scores = 0.2 + 0.1 * truth + rng.uniform(0, 0.01, truth.shape)
+    assert tune_thresholds(scores, truth, "f1_macro") == pytest.approx(0.255, abs=0.01)
+
+
+@pytest.mark.parametrize("spoilt", [lambda z: z, lambda z: 0.3 * z + 2], ids=["true", "spoilt"])
+def test_a_rare_label_gets_the_threshold_of_the_best_expected_f1(spoilt):
+    """Found from the scores of 20,000 texts, though a single one carries the label."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(-3, 2, (20_000, 8))
+    chances = 1 / (1 + np.exp(-z))
+    truth = (rng.uniform(size=z.shape) < chances).astype(np.int8)
+    truth[:, 0] = 0
+    truth[np.argmax(z[:, 0]), 0] = 1  # one text, the first of its ranking
+    cuts = np.linspace(0.05, 0.95, 91)
+    taken = chances[:, :1] >= cuts
+    f1 = 2 * (taken * chances[:, :1]).sum(axis=0) / (taken.sum(axis=0) + chances[:, 0].sum())
+    best = cuts[f1.argmax()]
+    scores = 1 / (1 + np.exp(-spoilt(z)))
+    found = -np.log(1 / tune_thresholds(scores, truth, "f1_macro")[0] - 1)
+    wanted, own = spoilt(np.log(best / (1 - best))), spoilt(np.sort(z[:, 0])[-2:].mean())
+    assert found == pytest.approx((20 * wanted + own) / 21, abs=0.3)
+    assert found < own - 0.3
 
 
 def test_a_callable_metric_is_maximised():
