@@ -21,7 +21,7 @@ def main():
     classes = label_names(train_labels)
     search = GridSearchCV(
         TextCNNClassifier(random_state=0, ngram_range=None, validation_folds=1),
-        {"filters": [64, 128], "learning_rate": [1e-3, 2e-3]},
+        {"filters": [64, 128], "learning_rate": [3e-3, 6e-3]},
         cv=3,
         scoring="f1_micro",
     )

@@ -26,6 +26,7 @@ CNN_RAND = {
     "embedding_dropout": 0.0,
     "dropout": 0.5,
     "learning_rate": 1e-3,
+    "learning_rate_schedule": "constant",
     "batch_size": 50,
     "epochs": 25,
     "early_stopping": True,

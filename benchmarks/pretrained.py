@@ -19,6 +19,9 @@ MODES = [None, "static", "trainable", "multichannel"]
 #: Passes of gensim over the texts, more over the smaller set.
 EPOCHS = {"mr": 20, "stackoverflow30k": 8}
 
+#: A rate that stays the same, for so many epochs.
+PATIENT = {"learning_rate": 0.002, "learning_rate_schedule": "constant", "epochs": 40}
+
 
 def main():
     """Read the arguments, run every mode on every set and print a table."""
@@ -59,7 +62,7 @@ def main():
             options = {} if mode is None else {"embeddings": vectors, "embedding_mode": mode}
             scores = []
             for seed in args.seeds:
-                model = TextCNNClassifier(random_state=seed, **options)
+                model = TextCNNClassifier(random_state=seed, **PATIENT, **options)
                 if single_label:
                     model.fit(texts, np.array([label for (label,) in labels]))
                     truth = np.array([label for (label,) in test_labels])
