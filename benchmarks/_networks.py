@@ -54,22 +54,23 @@ def ours(network, **parameters):
     """Return an unfitted `TextCNNClassifier` with that network and nothing beside it."""
     from sktextcnn import TextCNNClassifier
 
-    return TextCNNClassifier(
-        embedding_dim=network.embedding_dim,
-        kernel_sizes=network.kernel_sizes,
-        filters=network.filters,
-        batch_size=network.batch_size,
-        min_df=network.min_df,
-        max_features=network.max_features,
-        embedding_dropout=network.embedding_dropout,
-        dropout=network.dropout,
-        learning_rate=network.learning_rate,
-        learning_rate_schedule="constant",
-        ngram_range=None,
-        early_stopping=False,
-        threshold=0.5,
-        **{"random_state": 0, **parameters},
-    )
+    same = {
+        "embedding_dim": network.embedding_dim,
+        "kernel_sizes": network.kernel_sizes,
+        "filters": network.filters,
+        "batch_size": network.batch_size,
+        "min_df": network.min_df,
+        "max_features": network.max_features,
+        "embedding_dropout": network.embedding_dropout,
+        "dropout": network.dropout,
+        "learning_rate": network.learning_rate,
+        "learning_rate_schedule": "constant",
+        "ngram_range": None,
+        "early_stopping": False,
+        "threshold": 0.5,
+        "random_state": 0,
+    }
+    return TextCNNClassifier(**{**same, **parameters})
 
 
 def keras_network(network, n_tokens, n_labels, length):
