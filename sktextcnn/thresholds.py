@@ -194,8 +194,9 @@ def tune_thresholds(
     positives = truth.sum(axis=0)
     trust = positives / (positives + POSITIVES_FOR_HALF_TRUST)
     # Of a label that no text carries, probabilities of next to nothing would be the best there are.
-    expected = np.where(positives, expected, _best_cut(scores.ravel(), truth.ravel()))
-    return _probability(trust * _log_odds(own) + (1 - trust) * _log_odds(expected))
+    shared = _best_cut(scores.ravel(), truth.ravel())
+    towards = _log_odds(np.where(positives, expected, shared))
+    return _probability(trust * _log_odds(own) + (1 - trust) * towards)
 
 
 def _calibrated(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
