@@ -175,7 +175,7 @@ def function_times(profiler, n):
 
 def prediction(name, n_rows):
     """Return floors, milliseconds and stages of `predict_proba` on all test texts, and its profile."""
-    from sktextcnn import inference
+    from sktextcnn.engine import inference
     from sktextcnn.text import build_tokenizer, encode
 
     texts, labels, test_texts, _ = load(name, n_rows=n_rows)

@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
-from sktextcnn import inference
+from sktextcnn.engine import inference
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
 from sktextcnn.embeddings import (
     WordVectors,
@@ -20,7 +20,7 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.examples import Examples, Settings, State
+from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import Labels, check_classes
 from sktextcnn.model_selection import divide, hold_out
@@ -52,7 +52,7 @@ from sktextcnn.text import (
 )
 from sktextcnn.thresholds import resolve_thresholds
 from sktextcnn.validation import Judge
-from sktextcnn.weights import initial_weights, prior_logits
+from sktextcnn.engine.weights import initial_weights, prior_logits
 
 
 class TextCNNClassifier(CallbackSupportMixin, Predictor):

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sktextcnn.inference import kernel_sizes_of, winning_windows
+from sktextcnn.engine.inference import kernel_sizes_of, winning_windows
 from sktextcnn.ngrams import find_ngrams
 from sktextcnn.text import TokenIds
 

@@ -13,7 +13,7 @@ from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sktextcnn import inference
+from sktextcnn.engine import inference
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.labels import count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
@@ -330,7 +330,7 @@ class Predictor(ClassifierMixin, Parameters):
             If the classifier is not fitted.
         """
         check_is_fitted(self, "weights_")
-        from sktextcnn import network
+        from sktextcnn.engine import network
 
         return network.build_network(
             self.weights_,

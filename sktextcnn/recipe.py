@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.examples import Examples, Settings, State
-from sktextcnn.inference import compute_logits
+from sktextcnn.engine.examples import Examples, Settings, State
+from sktextcnn.engine.inference import compute_logits
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
 from sktextcnn.training import History, train

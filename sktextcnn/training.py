@@ -13,7 +13,7 @@ from typing import Any
 
 # Network looks at Keras' backend, so it comes before Keras.
 # isort: off
-from sktextcnn.network import (
+from sktextcnn.engine.network import (
     LOSSES,
     OPTIMIZERS,
     build_network,
@@ -28,10 +28,10 @@ import numpy as np
 import tensorflow as tf
 from scikeras.wrappers import BaseWrapper
 
-from sktextcnn.examples import Examples, Settings, State
+from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.text import PADDING
 from sktextcnn.validation import BestEpoch
-from sktextcnn.weights import Weights, fold, unfold
+from sktextcnn.engine.weights import Weights, fold, unfold
 
 # isort: on
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.inference import to_probabilities
+from sktextcnn.engine.inference import to_probabilities
 from sktextcnn.metrics import score_decisions
 from sktextcnn.thresholds import decide, tune_thresholds
 

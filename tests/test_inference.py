@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from scipy import sparse, special
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, inference, predicting
+from sktextcnn import TextCNNClassifier, predicting
+from sktextcnn.engine import inference
 from sktextcnn.text import TokenIds
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]

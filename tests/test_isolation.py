@@ -230,7 +230,7 @@ sys.modules["keras"] = keras
 
 
 def test_network_alone_refuses_another_backend():
-    script = "try:\n    import sktextcnn.network\nexcept ImportError as error:\n    print(error)"
+    script = "try:\n    import sktextcnn.engine.network\nexcept ImportError as error:\n    print(error)"
     run = run_python(script, KERAS_BACKEND="torch")
     assert run.stdout.strip() == OTHER_BACKEND.partition(": ")[2]
 

@@ -278,7 +278,7 @@ def test_importing_the_package_loads_and_changes_nothing():
 def test_using_the_package_without_fit_loads_no_tensorflow():
     result = report(
         "from sktextcnn import TextCNNClassifier, as_label_matrix, group_rows\n"
-        "import sktextcnn.inference, sktextcnn.thresholds\n"
+        "import sktextcnn.engine.inference, sktextcnn.thresholds\n"
         "from sktextcnn.datasets import load_news_tags\n"
         "load_news_tags(); repr(TextCNNClassifier(filters=8)); as_label_matrix([['a'], ['b']])",
         # scikit-learn changes warning filters itself.
@@ -292,7 +292,7 @@ def test_using_the_package_without_fit_loads_no_tensorflow():
 @pytest.mark.slow
 def test_importing_the_network_changes_nothing_that_tensorflow_does_not():
     result = report(
-        "import sktextcnn.training, sktextcnn.network",
+        "import sktextcnn.training, sktextcnn.engine.network",
         before="import tensorflow, keras, scikeras.wrappers, sklearn.metrics",
     )
     assert result["changed"] == []

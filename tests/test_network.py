@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
 
-from sktextcnn import TextCNNClassifier, inference, network
+from sktextcnn import TextCNNClassifier
+from sktextcnn.engine import inference, network
 from sktextcnn.text import TokenIds
-from sktextcnn.weights import fold, initial_weights, prior_logits, unfold
+from sktextcnn.engine.weights import fold, initial_weights, prior_logits, unfold
 
 EXCLUSIVE = ["categorical_crossentropy", "kl_divergence"]
 few = settings(max_examples=25, deadline=None, derandomize=True)

@@ -22,7 +22,7 @@ from sklearn.model_selection import GridSearchCV
 from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
-from sktextcnn.inference import compute_logits, to_probabilities
+from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.model_selection import divide
 from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
 from sktextcnn.text import encode

@@ -410,7 +410,7 @@ def test_one_label_per_text_in_keras():
 LOAD = """
 import sys
 import keras, numpy as np
-import sktextcnn.network  # knows the layers
+import sktextcnn.engine.network  # knows the layers
 
 folder = sys.argv[1]
 ids = np.load(folder + "/ids.npy")

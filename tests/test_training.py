@@ -15,7 +15,8 @@ import pytest
 import tensorflow as tf
 from sklearn.base import clone
 
-from sktextcnn import TextCNNClassifier, inference, network, training
+from sktextcnn import TextCNNClassifier, training
+from sktextcnn.engine import inference, network
 from sktextcnn.text import TokenIds
 
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for: whenever a

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 import sktextcnn
 from sktextcnn import as_label_matrix, load_embeddings
 from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, TokenIds, build_tokenizer, encode
-from sktextcnn.weights import fold, initial_weights, unfold
+from sktextcnn.engine.weights import fold, initial_weights, unfold
 from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 DIM = 5

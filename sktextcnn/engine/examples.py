@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from sktextcnn.text import TokenIds
-from sktextcnn.weights import Weights
+from sktextcnn.engine.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -19,15 +19,13 @@ class Settings:
     ----------
     kernel_sizes : tuple of int
     loss, optimizer : str
-        Names of `network.LOSSES` and of `OPTIMIZERS`.
+        Names as of the classifier's parameters, "auto" resolved.
     exclusive : bool
         Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
     decays : bool
         Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
     batch_size, epochs, seed : int
-    jit_compile : bool
-        Whether XLA compiles the step.
     embedding_mode : str, default="trainable"
         "static": the embeddings are left as they are; "multichannel": the first half of their columns.
     """
@@ -43,7 +41,6 @@ class Settings:
     batch_size: int
     epochs: int
     seed: int
-    jit_compile: bool
     embedding_mode: str = "trainable"
 
 

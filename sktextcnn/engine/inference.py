@@ -73,7 +73,7 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     Parameters
     ----------
     weights : mapping of str to ndarray
-        As `sktextcnn.weights.initial_weights` names them.
+        As `sktextcnn.engine.weights.initial_weights` names them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
 
@@ -97,7 +97,7 @@ def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.nda
     Parameters
     ----------
     weights : mapping of str to ndarray
-        As `sktextcnn.weights.initial_weights` names them.
+        As `sktextcnn.engine.weights.initial_weights` names them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
 

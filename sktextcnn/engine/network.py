@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from sktextcnn.text import FIRST_TOKEN, PADDING
-from sktextcnn.weights import Weights
+from sktextcnn.engine.weights import Weights
 
 
 def _require_tensorflow_backend() -> None:
@@ -104,7 +104,7 @@ def window_maxima(
     ----------
     table : tensor of shape (U * S, F)
         Row ``u * S + s`` is the embedding of token ``u`` times slice ``s`` of the kernels, the S
-        slices in the order of `sktextcnn.weights.fold`.
+        slices in the order of `sktextcnn.engine.weights.fold`.
     ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
         Tokens as rows 0 to U - 1 of the batch's distinct tokens.
     lengths : int32 tensor of shape (B,)
@@ -181,7 +181,7 @@ def compute_logits(
     rows : tensor of shape (U, D)
         Embeddings of the distinct tokens of the batch.
     dense : mapping of str to tensor
-        All other weights, see `sktextcnn.weights.fold`.
+        All other weights, see `sktextcnn.engine.weights.fold`.
     ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
         The batch in terms of `rows`.
     lengths : int32 tensor of shape (B,)
@@ -391,7 +391,7 @@ def build_network(
     Parameters
     ----------
     weights : mapping of str to ndarray
-        See `sktextcnn.weights.initial_weights`.
+        See `sktextcnn.engine.weights.initial_weights`.
     kernel_sizes : sequence of int
     exclusive : bool
         Softmax (True) or one sigmoid per label.

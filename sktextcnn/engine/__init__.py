@@ -1,0 +1,1 @@
+"""The network: what it starts from, how it learns, and how it scores texts."""

@@ -1,0 +1,116 @@
+"""Who looks on while a network learns: the one interface that both engines speak to.
+
+An observer is told when an epoch begins and ends, may add to the epoch's logs, and may stop training.
+Progress, scikit-learn's callbacks and early stopping are observers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+import numpy as np
+
+from sktextcnn.engine.examples import State
+from sktextcnn.text import TokenIds
+
+History = dict[str, list[float]]
+
+
+class Run(Protocol):
+    """A network on its way, as observers see it."""
+
+    def compute_logits(self, ids: TokenIds) -> np.ndarray:
+        """Return the logits (n, k) of n texts, from the weights of now."""
+
+    def state(self) -> State:
+        """Return a copy of all that is needed to go on later, or to predict."""
+
+
+class Observer:
+    """Does nothing when told; a base for those who do."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Look on as an epoch begins, numbered from 0."""
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
+        """Look on as it ends; may add to its logs. Return whether to stop."""
+        return False
+
+
+class Observers(Observer):
+    """Several observers, told in turn, and the history of what they were told.
+
+    Parameters
+    ----------
+    observers : iterable of Observer
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        The logs of every epoch.
+    """
+
+    def __init__(self, observers: Iterable[Observer]) -> None:
+        self._observers = [*observers]
+        self.history: History = {}
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell all of them."""
+        for observer in self._observers:
+            observer.begin_epoch(epoch)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
+        """Tell all of them, and take down the logs; return whether one of them wants to stop."""
+        stops = [observer.end_epoch(epoch, logs, run) for observer in self._observers]
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
+        return any(stops)
+
+
+class EarlyStopping(Observer):
+    """Scores held-out texts, remembers the best epoch, and stops when none gets better.
+
+    Parameters
+    ----------
+    ids : TokenIds
+        Of the held-out texts.
+    score : callable
+        From their logits to a score, higher is better.
+    n_iter_no_change : int
+        Epochs to wait for an improvement.
+
+    Attributes
+    ----------
+    best : State or None
+        Of the best epoch so far.
+    """
+
+    def __init__(
+        self, ids: TokenIds, score: Callable[[np.ndarray], float], n_iter_no_change: int
+    ) -> None:
+        self.best: State | None = None
+        self._ids, self._score_of = ids, score
+        self._score = -np.inf
+        self._n_iter_no_change = n_iter_no_change
+        self._n_waited = 0
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
+        """Score the held-out texts; return whether training has waited long enough."""
+        score = logs["validation_score"] = self._score_of(run.compute_logits(self._ids))
+        # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
+        if score > self._score or score == self._score == 0:
+            self._score, self.best, self._n_waited = score, run.state(), 0
+        else:
+            self._n_waited += 1
+        return self._n_waited >= self._n_iter_no_change
+
+
+def check_finite(loss: float, learning_rate: float) -> float:
+    """Return the loss of an epoch, or say that training has diverged."""
+    if np.isfinite(loss):
+        return loss
+    raise ValueError(
+        f"The loss is {loss}: training has diverged with learning_rate={learning_rate}. "
+        "Lower it, or the sample or class weights."
+    )

@@ -1,0 +1,74 @@
+"""Compiled kernels: serial loops over arrays that Numba compiles once and keeps on disk.
+
+A kernel gets arrays and numbers, releases the interpreter's lock and calls no BLAS. It is serial: who
+wants two cores calls it twice, in two threads, on two parts of the work. Floating-point operations are
+done in the order in which they are written.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numba
+
+_LOGGER = logging.getLogger("sktextcnn")
+
+#: Kernels that this process has run once, so that they are compiled or loaded.
+_ready: set[Any] = set()
+
+
+def kernel(function: Callable) -> Any:
+    """Compile a function when it is first called, and keep the machine code on disk.
+
+    It is kept beside the module or, where that folder cannot be written, in Numba's folder of the user
+    (`NUMBA_CACHE_DIR`). Where neither can be written, every process compiles for itself.
+    """
+    try:
+        return numba.njit(function, nogil=True, cache=True)
+    except RuntimeError:  # no folder to keep it in
+        return numba.njit(function, nogil=True)
+
+
+def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
+    """Compile or load kernels before they are needed, the smallest first.
+
+    Parameters
+    ----------
+    calls : iterable of (kernel, arguments)
+        One call of each kernel, on a little of the kind of data that it will be used on.
+
+    Raises
+    ------
+    RuntimeError
+        If a kernel can be neither loaded nor compiled.
+    """
+    said = False
+    for function, arguments in calls:
+        if function in _ready:
+            continue
+        try:
+            function(*arguments)
+        except Exception as error:
+            raise RuntimeError(
+                f"The compiled kernel {function.__name__!r} could not be loaded or compiled ({error!r}). "
+                f"Delete Numba's cache, {_folder(function)}, or name another folder in the environment "
+                "variable NUMBA_CACHE_DIR; engine='keras' trains without it."
+            ) from error
+        _ready.add(function)
+        if not said and _was_compiled(function):
+            said = True
+            _LOGGER.warning(
+                "sktextcnn compiles its kernels for the first time on this machine, which takes some "
+                "seconds; they are kept in %s.",
+                _folder(function),
+            )
+
+
+def _was_compiled(function: Any) -> bool:
+    return bool(getattr(getattr(function, "stats", None), "cache_misses", False))
+
+
+def _folder(function: Any) -> str:
+    return getattr(getattr(function, "stats", None), "cache_path", None) or "(not kept on disk)"

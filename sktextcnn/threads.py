@@ -1,0 +1,133 @@
+"""Threads: how many there may be, BLAS on one of them, and a few that share the work of a step.
+
+BLAS and our own threads would fight for the cores at every call, so BLAS is held to one thread while
+ours work, and products are cut into parts of fixed sizes. Who works on which part changes nothing in the
+numbers: results are the same for every number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, TypeVar
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+T = TypeVar("T")
+
+
+class _OneBlasThread:
+    """Holds BLAS to one thread while anybody wants it so, and then puts back what was there."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._n_users = 0
+        self._limit: Any = None
+        self._granted = 1
+
+    def enter(self) -> int:
+        """Begin; return how many threads BLAS had."""
+        with self._lock:
+            if not self._n_users:
+                controller = ThreadpoolController().select(user_api="blas")
+                self._granted = max((info["num_threads"] for info in controller.info()), default=1)
+                self._limit = controller.limit(limits=1)
+            self._n_users += 1
+            return self._granted
+
+    def leave(self) -> None:
+        with self._lock:
+            self._n_users -= 1
+            if not self._n_users:
+                self._limit.restore_original_limits()
+
+    def forget(self) -> None:
+        """Start anew in a forked child, where none of the users lives on."""
+        if self._n_users:
+            self._limit.restore_original_limits()
+        self.__init__()  # type: ignore[misc]
+
+
+_one_blas_thread = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_one_blas_thread.forget)
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[int]:
+    """Hold BLAS to one thread, in all threads of the process, until the last of these blocks ends.
+
+    Yields
+    ------
+    int
+        Threads that a computation may use in its stead: what BLAS would have had, but no more than the
+        processors that this process may use.
+    """
+    granted = _one_blas_thread.enter()
+    try:
+        yield max(1, min(granted, joblib.cpu_count()))
+    finally:
+        _one_blas_thread.leave()
+
+
+class Team:
+    """A few threads that share the parts of a piece of work.
+
+    Parameters
+    ----------
+    n_threads : int
+        The calling thread is one of them.
+
+    Examples
+    --------
+    >>> from sktextcnn.threads import Team
+    >>> with Team(2) as team:
+    ...     team.map(abs, [-1, 2, -3])
+    [1, 2, 3]
+    """
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._pool = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
+
+    def __enter__(self) -> Team:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:
+        """Return ``[function(part) for part in parts]``, worked on by all threads.
+
+        Parameters
+        ----------
+        function : callable
+        parts : iterable
+
+        Returns
+        -------
+        list
+            In the order of the parts.
+        """
+        parts = list(parts)
+        if self._pool is None or len(parts) < 2:
+            return [function(part) for part in parts]
+        results: list[Any] = [None] * len(parts)
+        waiting = iter(range(len(parts)))  # next() of it is one step of the interpreter: no lock
+
+        def work() -> None:
+            for i in waiting:
+                results[i] = function(parts[i])
+
+        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(parts)) - 1)]
+        try:
+            work()
+        finally:
+            for other in others:
+                other.result()
+        return results
