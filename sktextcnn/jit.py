@@ -26,9 +26,9 @@ def kernel(function: Callable) -> Any:
     (`NUMBA_CACHE_DIR`). Where neither can be written, every process compiles for itself.
     """
     try:
-        return numba.njit(function, nogil=True, cache=True)
+        return numba.njit(function, error_model="numpy", nogil=True, cache=True)
     except RuntimeError:  # no folder to keep it in
-        return numba.njit(function, nogil=True)
+        return numba.njit(function, error_model="numpy", nogil=True)
 
 
 def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:

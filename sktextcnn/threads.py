@@ -131,3 +131,15 @@ class Team:
             for other in others:
                 other.result()
         return results
+
+    def share(self, function: Callable[[tuple[int, int]], Any], n: int) -> None:
+        """Call a function for parts of 0 to n, as many parts as there are threads.
+
+        Parameters
+        ----------
+        function : callable
+            Of where a part begins and ends.
+        n : int
+        """
+        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
+        self.map(function, zip(ends, ends[1:], strict=False))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -9,6 +10,10 @@ from scipy import sparse
 
 from sktextcnn.text import TokenIds
 from sktextcnn.engine.weights import Weights
+
+
+#: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
+BATCHES_PER_SORT = 32
 
 
 @dataclass(frozen=True)
@@ -96,3 +101,28 @@ class Examples:
             targets=self.targets[rows],
             sample_weight=self.sample_weight[rows],
         )
+
+
+def batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+    """Yield the rows of each batch of an epoch.
+
+    Texts are shuffled, with texts of about the same length together: those share more tokens, and need
+    less padding where texts are padded.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n,)
+        Tokens of each text.
+    batch_size, seed, epoch : int
+
+    Yields
+    ------
+    ndarray of int
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    for start in range(0, len(order), BATCHES_PER_SORT * batch_size):
+        window = order[start : start + BATCHES_PER_SORT * batch_size]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        for cut in rng.permutation(range(0, len(window), batch_size)):
+            yield window[cut : cut + batch_size]

@@ -1,7 +1,7 @@
 """The network's weights: what training starts from, and the form in which it computes. NumPy.
 
-Weights are arrays by name, see `initial_weights`. For training the kernels of all widths are laid
-side by side (`fold`), and taken apart again afterwards (`unfold`).
+Weights are arrays by name, see `initial_weights`. For computing, the kernels of all widths are laid side
+by side (`concatenate_kernels`), and taken apart again afterwards (`split_kernels`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
     return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
 
 
-def fold(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+def concatenate_kernels(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
     """Lay the convolutions side by side, so that one product serves them all.
 
     Parameters
@@ -118,47 +118,41 @@ def fold(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weig
     weights : mapping of str to ndarray
         See `initial_weights`; or anything else of these names and shapes, such as an optimizer's slots.
     kernel_sizes : sequence of int
-        Widths of the convolutions.
+        Widths of the convolutions, ascending.
 
     Returns
     -------
     dict of str to ndarray
-        ``convolution_kernel`` (D, S * F), the S slices of all kernels, narrow kernels first, each F
-        columns wide; ``convolution_bias`` (widths * F,); and the dense layers as they are. The
-        embedding is left out.
+        Copies: ``embedding``; ``kernel`` (S, F, D), the S slices of all convolutions, narrow ones first;
+        ``bias`` (widths * F,); and the dense layers.
     """
-    sizes = sorted(kernel_sizes)
-    slices = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
-    biases = [weights[f"convolution_{size}_bias"] for size in sizes]
-    dense = {n: w for n, w in weights.items() if n != "embedding" and not n.startswith("convolution")}
+    slices = [weights[f"convolution_{size}_kernel"] for size in kernel_sizes]  # (w, D, F) each
+    biases = [weights[f"convolution_{size}_bias"] for size in kernel_sizes]
     return {
-        "convolution_kernel": np.concatenate(slices, axis=1),
-        "convolution_bias": np.concatenate(biases),
-        **dense,
+        "kernel": np.ascontiguousarray(np.concatenate(slices).transpose(0, 2, 1)),
+        "bias": np.concatenate(biases),
+        **{name: w.copy() for name, w in weights.items() if not name.startswith("convolution")},
     }
 
 
-def unfold(folded: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
-    """Undo `fold`.
+def split_kernels(arrays: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+    """Undo `concatenate_kernels`.
 
     Parameters
     ----------
-    folded : mapping of str to ndarray
+    arrays : mapping of str to ndarray
     kernel_sizes : sequence of int
-        Widths of the convolutions.
+        Widths of the convolutions, ascending.
 
     Returns
     -------
     dict of str to ndarray
         Copies, under the names of `initial_weights`.
     """
-    sizes = sorted(kernel_sizes)
-    kernel, bias = (np.array(folded[f"convolution_{part}"]) for part in ("kernel", "bias"))
-    slices = np.stack(np.split(kernel, sum(sizes), axis=1))  # (S, D, F)
-    weights = {}
-    ends = np.cumsum(sizes)
-    for size, end, b in zip(sizes, ends, np.split(bias, len(sizes)), strict=True):
-        weights[f"convolution_{size}_kernel"] = slices[end - size : end].copy()
-        weights[f"convolution_{size}_bias"] = b.copy()
-    rest = {n: np.array(w) for n, w in folded.items() if not n.startswith("convolution")}
-    return {**weights, **rest}
+    slices, biases = arrays["kernel"].transpose(0, 2, 1), arrays["bias"].reshape(len(kernel_sizes), -1)
+    weights, ends = {}, np.cumsum(kernel_sizes)
+    for size, end, bias in zip(kernel_sizes, ends, biases, strict=True):
+        weights[f"convolution_{size}_kernel"] = np.array(slices[end - size : end], order="C")
+        weights[f"convolution_{size}_bias"] = bias.copy()
+    rest = {name: w.copy() for name, w in arrays.items() if name not in ("kernel", "bias")}
+    return {"embedding": rest.pop("embedding"), **weights, **rest}
