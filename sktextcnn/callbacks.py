@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
+from time import perf_counter
 from typing import Any
+
+from sktextcnn.engine.observers import Observer, Run
 
 try:
     from sklearn.callback import CallbackSupportMixin as CallbackSupportMixin
@@ -13,7 +17,7 @@ except ImportError:  # before scikit-learn 1.9
         """Stands in for scikit-learn's, without which there are no callbacks to call."""
 
 
-class FitCallbacks:
+class FitCallbacks(Observer):
     """Callbacks of scikit-learn during one fit: a task for the fit, and one in it for each epoch.
 
     Parameters
@@ -45,12 +49,12 @@ class FitCallbacks:
             self._epoch = self._fit.subcontext(task_name=f"epoch {epoch}")
             self._epoch.call_on_fit_task_begin(**self._data)
 
-    def end_epoch(self, get_weights: Callable[[], Mapping]) -> bool:
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
         """Close the task of an epoch; return whether a callback wants training to stop."""
         if self._fit is None:
             return False
         return self._epoch.call_on_fit_task_end(
-            **self._data, reconstruction_attributes=lambda: self._attributes(get_weights())
+            **self._data, reconstruction_attributes=lambda: self._attributes(run.state().weights)
         )
 
     def end_fit(self, attributes: dict) -> None:
@@ -59,22 +63,89 @@ class FitCallbacks:
             self._fit.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: attributes)
 
 
-def print_progress(epoch: int, epochs: int, logs: Mapping[str, float], metric: str) -> None:
-    """Print one line: epoch, loss, validation score if there is one, and the time left.
+class Progress:
+    """Prints how far a fit is, all of it: its networks, the linear part, and the time left.
 
     Parameters
     ----------
-    epoch : int
-        Number of the epoch that ended, from 0.
-    epochs : int
-        How many there can be.
-    logs : mapping of str to float
-        ``loss``, ``seconds`` of the epoch and perhaps ``validation_score``.
+    verbose : int
+        0 prints nothing.
+    networks : sequence of (int, int)
+        Texts of each network, and the epochs that it may take.
+    n_linear : int
+        How often the linear part is fitted.
     metric : str
         What the validation score is called.
     """
-    parts = [f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}", f"loss {logs['loss']:.4f}"]
-    if "validation_score" in logs:
-        parts.append(f"validation {metric} {logs['validation_score']:.4f}")
-    parts.append(f"at most {logs['seconds'] * (epochs - epoch - 1):.0f} s left")
-    print("  ".join(parts), flush=True)
+
+    def __init__(
+        self, verbose: int, networks: Sequence[tuple[int, int]], n_linear: int, metric: str
+    ) -> None:
+        self._verbose, self._metric = verbose, metric
+        self._n_texts = [n for n, _ in networks]
+        self._epochs = [epochs for _, epochs in networks]
+        self._n_linear = n_linear
+        self._linear_seconds: list[float] = []
+        self._n_seen, self._n_networks = 0, len(networks)
+        self._started, self._lock = perf_counter(), Lock()
+
+    def network(self, number: int, n_texts: int, epochs: int, check: Callable[[], None]) -> Observer:
+        """Return the observer of one network, which calls `check` at each batch."""
+        return _NetworkProgress(self, number, epochs, check)
+
+    def settle(self, epochs: int) -> None:
+        """Take note of how many epochs the networks after the first take."""
+        with self._lock:
+            self._n_seen = self._n_texts[0] * epochs
+            self._epochs = [epochs] * self._n_networks
+
+    def see(self, n_texts: int) -> None:
+        """Take note of texts that a network has learned from."""
+        with self._lock:
+            self._n_seen += n_texts
+
+    def end_linear(self, seconds: float) -> None:
+        """Take note of a fit of the linear part."""
+        with self._lock:
+            self._linear_seconds.append(seconds)
+            number = len(self._linear_seconds)
+        self.say([f"linear part {number} of {self._n_linear}", f"{seconds:.1f} s"])
+
+    def say(self, parts: Sequence[str]) -> None:
+        """Print a line, and the time left."""
+        if self._verbose:
+            with self._lock:
+                print("  ".join([*parts, f"about {self._seconds_left():.0f} s left"]), flush=True)
+
+    def _seconds_left(self) -> float:
+        spent, linear = perf_counter() - self._started, sum(self._linear_seconds)
+        n_left = sum(n * e for n, e in zip(self._n_texts, self._epochs, strict=True)) - self._n_seen
+        of_networks = max(spent - linear, 0.0) * n_left / max(self._n_seen, 1)
+        n_done = len(self._linear_seconds)
+        return max(of_networks + linear / max(n_done, 1) * (self._n_linear - n_done), 0.0)
+
+    def end_epoch(self, number: int, epochs: int, epoch: int, logs: Mapping[str, float]) -> None:
+        """Print a line on an epoch, numbered from 0, of a network, numbered from 0."""
+        parts = [
+            f"network {number + 1} of {self._n_networks}",
+            f"epoch {epoch + 1:>{len(str(epochs))}}/{epochs}",
+            f"loss {logs['loss']:.4f}",
+        ]
+        if "validation_score" in logs:
+            parts.append(f"validation {self._metric} {logs['validation_score']:.4f}")
+        self.say(parts)
+
+
+class _NetworkProgress(Observer):
+    def __init__(
+        self, progress: Progress, number: int, epochs: int, check: Callable[[], None]
+    ) -> None:
+        self._progress, self._number, self._epochs, self._check = progress, number, epochs, check
+
+    def end_batch(self, n_texts: int) -> None:
+        self._check()
+        self._progress.see(n_texts)
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
+        self._progress.end_epoch(self._number, self._epochs, epoch, logs)
+        return False

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
-from sktextcnn.engine import inference
-from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, print_progress
+from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, Progress
 from sktextcnn.embeddings import (
     WordVectors,
     check_embeddings,
@@ -21,6 +22,10 @@ from sktextcnn.embeddings import (
     usable_words,
 )
 from sktextcnn.engine.examples import Examples, Settings, State
+from sktextcnn.engine import inference
+from sktextcnn.engine.examples import Examples, Settings, State
+from sktextcnn.engine.scoring import compute_logits
+from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import Labels, check_classes
 from sktextcnn.model_selection import divide, hold_out
@@ -35,8 +40,8 @@ from sktextcnn.parameters import (
     check_kernel_sizes,
     check_ngram_range,
     choose_batch_size,
+    choose_engine,
     choose_epochs,
-    choose_jit_compile,
     choose_learning_rate,
     choose_n_folds,
     is_option,
@@ -52,7 +57,6 @@ from sktextcnn.text import (
 )
 from sktextcnn.thresholds import resolve_thresholds
 from sktextcnn.validation import Judge
-from sktextcnn.engine.weights import initial_weights, prior_logits
 
 
 class TextCNNClassifier(CallbackSupportMixin, Predictor):
@@ -122,6 +126,21 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         total weight.
     classes : sequence or None, default=None
         Fixes the label space and its order; with a 0/1 matrix y it names the columns.
+    engine : {"auto", "compiled", "keras"}, default="auto"
+        Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
+        several times faster on a processor. "keras": the same network, or `network`, in Keras' own layers
+        and training loop, with `keras_callbacks`, on a GPU, in mixed precision or under a `tf.distribute`
+        strategy. "auto": "keras" where `network` or `keras_callbacks` is given, else "compiled".
+    network : callable or None, default=None
+        Builds a network of one's own: gets, by name, those of ``n_tokens``, ``n_labels``,
+        ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout`` and ``embeddings``
+        that its signature names, and returns a `keras.Model` from int32 ids (n, T), padded right with 0,
+        to logits (n, k).
+    n_jobs : int or None, default=None
+        Validation folds, the final network and the linear part that are fitted at the same time, in
+        threads. None: 1, unless in a `joblib.parallel_config` context; -1: all processors. The result is
+        the same. A single network uses the processors for its products all the same; networks of Keras
+        are trained one after the other.
     optimizer : {"adam", "adagrad", "sgd"}, default="adam"
         Vectors of tokens that do not occur in a batch are left alone by all of them.
     learning_rate : float or "auto", default="auto"
@@ -136,10 +155,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     epochs : int or "auto", default="auto"
         Passes over the training texts; the most that early stopping allows. "auto": as many as make up
         1,000 steps, but at least 4 and at most 40.
-    jit_compile : bool or "auto", default="auto"
-        Let XLA compile the training step, for each of a few dozen shapes of batches. Steps then take up
-        to a quarter less time, after half a minute or more that all fits of a process share. "auto":
-        from 30,000 steps on. The weights are others than without, as with another seed.
     early_stopping : bool or "auto", default="auto"
         Hold `validation_fraction` of the texts out, stop when the `threshold_metric` of their
         predictions has not improved for `n_iter_no_change` epochs, and keep the best epoch. "auto":
@@ -176,7 +191,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Seed of all random choices. Two fits with the same int give the same weights, bit for bit on
         the same machine, versions and number of threads.
     verbose : int, default=0
-        1 prints a line per epoch.
+        1 prints a line per epoch of every network and per fit of the linear part, with the time left of
+        the whole fit.
     warm_start : bool, default=False
         Let `fit` go on from the last fit's weights, with its vocabulary and classes.
     keras_callbacks : callable or None, default=None
@@ -221,7 +237,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     Notes
     -----
-    Importing scikeras, which `fit` does, changes how Keras models are pickled in this process.
+    Importing scikeras, which ``engine="keras"`` does in `fit`, changes how Keras models are pickled in this
+    process.
 
     References
     ----------
@@ -278,6 +295,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """
         from sktextcnn import recipe
 
+        train = self._trainer()
         resumes = self.warm_start and hasattr(self, "weights_")
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
@@ -293,21 +311,25 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            thresholds = judge.thresholds(inference.compute_logits(weights, monitored), truth)
+            thresholds = judge.thresholds(compute_logits(weights, monitored), truth)
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         callbacks = FitCallbacks(self, settings.epochs, attributes, X=X, y=y, metadata=metadata)
+        networks = [(len(rows), settings.epochs) for rows, _ in plan.folds]
+        networks += [(len(texts), settings.epochs)] * (plan.n_networks - len(plan.folds))
+        n_linear = 0 if plan.ngram_range is None else len(plan.folds) + 1
         state, weights, thresholds, history = recipe.learn(
             start,
             self._examples(ids, given, weight),
             settings,
             plan=plan,
             judge=judge,
-            report=partial(self._report, settings.epochs),
-            on_epoch_begin=callbacks.begin_epoch,
-            on_epoch_end=lambda epoch, logs, get_weights: callbacks.end_epoch(get_weights),
-            keras_callbacks=self.keras_callbacks,
+            train=train,
+            train_final=self._trainer(final=True),
+            observers=[callbacks],
+            progress=Progress(self.verbose, networks, n_linear, _name_of(self.threshold_metric)),
+            n_jobs=self._n_jobs(),
         )
         fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
         callbacks.end_fit(fixed)
@@ -348,7 +370,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         TypeError, ImportError
             As in `fit`.
         """
-        from sktextcnn import recipe, training
+        from sktextcnn import recipe
 
         self._check_learns_by_batches()
         resumes = hasattr(self, "weights_")
@@ -365,7 +387,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         if resumes:
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, vectors, resumes, ends=False)
-        state, history = training.train_on_batch(state, self._examples(ids, given, weight), settings)
+        settings = replace(settings, epochs=1, decays=False)
+        state, history = self._trainer()(state, self._examples(ids, given, weight), settings)
         if resumes:
             history = recipe.join_histories(self.history_, history)
         fixed = {**fixed, "weights_": state.weights}
@@ -454,7 +477,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             dropout=self.dropout,
             batch_size=batch_size,
             epochs=epochs,
-            jit_compile=choose_jit_compile(self.jit_compile, epochs * -(-n // batch_size)),
             seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
         )
         if resumes:
@@ -547,9 +569,21 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
-    def _report(self, epochs: int, epoch: int, logs: Mapping[str, float]) -> None:
-        if self.verbose:
-            print_progress(epoch, epochs, logs, _name_of(self.threshold_metric))
+    def _trainer(self, *, final: bool = False) -> Any:
+        """Return how the engine trains a network, the final one with the user's callbacks."""
+        if choose_engine(self.engine, self.network, self.keras_callbacks) == "compiled":
+            from sktextcnn.engine import compiled
+
+            return compiled.train
+        from sktextcnn.engine import keras_engine
+
+        callbacks = self.keras_callbacks if final else None
+        return partial(keras_engine.train, network=self.network, keras_callbacks=callbacks)
+
+    def _n_jobs(self) -> int:
+        """Return how many networks are trained at the same time; Keras' one after the other."""
+        engine = choose_engine(self.engine, self.network, self.keras_callbacks)
+        return effective_n_jobs(self.n_jobs) if engine == "compiled" else 1
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool

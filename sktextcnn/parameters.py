@@ -27,10 +27,6 @@ LARGE = 10_000
 #: the steps, and many texts more than once.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 4, 40
 
-#: Steps that earn back what XLA takes to compile: 36 s for 32 shapes of batches, at 1.6 ms less a
-#: step of 64 titles (`docs/speed.rst`).
-STEPS_WORTH_COMPILING = 30_000
-
 
 class Parameters(BaseEstimator):
     """Stores the parameters, as scikit-learn wants it: untouched, and checked when fitted."""
@@ -60,12 +56,14 @@ class Parameters(BaseEstimator):
         "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "classes": ["array-like", None],
+        "engine": [StrOptions({"auto", "compiled", "keras"})],
+        "network": [callable, None],
+        "n_jobs": [Integral, None],
         "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "learning_rate_schedule": [StrOptions({"auto", "linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "jit_compile": ["boolean", StrOptions({"auto"})],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -109,12 +107,14 @@ class Parameters(BaseEstimator):
         loss: str = "auto",
         class_weight: Any = None,
         classes: Any = None,
+        engine: str = "auto",
+        network: Callable | None = None,
+        n_jobs: int | None = None,
         optimizer: str = "adam",
         learning_rate: float | str = "auto",
         learning_rate_schedule: str = "auto",
         batch_size: int | str = "auto",
         epochs: int | str = "auto",
-        jit_compile: bool | str = "auto",
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
         n_iter_no_change: int = 5,
@@ -150,12 +150,14 @@ class Parameters(BaseEstimator):
         self.loss = loss
         self.class_weight = class_weight
         self.classes = classes
+        self.engine = engine
+        self.network = network
+        self.n_jobs = n_jobs
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
         self.epochs = epochs
-        self.jit_compile = jit_compile
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
@@ -243,9 +245,31 @@ def choose_epochs(epochs: int | str, n: int, batch_size: int) -> int:
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / n_batches)))
 
 
-def choose_jit_compile(jit_compile: bool | str, n_steps: int) -> bool:
-    """Return whether XLA is to compile a fit of so many steps."""
-    return n_steps >= STEPS_WORTH_COMPILING if isinstance(jit_compile, str) else jit_compile
+def choose_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> str:
+    """Return the engine that `engine` means: Keras where something needs it, whatever the machine.
+
+    Parameters
+    ----------
+    engine : {"auto", "compiled", "keras"}
+    network, keras_callbacks : callable or None
+        Both need Keras.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the compiled engine is asked for something that it cannot do.
+    """
+    given = [f"{n}=" for n, v in {"network": network, "keras_callbacks": keras_callbacks}.items() if v]
+    if engine == "compiled" and given:
+        raise ValueError(
+            f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
+            "needs Keras; set engine='keras' (or 'auto'), or leave it out."
+        )
+    return engine if engine != "auto" else "keras" if given else "compiled"
 
 
 def choose_learning_rate(learning_rate: float | str, schedule: str, *, ends: bool) -> tuple[float, bool]:

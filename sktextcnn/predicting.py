@@ -14,6 +14,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.engine import inference
+from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.labels import count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
@@ -64,7 +65,7 @@ class Predictor(ClassifierMixin, Parameters):
         return np.concatenate(parts)
 
     def _logits_of(self, ids: TokenIds) -> np.ndarray:
-        logits = inference.compute_logits(self.weights_, ids)
+        logits = compute_logits(self.weights_, ids)
         return (
             add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
         )

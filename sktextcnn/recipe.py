@@ -9,20 +9,39 @@ fitted again to all texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 
+from sktextcnn.callbacks import Progress
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.inference import compute_logits
+from sktextcnn.engine.observers import EarlyStopping, History, Observer
+from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
-from sktextcnn.training import History, train
+from sktextcnn.threads import Jobs, one_blas_thread
 from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]
+
+
+class Train(Protocol):
+    """How an engine trains a network, see `sktextcnn.engine.compiled.train`."""
+
+    def __call__(
+        self,
+        state: State,
+        examples: Examples,
+        settings: Settings,
+        *,
+        observers: Sequence[Observer],
+        n_threads: int,
+    ) -> tuple[State, History]:
+        """Train."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +67,35 @@ class Plan:
 
     @property
     def refits(self) -> bool:
-        """Whether the network that stays is another than the first."""
+        """Whether the final network is another than the first."""
         return self.refit or len(self.folds) > 1
+
+    @property
+    def n_networks(self) -> int:
+        """How many networks are trained."""
+        return len(self.folds) + (self.refits or not self.folds)
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """Rows that are held out, fold after fold."""
+        return np.concatenate([rows for _, rows in self.folds] or [np.zeros(0, np.int64)])
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A network that has learned.
+
+    Attributes
+    ----------
+    state : State
+    history : dict of str to list of float
+    logits : ndarray of shape (n_held_out, k)
+        Of the texts that were held out.
+    """
+
+    state: State
+    history: History
+    logits: np.ndarray
 
 
 def learn(
@@ -59,10 +105,13 @@ def learn(
     *,
     plan: Plan,
     judge: Judge,
-    report: Callable[[int, Mapping[str, float]], None],
-    **hooks: Any,
+    train: Train,
+    train_final: Train,
+    observers: Sequence[Observer] = (),
+    progress: Progress,
+    n_jobs: int = 1,
 ) -> tuple[State, Weights, np.ndarray, History]:
-    """Follow the plan.
+    """Cross-fit network and linear part, blend them, tune thresholds, and refit to all texts.
 
     Parameters
     ----------
@@ -72,28 +121,25 @@ def learn(
     settings : Settings
     plan : Plan
     judge : Judge
-    report : callable
-        Called with every epoch (from 0) of every network, and its logs.
-    **hooks : dict
-        ``on_epoch_begin``, ``on_epoch_end`` and ``keras_callbacks`` of `training.train`, for the
-        network that stays.
+    train, train_final : callable
+        How the engine trains a network, and how the final one.
+    observers : sequence of Observer, default=()
+        Of the final network.
+    progress : Progress
+    n_jobs : int, default=1
+        Networks and linear parts that are fitted at the same time, in threads. The result is the same.
 
     Returns
     -------
     state : State
-        Of the network.
+        Of the final network.
     weights : dict of str to ndarray
         Its weights, and those of the linear part.
     thresholds : ndarray of shape (k,)
     history : dict of str to list of float
         Of the first network, whose epochs were validated if any were.
     """
-    history: History = {}
-    state, epochs = start, settings.epochs
-    held = np.concatenate([rows for _, rows in plan.folds] or [np.zeros(0, np.int64)])
-    logits = np.empty((len(held), examples.targets.shape[1]), np.float32)
-    truth = examples.targets[held].toarray()
-    margins = np.zeros_like(logits)
+    every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
     is_linear = plan.ngram_range is not None
     if plan.ngram_range is not None:
         ngrams, features = learn_ngrams(
@@ -104,55 +150,67 @@ def learn(
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
-    def fit_margins(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        part = examples.take(rows)
-        return fit_linear(
-            features[rows], part.targets, part.sample_weight, part.label_weight, settings.seed
-        )
+    with one_blas_thread() as granted, Jobs(n_jobs) as jobs:
+        n_threads = max(1, granted // n_jobs)
 
-    first = 0
-    for rows, held_out in plan.folds:
-        part, own = examples.ids.take(held_out), slice(first, first + len(held_out))
+        def fit_network(number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray) -> _Network:
+            is_final = number == plan.n_networks - 1
+            watching = [progress.network(number, len(rows), epochs, jobs.check)]
+            # The first network finds out how many epochs are best; the others take as many.
+            stopping = None
+            if number == 0 and plan.n_iter_no_change is not None and len(held_out):
+                judged = partial(judge.score, truth=examples.targets[held_out].toarray())
+                stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
+                watching.insert(0, stopping)
+            state, history = (train_final if is_final else train)(
+                start,
+                examples.take(rows),
+                replace(settings, epochs=epochs),
+                observers=[*watching, *(observers if is_final else ())],
+                n_threads=n_threads,
+            )
+            if stopping is not None and stopping.best is not None:
+                state = stopping.best
+            return _Network(state, history, compute_logits(state.weights, examples.ids.take(held_out)))
 
-        def validate(weights: Mapping, part: Any = part, own: slice = own) -> float:
-            return judge.score(compute_logits(weights, part), truth[own])
+        def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            started, part = perf_counter(), examples.take(rows)
+            found = fit_linear(
+                features[rows], part.targets, part.sample_weight, part.label_weight, settings.seed
+            )
+            progress.end_linear(perf_counter() - started)
+            return found
 
-        # The first network finds out how many epochs are best; the others take as many.
-        waits = plan.n_iter_no_change is not None and not history
-        state, its_history = train(
-            start,
-            examples.take(rows),
-            replace(settings, epochs=epochs),
-            validate=validate if waits else None,
-            n_iter_no_change=plan.n_iter_no_change or 1,
-            report=report,
-            **({} if plan.refits else hooks),
+        none = np.zeros(0, np.int64)
+        parts = [*plan.folds, *([(every, none)] if plan.refits or not plan.folds else [])]
+        first = jobs.submit(fit_network, 0, settings.epochs, *parts[0])
+        svms = [jobs.submit(fit_svms, rows) for rows, _ in plan.folds] if is_linear else []
+        epochs = first().state.epoch - start.epoch
+        progress.settle(epochs)
+        networks = [
+            first,
+            *(jobs.submit(fit_network, i, epochs, *parts[i]) for i in range(1, len(parts))),
+        ]
+        final_svms = jobs.submit(fit_svms, every) if is_linear else None
+        fitted = [network() for network in networks]
+        logits = np.concatenate([network.logits for network in fitted])
+        state, history = fitted[-1].state, fitted[0].history
+        if final_svms is None:
+            return state, state.weights, judge.thresholds(logits, truth), history
+        margins = [
+            features[held_out] @ kernel + bias
+            for (_, held_out), (kernel, bias) in zip(plan.folds, (svm() for svm in svms), strict=True)
+        ]
+        blend = fit_blend(
+            logits,
+            np.concatenate(margins),
+            truth,
+            examples.sample_weight[plan.held_out],
+            counts=examples.targets.getnnz(axis=0),
+            exclusive=settings.exclusive,
         )
-        epochs = state.epoch - start.epoch
-        history = history or its_history
-        logits[own] = compute_logits(state.weights, part)
-        if is_linear:
-            kernel, bias = fit_margins(rows)
-            margins[own] = features[held_out] @ kernel + bias
-        first += len(held_out)
-    if plan.refits or not plan.folds:
-        state, its_history = train(
-            start, examples, replace(settings, epochs=epochs), report=report, **hooks
-        )
-        history = history or its_history
-    if not is_linear:
-        return state, state.weights, judge.thresholds(logits, truth), history
-    blend = fit_blend(
-        logits,
-        margins,
-        truth,
-        examples.sample_weight[held],
-        counts=examples.targets.getnnz(axis=0),
-        exclusive=settings.exclusive,
-    )
-    thresholds = judge.thresholds(blend_logits(logits, margins, blend), truth)
-    linear = pack(ngrams, *fit_margins(np.arange(len(examples.ids))), blend)
-    return state, {**state.weights, **linear}, thresholds, history
+        thresholds = judge.thresholds(blend_logits(logits, np.concatenate(margins), blend), truth)
+        return state, {**state.weights, **pack(ngrams, *final_svms(), blend)}, thresholds, history
 
 
 def join_histories(first: History, second: History) -> History:

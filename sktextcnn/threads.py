@@ -143,3 +143,55 @@ class Team:
         """
         ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
         self.map(function, zip(ends, ends[1:], strict=False))
+
+
+class Cancelled(Exception):
+    """Raised in a job whose result nobody waits for any more."""
+
+
+class Jobs:
+    """Pieces of work side by side, in threads; or, with one job at a time, at once and in turn.
+
+    When the block ends by an exception (Ctrl-C among them), jobs that wait are dropped, and those that
+    run find out through `check`.
+
+    Parameters
+    ----------
+    n_jobs : int
+    """
+
+    def __init__(self, n_jobs: int) -> None:
+        self._pool = ThreadPoolExecutor(n_jobs) if n_jobs > 1 else None
+        self._cancelled = False
+
+    def __enter__(self) -> Jobs:
+        return self
+
+    def __exit__(self, kind: type | None, *_: object) -> None:
+        self._cancelled = kind is not None
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=self._cancelled)
+
+    def submit(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> Callable[[], T]:
+        """Begin a piece of work.
+
+        Parameters
+        ----------
+        function : callable
+        *args, **kwargs
+            What to call it with.
+
+        Returns
+        -------
+        callable
+            Waits for the result, and returns it.
+        """
+        if self._pool is not None:
+            return self._pool.submit(function, *args, **kwargs).result
+        result = function(*args, **kwargs)
+        return lambda: result
+
+    def check(self) -> None:
+        """Raise `Cancelled`, in a job, if nobody waits for it any more."""
+        if self._cancelled:
+            raise Cancelled

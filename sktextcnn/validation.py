@@ -1,4 +1,4 @@
-"""What held-out texts say: thresholds, scores and the best epoch."""
+"""What held-out texts say: thresholds and scores."""
 
 from __future__ import annotations
 
@@ -63,28 +63,3 @@ class Judge:
             max_labels=self.max_labels,
         )
         return score_decisions(self.metric, truth, decisions.astype(np.int8))
-
-
-class BestEpoch:
-    """Remembers the best epoch, and tells when to stop waiting for a better one.
-
-    Parameters
-    ----------
-    n_iter_no_change : int
-        Epochs to wait for an improvement.
-    """
-
-    def __init__(self, n_iter_no_change: int) -> None:
-        self.state: Any = None
-        self._score = -np.inf
-        self._n_iter_no_change = n_iter_no_change
-        self._n_waited = 0
-
-    def is_enough(self, score: float, get_state: Callable[[], Any]) -> bool:
-        """Take note of an epoch; return whether training has waited long enough."""
-        # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
-        if score > self._score or score == self._score == 0:
-            self._score, self.state, self._n_waited = score, get_state(), 0
-        else:
-            self._n_waited += 1
-        return self._n_waited >= self._n_iter_no_change

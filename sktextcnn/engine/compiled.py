@@ -18,7 +18,6 @@ Work is shared among threads in parts that change nothing in the numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from time import perf_counter
 
 import numpy as np
@@ -84,14 +83,16 @@ class _Run:
 
     # -- an epoch ------------------------------------------------------------------------------------
 
-    def run_epoch(self, rate_at: Callable[[float], float]) -> float:
+    def run_epoch(self, rate_at: Callable[[float], float], end_batch: Callable[[int], None]) -> float:
         """Learn from all texts once, at a rate for each share of the epoch; return their mean loss."""
-        examples, settings = self.examples, self.settings
-        n = len(examples.ids)
-        n_batches = -(-n // settings.batch_size)
-        parts = batches(examples.ids.lengths, settings.batch_size, settings.seed, self.epoch)
+        lengths, settings = self.examples.ids.lengths, self.settings
+        n_batches = -(-len(lengths) // settings.batch_size)
+        total = 0.0
+        for i, rows in enumerate(batches(lengths, settings.batch_size, settings.seed, self.epoch)):
+            total += self.learn(rows, rate_at(i / n_batches))
+            end_batch(len(rows))
         self.epoch += 1
-        return sum(self.learn(rows, rate_at(i / n_batches)) for i, rows in enumerate(parts)) / n
+        return total / len(lengths)
 
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
@@ -269,36 +270,7 @@ def train(
                 left = 1.0 - (epoch + share) / settings.epochs
                 return settings.learning_rate * (left if settings.decays else 1.0)
 
-            loss = check_finite(run.run_epoch(rate_at), settings.learning_rate)
+            loss = check_finite(run.run_epoch(rate_at, told.end_batch), settings.learning_rate)
             if told.end_epoch(epoch, {"loss": loss, "seconds": perf_counter() - started}, run):
                 break
     return run.state(), told.history
-
-
-def train_on_batch(
-    state: State, examples: Examples, settings: Settings, *, n_threads: int | None = None
-) -> tuple[State, History]:
-    """Pass over a few examples once, going on from `state`, at a constant rate.
-
-    Parameters
-    ----------
-    state : State
-        Where to start; it is not changed.
-    examples : Examples
-    settings : Settings
-        Its ``epochs`` and ``decays`` are not used.
-    n_threads : int or None, default=None
-        As of `train`.
-
-    Returns
-    -------
-    state : State
-    history : dict of str to list of float
-        ``loss`` and ``seconds``, one value each.
-
-    Raises
-    ------
-    ValueError
-        If the loss is no longer finite.
-    """
-    return train(state, examples, replace(settings, epochs=1, decays=False), n_threads=n_threads)

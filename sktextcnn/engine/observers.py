@@ -33,8 +33,11 @@ class Observer:
     def begin_epoch(self, epoch: int) -> None:
         """Look on as an epoch begins, numbered from 0."""
 
+    def end_batch(self, n_texts: int) -> None:
+        """Look on as a batch of so many texts ends."""
+
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
-        """Look on as it ends; may add to its logs. Return whether to stop."""
+        """Look on as the epoch ends; may add to its logs. Return whether to stop."""
         return False
 
 
@@ -59,6 +62,11 @@ class Observers(Observer):
         """Tell all of them."""
         for observer in self._observers:
             observer.begin_epoch(epoch)
+
+    def end_batch(self, n_texts: int) -> None:
+        """Tell all of them."""
+        for observer in self._observers:
+            observer.end_batch(n_texts)
 
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
         """Tell all of them, and take down the logs; return whether one of them wants to stop."""
