@@ -52,7 +52,7 @@ def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
             function(*arguments)
         except Exception as error:
             raise RuntimeError(
-                f"The compiled kernel {function.__name__!r} could not be loaded or compiled ({error!r}). "
+                f"The kernel {function.__name__!r} could be neither loaded nor compiled ({error!r}). "
                 f"Delete Numba's cache, {_folder(function)}, or name another folder in the environment "
                 "variable NUMBA_CACHE_DIR; engine='keras' trains without it."
             ) from error

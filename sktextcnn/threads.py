@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -84,10 +85,13 @@ class Team:
 
     Examples
     --------
+    >>> from functools import partial
     >>> from sktextcnn.threads import Team
     >>> with Team(2) as team:
-    ...     team.map(abs, [-1, 2, -3])
+    ...     team.run(partial(abs, number) for number in [-1, 2, -3])
     [1, 2, 3]
+    >>> team.parts(5)
+    [(0, 2), (2, 5)]
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -101,30 +105,35 @@ class Team:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:
-        """Return ``[function(part) for part in parts]``, worked on by all threads.
+    def parts(self, n: int) -> list[tuple[int, int]]:
+        """Return where parts of 0 to n begin and end, as many as there are threads."""
+        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
+        return [*pairwise(ends)]
+
+    def run(self, tasks: Iterable[Callable[[], T]]) -> list[T]:
+        """Call every task, in all threads, and return what they return.
 
         Parameters
         ----------
-        function : callable
-        parts : iterable
+        tasks : iterable of callable
+            The longest first, best.
 
         Returns
         -------
         list
-            In the order of the parts.
+            In the order of the tasks.
         """
-        parts = list(parts)
-        if self._pool is None or len(parts) < 2:
-            return [function(part) for part in parts]
-        results: list[Any] = [None] * len(parts)
-        waiting = iter(range(len(parts)))  # next() of it is one step of the interpreter: no lock
+        tasks = [*tasks]
+        if self._pool is None or len(tasks) < 2:
+            return [task() for task in tasks]
+        results: list[Any] = [None] * len(tasks)
+        waiting = iter(range(len(tasks)))  # next() of it is one step of the interpreter: no lock
 
         def work() -> None:
             for i in waiting:
-                results[i] = function(parts[i])
+                results[i] = tasks[i]()
 
-        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(parts)) - 1)]
+        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(tasks)) - 1)]
         try:
             work()
         finally:
@@ -132,20 +141,8 @@ class Team:
                 other.result()
         return results
 
-    def share(self, function: Callable[[tuple[int, int]], Any], n: int) -> None:
-        """Call a function for parts of 0 to n, as many parts as there are threads.
 
-        Parameters
-        ----------
-        function : callable
-            Of where a part begins and ends.
-        n : int
-        """
-        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
-        self.map(function, zip(ends, ends[1:], strict=False))
-
-
-class Cancelled(Exception):
+class CancelledError(Exception):
     """Raised in a job whose result nobody waits for any more."""
 
 
@@ -192,6 +189,6 @@ class Jobs:
         return lambda: result
 
     def check(self) -> None:
-        """Raise `Cancelled`, in a job, if nobody waits for it any more."""
+        """Raise `CancelledError`, in a job, if nobody waits for it any more."""
         if self._cancelled:
-            raise Cancelled
+            raise CancelledError

@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN, PADDING
 from sktextcnn.engine.weights import Weights
+from sktextcnn.text import FIRST_TOKEN, PADDING
 
 
 def _require_tensorflow_backend() -> None:
