@@ -45,6 +45,9 @@ DENSE_UP_TO = 4
 #: Multiplications in a product that are worth a second thread.
 WORTH_DIVIDING = 2**24
 
+#: Multiplications of a step's first product from which on a second thread is worth waking at all.
+WORTH_A_TEAM = 2**24
+
 #: Numbers in an array whose update is worth a second thread.
 WORTH_SHARING = 16_384
 
@@ -53,7 +56,8 @@ class _Run:
     """The weights of one run of training, on their way from batch to batch."""
 
     def __init__(self, state: State, examples: Examples, settings: Settings, team: Team) -> None:
-        self.examples, self.settings, self.team = examples, settings, team
+        self.examples, self.settings = examples, settings
+        self.team, self.everyone, self.alone = team, team, Team(1)
         self.step, self.epoch = state.step, state.epoch
         self.sizes = np.array(settings.kernel_sizes)
         self.arrays = concatenate_kernels(state.weights, settings.kernel_sizes)
@@ -108,6 +112,8 @@ class _Run:
         self.step += 1
         keys = np.random.SeedSequence([settings.seed, self.step]).generate_state(3)
         tokens, local, starts = self._gather(rows)
+        is_large = len(tokens) * arrays["kernel"].size >= WORTH_A_TEAM
+        self.team = self.everyone if is_large else self.alone
         vectors = np.empty((len(tokens), arrays["embedding"].shape[1]), np.float32)
         kernels.drop(arrays["embedding"], tokens, settings.embedding_dropout, keys[0], vectors)
         features, winners = self._convolve(vectors, local, starts, keys[1])
