@@ -10,7 +10,6 @@ models are pickled in this process; it is therefore imported inside `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -24,51 +23,77 @@ import tensorflow as tf
 from scikeras.wrappers import BaseWrapper
 
 from sktextcnn.engine import inference, own_network
-from sktextcnn.engine.examples import Examples, Settings, State
+from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
 from sktextcnn.engine.weights import Weights
 from sktextcnn.text import PADDING, TokenIds
 
 # isort: on
 
-#: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
-BATCHES_PER_SORT = 32
 
-OPTIMIZERS = {
-    "adam": keras.optimizers.Adam,
-    "adagrad": keras.optimizers.Adagrad,
-    "sgd": keras.optimizers.SGD,
-}
+class _SumsFirst:
+    """Adds up the gradients of a token's occurrences before the optimizer sees them.
+
+    An embedding's gradient comes as one row for each occurrence, and Keras 3 would add up the squares
+    of those, where Adam and Adagrad want the square of their sum.
+    """
+
+    def apply(self, grads: Sequence, trainable_variables: Sequence | None = None) -> None:
+        """Update the variables."""
+        summed = [
+            tf.math.unsorted_segment_sum(g.values, g.indices, g.dense_shape[0])
+            if isinstance(g, tf.IndexedSlices)
+            else g
+            for g in grads
+        ]
+        super().apply(summed, trainable_variables)  # type: ignore[misc]
+
+
+@keras.saving.register_keras_serializable(package="sktextcnn")
+class Adam(_SumsFirst, keras.optimizers.Adam):
+    """Keras' Adam, with Keras' constants."""
+
+
+@keras.saving.register_keras_serializable(package="sktextcnn")
+class Adagrad(_SumsFirst, keras.optimizers.Adagrad):
+    """Keras' Adagrad, with Keras' constants."""
+
+
+OPTIMIZERS = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
 
 
 # -- losses: (logits, targets, weight of 1s, weight of 0s) -> loss of each (text, label) -------------
 
 
-def _binary_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * tf.nn.softplus(z)
+def _binary_crossentropy(
+    z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor
+) -> tf.Tensor:
+    return positive * y * tf.nn.softplus(-z) + negative * (1.0 - y) * tf.nn.softplus(z)
 
 
-def _focal(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+def _focal(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """Lin et al. (2017), https://arxiv.org/abs/1708.02002, eq. 4, with gamma = 2."""
     missed = y * tf.sigmoid(-z) + (1.0 - y) * tf.sigmoid(z)
-    return missed**2 * _binary_crossentropy(z, y, on, off)
+    return missed**2 * _binary_crossentropy(z, y, positive, negative)
 
 
-def _asymmetric(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+def _asymmetric(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """Ridnik et al. (2021), https://arxiv.org/abs/2009.14119, eq. 7: gamma+ = 0, gamma- = 4, m = .05."""
     shifted = tf.maximum(tf.sigmoid(z) - 0.05, 0.0)
-    negative = -(shifted**4) * tf.math.log1p(-shifted)
-    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * negative
+    of_zero = -(shifted**4) * tf.math.log1p(-shifted)
+    return positive * y * tf.nn.softplus(-z) + negative * (1.0 - y) * of_zero
 
 
-def _categorical_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    return -on * y * tf.nn.log_softmax(z)
+def _categorical_crossentropy(
+    z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor
+) -> tf.Tensor:
+    return -positive * y * tf.nn.log_softmax(z)
 
 
-def _kl_divergence(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
+def _kl_divergence(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
     """From the labels of a text, equally likely; a text without label adds nothing."""
     share = tf.math.divide_no_nan(y, tf.reduce_sum(y, axis=1, keepdims=True))
-    return on * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
+    return positive * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
 
 
 LOSSES: dict[str, Callable[..., tf.Tensor]] = {
@@ -112,10 +137,10 @@ class LabelLoss(keras.losses.Loss):
 
 
 class _Batches:
-    """The batches of an epoch: shuffled, with texts of about the same length together.
+    """The batches of one epoch, and then of the next.
 
     `model.fit` would shuffle by TensorFlow's global generator; here the order comes from the seed and
-    the number of the epoch, which is set before the epoch begins.
+    the number of the epoch.
     """
 
     def __init__(
@@ -123,24 +148,19 @@ class _Batches:
     ) -> None:
         self._X, self._y, self._weight = X, y, examples.sample_weight
         self._lengths, self._settings = examples.ids.lengths, settings
-        self._length = length  # of all batches; None: that of their longest text
-        self.epoch = 0
+        self._length = length  # of all texts; None: that of the longest of their batch
+        self.rows: list[np.ndarray] = []  # of each batch
+
+    def begin_epoch(self, number: int) -> None:
+        """Shuffle. Keras asks for the batches of an epoch after it has told callbacks that it begins."""
+        settings = self._settings
+        self.rows = [*batches(self._lengths, settings.batch_size, settings.seed, number)]
 
     def __len__(self) -> int:
         return -(-len(self._X) // self._settings.batch_size)
 
-    def _rows(self) -> Iterator[np.ndarray]:
-        rng = np.random.default_rng([self._settings.seed, self.epoch])
-        size, lengths = self._settings.batch_size, self._lengths
-        order = rng.permutation(len(lengths))
-        for start in range(0, len(order), BATCHES_PER_SORT * size):
-            window = order[start : start + BATCHES_PER_SORT * size]
-            window = window[np.argsort(lengths[window], kind="stable")]
-            for first in rng.permutation(range(0, len(window), size)):
-                yield window[first : first + size]
-
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
-        for rows in self._rows():
+        for rows in self.rows:
             width = self._length or int(self._lengths[rows].max(initial=1))
             yield self._X[rows, :width], self._y[rows].astype(np.float32), self._weight[rows]
 
@@ -161,16 +181,16 @@ class _Batches:
 class _Run:
     """A model on its way, as observers see it."""
 
-    def __init__(self, model: keras.Model, start: State, settings: Settings, *, is_own: bool) -> None:
-        self._model, self._start, self._is_own = model, start, is_own
+    def __init__(self, model: keras.Model, start: State, settings: Settings) -> None:
+        self._model, self._start = model, start
         self._optimizer = f"keras:{settings.optimizer}"
         self.n_steps, self.n_epochs = start.step, start.epoch
-        if is_own:
-            self._length = int(start.weights["network_length"])
+        self._length = _length(start)
+        if self._length is not None:
             self._predict = own_network.as_function(model, self._length)
 
     def _weights(self) -> Weights:
-        if self._is_own:
+        if self._length is not None:
             return {**self._start.weights, **own_network.get_arrays(self._model)}
         weights = textbook.get_weights(self._model)
         weights["embedding"][PADDING] = 0.0  # a callback may have set something else
@@ -178,16 +198,14 @@ class _Run:
 
     def compute_logits(self, ids: TokenIds) -> np.ndarray:
         """Return the logits of texts, as they would be predicted."""
-        if self._is_own:
+        if self._length is not None:
             return own_network.run(self._predict, ids, self._length)
         return inference.compute_logits(self._weights(), ids)
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
         slots = [variable.value.numpy() for variable in self._model.optimizer.variables]
-        return State(
-            self._weights(), {"optimizer": slots}, self.n_steps, self.n_epochs, self._optimizer
-        )
+        return State(self._weights(), {"optimizer": slots}, self.n_steps, self.n_epochs, self._optimizer)
 
     def restore_slots(self) -> None:
         """Let the optimizer go on from what it remembered, if it was the same one."""
@@ -219,7 +237,7 @@ class _Bridge(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
         self._started = perf_counter()
-        self._batches.epoch = self._run.n_epochs
+        self._batches.begin_epoch(self._run.n_epochs)
         self._observers.begin_epoch(epoch)
 
     def on_train_batch_begin(self, batch: int, logs: dict | None = None) -> None:
@@ -244,6 +262,7 @@ class _Bridge(keras.callbacks.Callback):
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self._run.n_steps += 1
         self._n_left -= 1
+        self._observers.end_batch(len(self._batches.rows[batch]))
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         self._run.n_epochs += 1
@@ -274,7 +293,7 @@ def train(
     *,
     observers: Iterable[Observer] = (),
     keras_callbacks: Callable[[], Sequence] | None = None,
-    network: Callable[[], keras.Model] | None = None,
+    n_threads: int | None = None,
 ) -> tuple[State, History]:
     """Train for up to ``settings.epochs`` epochs.
 
@@ -283,7 +302,8 @@ def train(
     Parameters
     ----------
     state : State
-        Where to start; it is not changed.
+        Where to start; it is not changed. Its weights are those of the standard network or, from
+        `own_network.hold`, of the user's own.
     examples : Examples
     settings : Settings
     observers : iterable of Observer, default=()
@@ -291,9 +311,8 @@ def train(
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the true weights, iterations and learning
         rates, may set the rate (which then falls from there, if it falls), set weights or stop.
-    network : callable or None, default=None
-        Builds the user's own network, whose weights `state` holds: `own_network.build_own`, its
-        arguments bound. None: the textbook network.
+    n_threads : int or None, default=None
+        Not used: TensorFlow's threads are set for the whole process.
 
     Returns
     -------
@@ -311,38 +330,39 @@ def train(
     """
     callbacks = [] if keras_callbacks is None else _check_callbacks(keras_callbacks())
     told, results = Observers(observers), []
-    length = None if network is None else int(state.weights["network_length"])
 
     def build() -> keras.Model:
-        return _build(state, examples, settings, network)
+        return _build(state, examples, settings)
 
     def fit(model: keras.Model, X: np.ndarray, y: np.ndarray) -> None:
-        run = _Run(model, state, settings, is_own=network is not None)
+        run = _Run(model, state, settings)
         run.restore_slots()
-        batches = _Batches(X, y, examples, settings, length)
-        bridge = _Bridge(run, batches, told, settings)
+        feed = _Batches(X, y, examples, settings, _length(state))
+        feed.begin_epoch(state.epoch)  # under a strategy, Keras looks at a batch before the first epoch
         model.fit(
-            batches.dataset(),
+            feed.dataset(),
             epochs=settings.epochs,
-            callbacks=[bridge, *callbacks],
-            shuffle=False,
+            callbacks=[_Bridge(run, feed, told, settings), *callbacks],
+            shuffle=False,  # it is
             verbose=0,
         )
         results.append(run.state())
 
-    ids = examples.ids
-    X = ids.padded(0 if length is None else length - int(ids.lengths.max(initial=1)))
+    longest = int(examples.ids.lengths.max(initial=1))
+    X = examples.ids.padded((_length(state) or longest) - longest)
     y = examples.targets.toarray().astype(np.int8)
     _Wrapper(model=build, random_state=None, verbose=0).fit(X, y, fit=fit)
     return results[0], told.history
 
 
-def _build(
-    state: State, examples: Examples, settings: Settings, network: Callable[[], keras.Model] | None
-) -> keras.Model:
-    if network is not None:
-        model = network()
-        own_network.set_arrays(model, state.weights)
+def _length(state: State) -> int | None:
+    """Return to how many tokens texts are padded; None for the standard network, which does not care."""
+    return int(state.weights["network_sizes"][1]) if "network" in state.weights else None
+
+
+def _build(state: State, examples: Examples, settings: Settings) -> keras.Model:
+    if "network" in state.weights:
+        model = own_network.load_network(state.weights)
     else:
         model = textbook.build_network(
             state.weights,
@@ -370,36 +390,3 @@ def _check_callbacks(callbacks: Any) -> Sequence:
             "instances."
         )
     return callbacks
-
-
-def train_on_batch(
-    state: State,
-    examples: Examples,
-    settings: Settings,
-    *,
-    network: Callable[[], keras.Model] | None = None,
-) -> tuple[State, History]:
-    """Pass over a few examples once, at a constant rate, going on from `state`.
-
-    Parameters
-    ----------
-    state : State
-        Where to start; it is not changed.
-    examples : Examples
-    settings : Settings
-        Its ``epochs`` and ``decays`` are not used.
-    network : callable or None, default=None
-        See `train`.
-
-    Returns
-    -------
-    state : State
-    history : dict of str to list of float
-        ``loss`` and ``seconds``, one value each.
-
-    Raises
-    ------
-    ValueError
-        If the loss is no longer finite.
-    """
-    return train(state, examples, replace(settings, epochs=1, decays=False), network=network)

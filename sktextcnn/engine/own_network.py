@@ -1,8 +1,8 @@
 """The user's own network: built and checked, held as plain arrays, rebuilt to predict.
 
-`build_own` calls the user's function and looks at what it returns. A fitted estimator holds such a
-network as arrays, see `hold`, so that it can be pickled, copied and saved like the standard one; its
-first prediction rebuilds the model (`load_network`), and for that needs TensorFlow.
+`build_own` calls the user's function and looks at what it returns. Training starts from such a network
+as arrays, and a fitted estimator holds it so, see `hold`: it can be pickled, copied and saved like the
+standard one. Whoever runs it rebuilds the model (`load_network`), and for that needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,9 +38,6 @@ from sktextcnn.text import TokenIds
 
 #: Texts that go through the network at a time, as many every time: fewer if they are long.
 ROWS, TOKENS = 64, 1 << 14
-
-#: Returns the network again, as `build_own` does, where it could not be archived.
-Rebuild = Callable[[], keras.Model]
 
 
 @dataclass(frozen=True)
@@ -255,29 +252,44 @@ def _how_probabilities(model: keras.Model, ids: np.ndarray, values: np.ndarray) 
 # -- holding -----------------------------------------------------------------------------------------
 
 
-def hold(model: keras.Model, max_length: int) -> Weights:
-    """Return a network as arrays.
+def hold(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -> Weights:
+    """Build a user's network, and return it as arrays.
 
     Parameters
     ----------
-    model : keras.Model
-    max_length : int
-        To which its texts are padded.
+    network : callable
+    sizes : Sizes
+    seed : int
+        As of `build_own`, which raises what is wrong with them.
 
     Returns
     -------
     dict of str to ndarray
         ``network_0``, ``network_1``, ...: its weights in Keras' order, floats as float32.
-        ``network_length``: `max_length`. ``network``: a `.keras` archive of all else as bytes, in which
-        the weights are zeros; it is missing if Keras cannot save the network, or not load it again in
-        safe mode.
+        ``network_sizes``: `n_tokens`, `max_length`, `n_labels`. ``network``: a `.keras` archive of all
+        else as bytes, in which the weights are zeros. If Keras cannot save the network, or would not
+        load it again in safe mode, an array of one object in its place, the function that builds it: it
+        can be pickled if that function can, and `check_saveable` says what is missing.
     """
-    held = {"network_length": np.array(max_length), **get_arrays(model)}
+    rebuild = partial(build_own, network, sizes, seed=seed)
+    model = rebuild()
+    held = {
+        "network_sizes": np.array([sizes.n_tokens, sizes.max_length, sizes.n_labels]),
+        **get_arrays(model),
+    }
     try:
-        held["network"] = to_archive(model)
+        archive = _to_archive(model, _probe(sizes))
     except ValueError:
-        pass  # `save` will ask again, and say why
-    return held
+        archive = np.empty((), object)
+        archive[()] = rebuild
+    return {**held, "network": archive}
+
+
+def check_saveable(weights: Mapping[str, np.ndarray]) -> None:
+    """Raise a ValueError if a user's network cannot be saved, and say why."""
+    if weights["network"].dtype == object:
+        rebuild = weights["network"].item()
+        _to_archive(rebuild(), _probe(rebuild.args[1]))
 
 
 def get_arrays(model: keras.Model) -> Weights:
@@ -307,29 +319,15 @@ def set_arrays(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     shapes, expected = [a.shape for a in arrays], [tuple(w.shape) for w in model.weights]
     if shapes != expected:
         raise ValueError(
-            f"network() builds a model with weights of shapes {expected}, but those of the fitted one "
-            f"have {shapes}. Set network and the sizes that it uses back to what they were, or fit again."
+            f"The network's weights have the shapes {shapes}, but where it is rebuilt they should have "
+            f"{expected}: the function or the classes that build it have changed. Fit again."
         )
     model.set_weights(arrays)
 
 
-def to_archive(model: keras.Model) -> np.ndarray:
-    """Return a `.keras` file as bytes, the weights in it zeros.
-
-    Parameters
-    ----------
-    model : keras.Model
-
-    Returns
-    -------
-    ndarray of dtype uint8
-
-    Raises
-    ------
-    ValueError
-        If Keras cannot save the model, or would not load it again in safe mode.
-    """
-    values = model.get_weights()
+def _to_archive(model: keras.Model, ids: np.ndarray) -> np.ndarray:
+    """Return a `.keras` file as bytes, the weights in it zeros, if it comes back the same."""
+    expected, values = np.asarray(model(ids, training=False)), model.get_weights()
     try:
         model.set_weights([np.zeros_like(array) for array in values])
         with TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -338,12 +336,17 @@ def to_archive(model: keras.Model) -> np.ndarray:
             path = Path(folder) / "network.keras"
             model.save(path)
             archive = np.frombuffer(_compressed(path), np.uint8)
-        if [w.shape for w in _from_archive(archive).weights] != [w.shape for w in model.weights]:
-            raise ValueError("Keras loads it with other weights.")
+        again = _from_archive(archive)
+        again(ids, training=False)
+        again.set_weights(values)
+        found = np.asarray(again(ids, training=False))
+        if not np.allclose(found, expected, rtol=1e-2, atol=1e-3):
+            raise ValueError("Loaded again, it gives other outputs.")
     except Exception as error:
         raise ValueError(
-            f"The network cannot be saved: {error} Layers of your own need get_config and "
-            "@keras.saving.register_keras_serializable(); write a Lambda layer as such a class."
+            f"The network cannot be saved: {error} Layers and functions of your own need get_config, "
+            "with all that their constructors take, and @keras.saving.register_keras_serializable(); "
+            "write a Lambda layer as such a layer."
         ) from error
     finally:
         model.set_weights(values)
@@ -370,7 +373,7 @@ def _from_archive(archive: np.ndarray) -> keras.Model:
             "with @keras.saving.register_keras_serializable(), and import their module before "
             "predicting or loading."
         )
-    with TemporaryDirectory() as folder:
+    with TemporaryDirectory() as folder, _python_seed(0):
         path = Path(folder) / "network.keras"
         path.write_bytes(data)
         return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -390,15 +393,13 @@ def _unregistered(config: Any) -> Iterator[str]:
             yield from _unregistered(item)
 
 
-def load_network(weights: Mapping[str, np.ndarray], rebuild: Rebuild | None = None) -> keras.Model:
+def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
     """Rebuild a user's network, in Keras' safe mode.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
         What `hold` returned, others among them or not.
-    rebuild : callable or None, default=None
-        Builds the network again; used if it could not be archived.
 
     Returns
     -------
@@ -410,16 +411,10 @@ def load_network(weights: Mapping[str, np.ndarray], rebuild: Rebuild | None = No
     ValueError
         If it cannot be rebuilt; the message names the classes that are missing.
     """
-    if "network" in weights:
-        model = _from_archive(weights["network"])
-    elif rebuild is not None:
-        model = rebuild()
-    else:
-        raise ValueError(
-            "The network cannot be rebuilt: Keras could not save it, so the function `network` that "
-            "built it is needed."
-        )
-    model(np.zeros((1, int(weights["network_length"])), np.int32), training=False)  # builds all of it
+    archive = weights["network"]
+    model = archive.item()() if archive.dtype == object else _from_archive(archive)
+    # Builds what Keras has not built yet.
+    model(np.zeros((1, int(weights["network_sizes"][1])), np.int32), training=False)
     set_arrays(model, weights)
     return model
 
@@ -433,12 +428,9 @@ class _Held:
 
     digest: bytes
     weights: Mapping[str, np.ndarray] = field(compare=False)
-    rebuild: Rebuild | None = field(compare=False)
 
 
-def compute_logits(
-    weights: Mapping[str, np.ndarray], ids: TokenIds, rebuild: Rebuild | None = None
-) -> np.ndarray:
+def compute_logits(weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarray:
     """Run a user's network; the last two that were run are kept.
 
     Parameters
@@ -447,8 +439,6 @@ def compute_logits(
         What `hold` returned, others among them or not.
     ids : TokenIds
         Of n texts.
-    rebuild : callable or None, default=None
-        See `load_network`.
 
     Returns
     -------
@@ -457,14 +447,13 @@ def compute_logits(
     digest = blake2b()
     for name in sorted(weights):
         if name.startswith("network"):
-            digest.update(name.encode() + np.ascontiguousarray(weights[name]).tobytes())
-    length = int(weights["network_length"])
-    return run(_loaded(_Held(digest.digest(), weights, rebuild)), ids, length)
+            digest.update(name.encode() + weights[name].tobytes())  # of an object: its address
+    return run(_loaded(_Held(digest.digest(), weights)), ids, int(weights["network_sizes"][1]))
 
 
 @lru_cache(maxsize=2)
 def _loaded(held: _Held) -> Callable[[np.ndarray], tf.Tensor]:
-    return as_function(load_network(held.weights, held.rebuild), int(held.weights["network_length"]))
+    return as_function(load_network(held.weights), int(held.weights["network_sizes"][1]))
 
 
 def as_function(model: keras.Model, length: int) -> Callable[[np.ndarray], tf.Tensor]:

@@ -25,7 +25,7 @@ def compute_logits(weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarr
     ndarray of shape (n, k), dtype float32
     """
     if "network" in weights:
-        from sktextcnn.engine import keras_engine
+        from sktextcnn.engine import own_network
 
-        return keras_engine.compute_logits(weights, ids)
+        return own_network.compute_logits(weights, ids)
     return inference.compute_logits(weights, ids)
