@@ -149,6 +149,7 @@ class _Batches:
         self._X, self._y, self._weight = X, y, examples.sample_weight
         self._lengths, self._settings = examples.ids.lengths, settings
         self._length = length  # of all texts; None: that of the longest of their batch
+        self._n_replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self.rows: list[np.ndarray] = []  # of each batch
 
     def begin_epoch(self, number: int) -> None:
@@ -161,8 +162,13 @@ class _Batches:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         for rows in self.rows:
+            # A strategy divides a batch among replicas: texts that weigh nothing make the parts equal,
+            # and their share of the mean goes to the others.
+            n_extra = -len(rows) % self._n_replicas
+            weight = np.pad(self._weight[rows] * np.float32(1 + n_extra / len(rows)), (0, n_extra))
+            rows = np.pad(rows, (0, n_extra), mode="edge")
             width = self._length or int(self._lengths[rows].max(initial=1))
-            yield self._X[rows, :width], self._y[rows].astype(np.float32), self._weight[rows]
+            yield self._X[rows, :width], self._y[rows].astype(np.float32), weight
 
     def dataset(self) -> tf.data.Dataset:
         """Return them in the form that `model.fit` takes; every epoch anew."""
