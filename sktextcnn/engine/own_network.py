@@ -82,8 +82,9 @@ def build_own(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -
     Parameters
     ----------
     network : callable
-        Gets by name those of `sizes` that its signature names, or all if it takes ``**kwargs``, and
-        returns a `keras.Model` from int32 ids (n, T), padded right with 0, to logits (n, k).
+        Gets by name those of `sizes` that its signature names, or all if it is a function that takes
+        ``**kwargs``, and returns a `keras.Model` from int32 ids (n, T), padded right with 0, to logits
+        (n, k).
     sizes : Sizes
     seed : int
         What initialisers and dropout layers without a seed of their own draw from.
@@ -136,7 +137,8 @@ def _arguments(network: Any, sizes: Sizes) -> dict[str, Any]:
             f"network needs the argument {unknown[0]!r}, which it is not given. It can name "
             f"{', '.join(given)}; give others a default, or bind them with functools.partial."
         )
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    if takes_all and not inspect.isclass(network):  # a subclass of Model hands them on to Keras
         return given
     return {parameter.name: given[parameter.name] for parameter in parameters if parameter.name in given}
 
