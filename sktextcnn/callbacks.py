@@ -137,9 +137,7 @@ class Progress:
 
 
 class _NetworkProgress(Observer):
-    def __init__(
-        self, progress: Progress, number: int, epochs: int, check: Callable[[], None]
-    ) -> None:
+    def __init__(self, progress: Progress, number: int, epochs: int, check: Callable[[], None]) -> None:
         self._progress, self._number, self._epochs, self._check = progress, number, epochs, check
 
     def end_batch(self, n_texts: int) -> None:

@@ -21,7 +21,6 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine import inference
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.scoring import compute_logits
@@ -128,14 +127,15 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Fixes the label space and its order; with a 0/1 matrix y it names the columns.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
-        several times faster on a processor. "keras": the same network, or `network`, in Keras' own layers
-        and training loop, with `keras_callbacks`, on a GPU, in mixed precision or under a `tf.distribute`
-        strategy. "auto": "keras" where `network` or `keras_callbacks` is given, else "compiled".
+        several times faster on a processor. "keras": the same network, or `network`, in Keras' own
+        layers and training loop, with `keras_callbacks`, on a GPU, in mixed precision or under a
+        `tf.distribute` strategy. "auto": "keras" where `network` or `keras_callbacks` is given, else
+        "compiled".
     network : callable or None, default=None
         Builds a network of one's own: gets, by name, those of ``n_tokens``, ``n_labels``,
-        ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout`` and ``embeddings``
-        that its signature names, and returns a `keras.Model` from int32 ids (n, T), padded right with 0,
-        to logits (n, k).
+        ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout`` and
+        ``embeddings`` that its signature names, and returns a `keras.Model` from int32 ids (n, T),
+        padded right with 0, to logits (n, k).
     n_jobs : int or None, default=None
         Validation folds, the final network and the linear part that are fitted at the same time, in
         threads. None: 1, unless in a `joblib.parallel_config` context; -1: all processors. The result is
@@ -237,8 +237,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     Notes
     -----
-    Importing scikeras, which ``engine="keras"`` does in `fit`, changes how Keras models are pickled in this
-    process.
+    Importing scikeras, which ``engine="keras"`` does in `fit`, changes how Keras models are pickled in
+    this process.
 
     References
     ----------

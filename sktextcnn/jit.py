@@ -52,9 +52,9 @@ def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
             function(*arguments)
         except Exception as error:
             raise RuntimeError(
-                f"The compiled kernel {function.__name__!r} could not be loaded or compiled ({error!r}). "
-                f"Delete Numba's cache, {_folder(function)}, or name another folder in the environment "
-                "variable NUMBA_CACHE_DIR; engine='keras' trains without it."
+                f"The compiled kernel {function.__name__!r} could not be loaded or compiled "
+                f"({error!r}). Delete Numba's cache, {_folder(function)}, or name another folder in the "
+                "environment variable NUMBA_CACHE_DIR; engine='keras' trains without it."
             ) from error
         _ready.add(function)
         if not said and _was_compiled(function):

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -142,10 +143,10 @@ class Team:
         n : int
         """
         ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
-        self.map(function, zip(ends, ends[1:], strict=False))
+        self.map(function, pairwise(ends))
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818  nothing went wrong
     """Raised in a job whose result nobody waits for any more."""
 
 

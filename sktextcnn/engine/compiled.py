@@ -32,7 +32,11 @@ from sktextcnn.text import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
 
 #: Name -> number of the optimizer in `kernels.update`, its number of slots, and what they start from.
-OPTIMIZERS = {"sgd": (kernels.SGD, 0, 0.0), "adagrad": (kernels.ADAGRAD, 1, 0.1), "adam": (kernels.ADAM, 2, 0.0)}
+OPTIMIZERS = {
+    "sgd": (kernels.SGD, 0, 0.0),
+    "adagrad": (kernels.ADAGRAD, 1, 0.1),
+    "adam": (kernels.ADAM, 2, 0.0),
+}
 
 #: Distinct tokens per text of the batch, up to which the gradient is dense enough for products.
 DENSE_UP_TO = 4
@@ -110,10 +114,10 @@ class _Run:
         gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
         every = np.arange(len(tokens))
         kernels.drop(to_vectors, every, settings.embedding_dropout, keys[0], to_vectors)
-        rate = np.float32(self._step_size(rate))
+        step_size = np.float32(self._step_size(rate))
         for name, gradient in gradients.items():
-            self._update(name, None, gradient, 0, rate)
-        self._update("embedding", tokens, to_vectors, self.n_static, rate)
+            self._update(name, None, gradient, 0, step_size)
+        self._update("embedding", tokens, to_vectors, self.n_static, step_size)
         return loss
 
     def _gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,7 +156,7 @@ class _Run:
     def _run_head(
         self, features: np.ndarray, rows: np.ndarray, key: np.uint32
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
-        """Return the loss, its gradient with respect to the features, and to the dense layers' weights."""
+        """Return the loss, and its gradient with respect to the features and the dense layers."""
         arrays, examples, rate = self.arrays, self.examples, self.settings.dropout
         inputs, every = features, np.arange(len(rows))
         if "hidden_kernel" in arrays:

@@ -1,8 +1,8 @@
 """The loops of a training step that NumPy has no fast form for.
 
 Shapes: B texts of a batch with N tokens in all, U of them distinct; D numbers in a token's vector; F
-filters of each width. A kernel of width w has w slices, S is the number of slices of all widths. Features
-are in the order of widths, F of each.
+filters of each width. A kernel of width w has w slices, S is the number of slices of all widths.
+Features are in the order of widths, F of each.
 
 Where a kernel is called for a part of the work, `low` and `high` bound the part, and how the work is
 divided changes nothing in the numbers: every sum is taken by one call, in one order. Inner loops run
@@ -23,7 +23,15 @@ SGD, ADAGRAD, ADAM = range(3)
 
 @kernel
 def gather(
-    flat: Any, offsets: Any, rows: Any, stamp: Any, place: Any, mark: Any, local: Any, starts: Any, tokens: Any
+    flat: Any,
+    offsets: Any,
+    rows: Any,
+    stamp: Any,
+    place: Any,
+    mark: Any,
+    local: Any,
+    starts: Any,
+    tokens: Any,
 ) -> int:
     """Collect a batch: its texts end to end, in terms of its distinct tokens.
 
@@ -83,8 +91,17 @@ def drop(values: Any, rows: Any, rate: Any, key: Any, out: Any) -> None:
 
 @kernel
 def pool(
-    table: Any, local: Any, starts: Any, sizes: Any, bias: Any, rate: Any, key: Any, low: Any, high: Any,
-    features: Any, winners: Any,
+    table: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    bias: Any,
+    rate: Any,
+    key: Any,
+    low: Any,
+    high: Any,
+    features: Any,
+    winners: Any,
 ) -> None:
     """Find the largest window of texts `low` to `high` for every filter; add bias, rectify, drop.
 
@@ -130,7 +147,7 @@ def pool(
 def scatter(
     upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, low: Any, high: Any, table: Any
 ) -> None:
-    """Add the gradient of filters `low` to `high` to the places of their windows in `table` (U, S, F)."""
+    """Add the gradient of filters `low` to `high` to their windows' places in `table` (U, S, F)."""
     n_filters = table.shape[2]
     for i in range(len(starts) - 1):
         slice_, column = 0, 0
@@ -147,7 +164,14 @@ def scatter(
 
 @kernel
 def slice_gradient(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, vectors: Any, low: Any, high: Any,
+    upstream: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    winners: Any,
+    vectors: Any,
+    low: Any,
+    high: Any,
     gradient: Any,
 ) -> None:
     """Add the gradient of filters `low` to `high`, straight from their windows, to `gradient` (S, F, D).
@@ -172,7 +196,14 @@ def slice_gradient(
 
 @kernel
 def vector_gradient(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, slices: Any, low: Any, high: Any,
+    upstream: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    winners: Any,
+    slices: Any,
+    low: Any,
+    high: Any,
     gradient: Any,
 ) -> None:
     """Add the gradient of numbers `low` to `high` of the tokens' vectors to `gradient` (U, D).
@@ -198,8 +229,16 @@ def vector_gradient(
 
 @kernel
 def update(
-    optimizer: Any, weight: Any, first_slot: Any, second_slot: Any, rows: Any, gradient: Any, column: Any,
-    rate: Any, low: Any, high: Any,
+    optimizer: Any,
+    weight: Any,
+    first_slot: Any,
+    second_slot: Any,
+    rows: Any,
+    gradient: Any,
+    column: Any,
+    rate: Any,
+    low: Any,
+    high: Any,
 ) -> None:
     """Take a step with some rows of a matrix, from a column on.
 
