@@ -49,9 +49,15 @@ class _Run:
     """The weights of one run of training, on their way from batch to batch."""
 
     def __init__(self, state: State, examples: Examples, settings: Settings, team: Team) -> None:
-        self.examples, self.settings, self.team = examples, settings, team
+        self.settings, self.team = settings, team
         self.step, self.epoch = state.step, state.epoch
-        self.sizes = np.array(settings.kernel_sizes)
+        # Kernels are compiled for one kind of arguments, so everything is made of that kind.
+        self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
+        self.columns = _own(examples.targets.indices, np.int64)
+        self.column_starts = _own(examples.targets.indptr, np.int64)
+        self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
+        self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
+        self.sizes = np.array(settings.kernel_sizes, np.int64)
         self.arrays = concatenate_kernels(state.weights, settings.kernel_sizes)
         self.optimizer, n_slots, start = OPTIMIZERS[settings.optimizer]
         if state.slots and state.optimizer == settings.optimizer:
@@ -89,7 +95,7 @@ class _Run:
 
     def run_epoch(self, rate_at: Callable[[float], float], end_batch: Callable[[int], None]) -> float:
         """Learn from all texts once, at a rate for each share of the epoch; return their mean loss."""
-        lengths, settings = self.examples.ids.lengths, self.settings
+        lengths, settings = self.ids.lengths, self.settings
         n_batches = -(-len(lengths) // settings.batch_size)
         total = 0.0
         for i, rows in enumerate(batches(lengths, settings.batch_size, settings.seed, self.epoch)):
@@ -98,22 +104,23 @@ class _Run:
         self.epoch += 1
         return total / len(lengths)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite will show
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
-        arrays, settings = self.arrays, self.settings
+        arrays, rate_of_vectors = self.arrays, self.embedding_dropout
         self.step += 1
-        keys = np.random.SeedSequence([settings.seed, self.step]).generate_state(3)
+        keys = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(3)
         tokens, local, starts = self._gather(rows)
         vectors = np.empty((len(tokens), arrays["embedding"].shape[1]), np.float32)
-        kernels.drop(arrays["embedding"], tokens, settings.embedding_dropout, keys[0], vectors)
+        kernels.drop(arrays["embedding"], tokens, rate_of_vectors, keys[0], vectors)
         features, winners = self._convolve(vectors, local, starts, keys[1])
         loss, upstream, gradients = self._run_head(features, rows, keys[2])
         upstream *= features > 0  # of what was dropped or not positive, nothing
-        upstream /= np.float32(1 - settings.dropout)
+        upstream /= np.float32(1 - self.dropout)
         gradients["bias"] = upstream.sum(axis=0)
         gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
         every = np.arange(len(tokens))
-        kernels.drop(to_vectors, every, settings.embedding_dropout, keys[0], to_vectors)
+        kernels.drop(to_vectors, every, rate_of_vectors, keys[0], to_vectors)
         step_size = np.float32(self._step_size(rate))
         for name, gradient in gradients.items():
             self._update(name, None, gradient, 0, step_size)
@@ -122,7 +129,7 @@ class _Run:
 
     def _gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the batch's distinct tokens, and its texts in their terms, end to end."""
-        ids = self.examples.ids
+        ids = self.ids
         n = int(ids.lengths[rows].sum())
         local, tokens = np.empty((2, n), np.int64)
         starts = np.empty(len(rows) + 1, np.int64)
@@ -137,15 +144,16 @@ class _Run:
         """Return the features (B, widths * F), dropped out, and where their windows start."""
         kernel = self.arrays["kernel"]
         table = np.empty((len(vectors), *kernel.shape[:2]), np.float32)
-        flat, slices = table.reshape(len(vectors), -1), kernel.reshape(-1, kernel.shape[2])
+        slices = kernel.reshape(-1, kernel.shape[2])
+        flat = table.reshape(len(vectors), len(slices))
 
         def multiply(part: slice) -> None:
-            np.matmul(vectors[part], slices.T, out=flat[part])
+            _multiply(vectors[part], slices.T, flat[part])
 
         self.team.map(multiply, _blocks(len(vectors)))
         shape = len(starts) - 1, self.arrays["bias"].size
         features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        rate, bias = self.settings.dropout, self.arrays["bias"]
+        rate, bias = self.dropout, self.arrays["bias"]
 
         def pool(part: tuple[int, int]) -> None:
             kernels.pool(table, local, starts, self.sizes, bias, rate, key, *part, features, winners)
@@ -157,7 +165,7 @@ class _Run:
         self, features: np.ndarray, rows: np.ndarray, key: np.uint32
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
         """Return the loss, and its gradient with respect to the features and the dense layers."""
-        arrays, examples, rate = self.arrays, self.examples, self.settings.dropout
+        arrays, rate = self.arrays, self.dropout
         inputs, every = features, np.arange(len(rows))
         if "hidden_kernel" in arrays:
             hidden = np.maximum(features @ arrays["hidden_kernel"] + arrays["hidden_bias"], 0)
@@ -165,9 +173,9 @@ class _Run:
             kernels.drop(hidden, every, rate, key, inputs)
         logits = inputs @ arrays["output_kernel"] + arrays["output_bias"]
         targets = np.zeros_like(logits)
-        kernels.densify(examples.targets.indices, examples.targets.indptr, rows, targets)
-        losses, upstream = compute_loss(self.settings.loss, logits, targets, examples.label_weight)
-        weight = examples.sample_weight[rows]
+        kernels.densify(self.columns, self.column_starts, rows, targets)
+        losses, upstream = compute_loss(self.settings.loss, logits, targets, self.label_weight)
+        weight = self.sample_weight[rows]
         upstream *= (weight / np.float32(len(rows)))[:, None]
         gradients = {"output_kernel": inputs.T @ upstream, "output_bias": upstream.sum(axis=0)}
         upstream = upstream @ arrays["output_kernel"].T
@@ -191,8 +199,10 @@ class _Run:
         if len(vectors) <= DENSE_UP_TO * len(upstream):
             table = np.zeros((len(vectors), n_slices, n_filters), np.float32)
             self.team.share(lambda part: kernels.scatter(*where, *part, table), n_filters)
-            flat, slices = table.reshape(len(vectors), -1), kernel.reshape(-1, dim)
-            first, second = self.team.map(lambda ab: ab[0] @ ab[1], [(flat.T, vectors), (flat, slices)])
+            slices = kernel.reshape(-1, dim)
+            flat = table.reshape(len(vectors), len(slices))
+            products = [(flat.T, vectors), (flat, slices)]
+            first, second = self.team.map(lambda factors: _multiply(*factors), products)
             return first.reshape(kernel.shape), second
         to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
         self.team.share(
@@ -222,6 +232,15 @@ class _Run:
         if self.optimizer != kernels.ADAM:
             return rate
         return rate * np.sqrt(1.0 - 0.999**self.step) / (1.0 - 0.9**self.step)
+
+
+def _own(array: np.ndarray, dtype: type) -> np.ndarray:
+    return np.require(array, dtype, ["C", "W"])
+
+
+def _multiply(first: np.ndarray, second: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    with np.errstate(over="ignore", invalid="ignore"):  # which holds for the calling thread alone
+        return np.matmul(first, second, out=out)
 
 
 def _blocks(n: int) -> list[slice]:
@@ -258,7 +277,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is no longer finite.
+        If the loss or a weight is no longer finite.
     RuntimeError
         If the compiled kernels cannot be loaded.
     """
@@ -274,7 +293,8 @@ def train(
                 left = 1.0 - (epoch + share) / settings.epochs
                 return settings.learning_rate * (left if settings.decays else 1.0)
 
-            loss = check_finite(run.run_epoch(rate_at, told.end_batch), settings.learning_rate)
+            loss = run.run_epoch(rate_at, told.end_batch)
+            check_finite(loss, settings.learning_rate, run.arrays.values())
             if told.end_epoch(epoch, {"loss": loss, "seconds": perf_counter() - started}, run):
                 break
     return run.state(), told.history
