@@ -9,7 +9,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,6 +21,7 @@ from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import Observer
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TokenIds
+from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 SHARED = ["kl_divergence", "categorical_crossentropy"]
 EVERY_LOSS = sorted({*LOSSES[True], *LOSSES[False]})
