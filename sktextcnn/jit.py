@@ -8,7 +8,9 @@ done in the order in which they are written.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
+from threading import RLock
 from typing import Any
 
 import numba
@@ -17,6 +19,14 @@ _LOGGER = logging.getLogger("sktextcnn")
 
 #: Kernels that this process has run once, so that they are compiled or loaded.
 _ready: set[Any] = set()
+
+#: Held while kernels are compiled or loaded: by one thread, and not while the process forks, since a
+#: child would wait for a compiler whose thread it does not have.
+_lock = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def kernel(function: Callable) -> Any:
@@ -44,10 +54,13 @@ def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
     RuntimeError
         If a kernel can be neither loaded nor compiled.
     """
+    with _lock:
+        _prepare([call for call in calls if call[0] not in _ready])
+
+
+def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
     said = False
     for function, arguments in calls:
-        if function in _ready:
-            continue
         try:
             function(*arguments)
         except Exception as error:

@@ -23,7 +23,7 @@ from sktextcnn.engine.observers import EarlyStopping, History, Observer
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
-from sktextcnn.threads import Jobs, one_blas_thread
+from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]
@@ -150,7 +150,7 @@ def learn(
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
-    with one_blas_thread() as granted, Jobs(n_jobs) as jobs:
+    with one_blas_thread() as granted, Jobs(n_jobs := limit_jobs(n_jobs, granted)) as jobs:
         n_threads = max(1, granted // n_jobs)
 
         def fit_network(number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray) -> _Network:

@@ -16,6 +16,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 import joblib
+from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
@@ -73,6 +74,12 @@ def one_blas_thread() -> Iterator[int]:
         yield max(1, min(granted, joblib.cpu_count()))
     finally:
         _one_blas_thread.leave()
+
+
+def limit_jobs(n_jobs: int, granted: int) -> int:
+    """Return `n_jobs`, or, in a worker of joblib, no more than the threads that it is `granted`."""
+    nested = get_active_backend()[0].nesting_level
+    return min(n_jobs, granted) if nested else n_jobs
 
 
 class Team:

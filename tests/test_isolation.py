@@ -6,7 +6,6 @@ import copy
 import gc
 import logging
 import os
-import pickle
 import random
 import subprocess
 import sys
@@ -338,48 +337,8 @@ def test_misspelt_parameters_fail():
 # -- a fit that fails --------------------------------------------------------------------------------
 
 
-class Raise(keras.callbacks.Callback):
-    def __init__(self, error, event):
-        super().__init__()
-        setattr(self, event, self.fail)
-        self.error = error
-
-    def fail(self, *arguments, **logs):
-        raise self.error
-
-
 class Error(Exception):
     """One that nobody else raises."""
-
-
-@pytest.mark.parametrize("error", [Error("no"), KeyboardInterrupt()], ids=["Exception", "interrupt"])
-@pytest.mark.parametrize(
-    "event", ["on_train_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"]
-)
-@pytest.mark.parametrize("warm_start", [False, True])
-def test_a_fit_that_fails_leaves_the_estimator_as_it_was(error, event, warm_start):
-    clf = tiny(warm_start=warm_start).fit(TEXTS, TAGS)
-    clf.set_params(keras_callbacks=lambda: [Raise(error, event)])
-    objects = dict(vars(clf))
-    factory = objects.pop("keras_callbacks")
-    before = pickle.dumps(objects)
-    with pytest.raises(type(error)):
-        clf.fit(["other texts", "match match", "a vote"], [["sport"], ["sport"], ["politics"]])
-    assert clf.keras_callbacks is factory
-    assert vars(clf).keys() == {*objects, "keras_callbacks"}
-    assert all(vars(clf)[name] is value for name, value in objects.items())
-    assert pickle.dumps(objects) == before
-    # And nothing is broken: the same fit works afterwards.
-    clf.set_params(keras_callbacks=None).fit(TEXTS, TAGS)
-    assert clf.n_epochs_ == (4 if warm_start else 2)
-
-
-def test_a_first_fit_that_fails_leaves_no_fitted_attribute():
-    clf = tiny(keras_callbacks=lambda: [Raise(Error("no"), "on_epoch_end")])
-    before = set(vars(clf))
-    with pytest.raises(Error):
-        clf.fit(TEXTS, TAGS)
-    assert set(vars(clf)) == before
 
 
 def test_a_metric_that_raises_leaves_the_estimator_as_it_was():

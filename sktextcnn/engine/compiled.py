@@ -59,7 +59,13 @@ class _Run:
         self.examples, self.settings = examples, settings
         self.team, self.everyone, self.alone = team, team, Team(1)
         self.step, self.epoch = state.step, state.epoch
-        self.sizes = np.array(settings.kernel_sizes)
+        # Kernels are compiled for one kind of arguments, so everything is made of that kind.
+        self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
+        self.columns = _own(examples.targets.indices, np.int64)
+        self.column_starts = _own(examples.targets.indptr, np.int64)
+        self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
+        self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
+        self.sizes = np.array(settings.kernel_sizes, np.int64)
         self.arrays = concatenate_kernels(state.weights, settings.kernel_sizes)
         self.optimizer, n_slots, start = OPTIMIZERS[settings.optimizer]
         if state.slots and state.optimizer == settings.optimizer:
@@ -97,7 +103,7 @@ class _Run:
 
     def run_epoch(self, rate_at: Callable[[float], float], end_batch: Callable[[int], None]) -> float:
         """Learn from all texts once, at a rate for each share of the epoch; return their mean loss."""
-        lengths, settings = self.examples.ids.lengths, self.settings
+        lengths, settings = self.ids.lengths, self.settings
         n_batches = -(-len(lengths) // settings.batch_size)
         total = 0.0
         for i, rows in enumerate(batches(lengths, settings.batch_size, settings.seed, self.epoch)):
@@ -106,20 +112,21 @@ class _Run:
         self.epoch += 1
         return total / len(lengths)
 
+    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite will show
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
-        arrays, settings = self.arrays, self.settings
+        arrays, rate_of_vectors = self.arrays, self.embedding_dropout
         self.step += 1
-        keys = np.random.SeedSequence([settings.seed, self.step]).generate_state(3)
+        keys = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(3)
         tokens, local, starts = self._gather(rows)
         is_large = len(tokens) * arrays["kernel"].size >= WORTH_A_TEAM
         self.team = self.everyone if is_large else self.alone
         vectors = np.empty((len(tokens), arrays["embedding"].shape[1]), np.float32)
-        kernels.drop(arrays["embedding"], tokens, settings.embedding_dropout, keys[0], vectors)
+        kernels.drop(arrays["embedding"], tokens, rate_of_vectors, keys[0], vectors)
         features, winners = self._convolve(vectors, local, starts, keys[1])
         loss, upstream, gradients = self._run_head(features, rows, keys[2])
         upstream *= features > 0  # of what was dropped or not positive, nothing
-        upstream /= np.float32(1 - settings.dropout)
+        upstream /= np.float32(1 - self.dropout)
         gradients["bias"] = upstream.sum(axis=0)
         gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
         every = np.arange(len(tokens))
@@ -133,7 +140,7 @@ class _Run:
 
     def _gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the batch's distinct tokens, and its texts in their terms, end to end."""
-        ids = self.examples.ids
+        ids = self.ids
         n = int(ids.lengths[rows].sum())
         local, tokens = np.empty((2, n), np.int64)
         starts = np.empty(len(rows) + 1, np.int64)
@@ -296,7 +303,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is no longer finite.
+        If the loss or a weight is no longer finite.
     RuntimeError
         If the compiled kernels cannot be loaded.
     """
@@ -312,7 +319,8 @@ def train(
                 left = 1.0 - (epoch + share) / settings.epochs
                 return settings.learning_rate * (left if settings.decays else 1.0)
 
-            loss = check_finite(run.run_epoch(rate_at, told.end_batch), settings.learning_rate)
+            loss = run.run_epoch(rate_at, told.end_batch)
+            check_finite(loss, settings.learning_rate, run.arrays.values())
             if told.end_epoch(epoch, {"loss": loss, "seconds": perf_counter() - started}, run):
                 break
     return run.state(), told.history

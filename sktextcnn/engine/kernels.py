@@ -71,9 +71,9 @@ def _draw(key: Any, index: Any) -> Any:
     """
     x = np.uint32(np.uint32(index) ^ key)
     x = np.uint32(x ^ (x >> np.uint32(16)))
-    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(np.uint64(x) * np.uint64(0x7FEB352D) & np.uint64(0xFFFFFFFF))
     x = np.uint32(x ^ (x >> np.uint32(15)))
-    x = np.uint32(x * np.uint32(0x846CA68B))
+    x = np.uint32(np.uint64(x) * np.uint64(0x846CA68B) & np.uint64(0xFFFFFFFF))
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
@@ -266,11 +266,19 @@ def examples_of_calls() -> list[tuple[Any, tuple]]:
     """Return one call of every kernel, smallest first: two texts of one token, one filter of width 1."""
     one, two = np.ones((1, 1), np.float32), np.ones((2, 1), np.float32)
     ids, rows, key = np.ones(2, np.int32), np.arange(2), np.uint32(0)
-    places, numbers, starts = np.zeros((3, 2), np.int64), np.zeros(2, np.int64), np.arange(3)
-    sizes, winners, table = np.array([1]), np.zeros((2, 1), np.int32), np.ones((1, 1, 1), np.float32)
+    places, numbers, starts = (
+        np.zeros((3, 2), np.int64),
+        np.zeros(2, np.int64),
+        np.arange(3, dtype=np.int64),
+    )
+    sizes, winners, table = (
+        np.ones(1, np.int64),
+        np.zeros((2, 1), np.int32),
+        np.ones((1, 1, 1), np.float32),
+    )
     where = two, numbers, starts, sizes, winners
     return [
-        (densify, (np.zeros(2, np.int32), starts.astype(np.int32), rows, two)),
+        (densify, (numbers, starts, rows, two)),
         (drop, (two, rows, 0.5, key, two.copy())),
         (gather, (ids, starts, rows, *places[:2], 1, numbers, starts.copy(), places[2])),
         (scatter, (*where, 0, 1, table)),
