@@ -80,6 +80,7 @@ def resident_after_fits():
 def one_epoch(name, epochs, n_rows):
     """Return sizes, seconds of the fit and of its last epoch, and the peak of memory."""
     import sktextcnn.training  # noqa: F401  loads TensorFlow before the clock starts
+
     from sktextcnn.text import build_tokenizer, encode
 
     texts, labels, _, _ = load(name, n_rows=n_rows)

@@ -18,8 +18,9 @@ Work is shared among threads in parts that change nothing in the numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from functools import partial
+from functools import partial, wraps
 from time import perf_counter
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ from sktextcnn.engine.observers import History, Observer, Observers, check_finit
 from sktextcnn.engine.weights import Weights, concatenate_kernels, split_kernels
 from sktextcnn.text import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
+
+T = TypeVar("T")
 
 #: Name -> number of the optimizer in `kernels.update`, its number of slots, and what they start from.
 OPTIMIZERS = {
@@ -52,11 +55,30 @@ WORTH_A_TEAM = 2**24
 WORTH_SHARING = 16_384
 
 
+def _quiet(function: Callable[..., T]) -> Callable[..., T]:
+    """Keep NumPy from warning, which is set for each thread; a loss that is not finite will show."""
+
+    @wraps(function)
+    def quiet(*args: Any, **kwargs: Any) -> T:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return function(*args, **kwargs)
+
+    return quiet
+
+
+@_quiet
+def _matmul(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> np.ndarray:
+    return np.matmul(first, second, out=out)
+
+
+_compute_loss = _quiet(compute_loss)
+
+
 class _Run:
     """The weights of one run of training, on their way from batch to batch."""
 
     def __init__(self, state: State, examples: Examples, settings: Settings, team: Team) -> None:
-        self.examples, self.settings = examples, settings
+        self.settings = settings
         self.team, self.everyone, self.alone = team, team, Team(1)
         self.step, self.epoch = state.step, state.epoch
         # Kernels are compiled for one kind of arguments, so everything is made of that kind.
@@ -112,7 +134,7 @@ class _Run:
         self.epoch += 1
         return total / len(lengths)
 
-    @np.errstate(over="ignore", invalid="ignore")  # a loss that is not finite will show
+    @_quiet
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
         arrays, rate_of_vectors = self.arrays, self.embedding_dropout
@@ -130,7 +152,7 @@ class _Run:
         gradients["bias"] = upstream.sum(axis=0)
         gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
         every = np.arange(len(tokens))
-        kernels.drop(to_vectors, every, settings.embedding_dropout, keys[0], to_vectors)
+        kernels.drop(to_vectors, every, rate_of_vectors, keys[0], to_vectors)
         step_size = np.float32(self._step_size(rate))
         tasks = self._updates("embedding", to_vectors, step_size, tokens, self.n_static)
         for name, gradient in gradients.items():
@@ -158,7 +180,7 @@ class _Run:
         table = table.reshape(len(vectors), *kernel.shape[:2])
         shape = len(starts) - 1, self.arrays["bias"].size
         features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        given = table, local, starts, self.sizes, self.arrays["bias"], self.settings.dropout, key
+        given = table, local, starts, self.sizes, self.arrays["bias"], self.dropout, key
         self.team.run(
             partial(kernels.pool, *given, *part, features, winners) for part in self.team.parts(shape[0])
         )
@@ -168,7 +190,7 @@ class _Run:
         self, features: np.ndarray, rows: np.ndarray, key: np.uint32
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
         """Return the loss, and its gradients: of the features, and of the dense layers' weights."""
-        arrays, examples, rate = self.arrays, self.examples, self.settings.dropout
+        arrays, rate = self.arrays, self.dropout
         inputs, every = features, np.arange(len(rows))
         if "hidden_kernel" in arrays:
             hidden = self._multiply(features, arrays["hidden_kernel"]) + arrays["hidden_bias"]
@@ -177,9 +199,9 @@ class _Run:
             kernels.drop(hidden, every, rate, key, inputs)
         logits = self._multiply(inputs, arrays["output_kernel"]) + arrays["output_bias"]
         targets = np.zeros_like(logits)
-        kernels.densify(examples.targets.indices, examples.targets.indptr, rows, targets)
+        kernels.densify(self.columns, self.column_starts, rows, targets)
         losses, upstream = self._compute_loss(logits, targets)
-        weight = examples.sample_weight[rows]
+        weight = self.sample_weight[rows]
         upstream *= (weight / np.float32(len(rows)))[:, None]
         gradients = {
             "output_kernel": self._multiply(inputs.T, upstream),
@@ -195,10 +217,10 @@ class _Run:
 
     def _compute_loss(self, logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss of each text and the gradient of the logits, a thread's texts at a time."""
-        loss, weight = self.settings.loss, self.examples.label_weight
+        loss, weight = self.settings.loss, self.label_weight
         parts = self.team.parts(len(logits)) if logits.size >= WORTH_SHARING else [(0, len(logits))]
         found = self.team.run(
-            partial(compute_loss, loss, logits[low:high], targets[low:high], weight)
+            partial(_compute_loss, loss, logits[low:high], targets[low:high], weight)
             for low, high in parts
         )
         losses, gradients = zip(*found, strict=True)
@@ -211,7 +233,7 @@ class _Run:
         out = np.empty((first.shape[0], second.shape[1]), np.float32)
         ends = [second.shape[1] * i // n_blocks for i in range(n_blocks + 1)]
         blocks = [slice(*ends[i : i + 2]) for i in range(n_blocks)]
-        self.team.run(partial(np.matmul, first, second[:, part], out=out[:, part]) for part in blocks)
+        self.team.run(partial(_matmul, first, second[:, part], out=out[:, part]) for part in blocks)
         return out
 
     def _backpropagate(
@@ -229,7 +251,7 @@ class _Run:
         if len(vectors) <= DENSE_UP_TO * len(upstream):
             table = np.zeros((len(vectors), n_slices, n_filters), np.float32)
             self.team.run(partial(kernels.scatter, *where, *part, table) for part in of_filters)
-            flat = table.reshape(len(vectors), -1)
+            flat = table.reshape(len(vectors), n_slices * n_filters)
             to_kernel = self._multiply(flat.T, vectors).reshape(kernel.shape)
             return to_kernel, self._multiply(flat, kernel.reshape(-1, dim))
         to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
@@ -271,6 +293,10 @@ class _Run:
         if self.optimizer != kernels.ADAM:
             return rate
         return rate * np.sqrt(1.0 - 0.999**self.step) / (1.0 - 0.9**self.step)
+
+
+def _own(array: np.ndarray, dtype: type) -> np.ndarray:
+    return np.require(array, dtype, ["C", "W"])
 
 
 def train(
