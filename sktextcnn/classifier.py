@@ -47,6 +47,7 @@ from sktextcnn.parameters import (
 )
 from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
+    FIRST_TOKEN,
     TokenIds,
     check_vocabulary,
     choose_max_length,
@@ -133,9 +134,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         "compiled".
     network : callable or None, default=None
         Builds a network of one's own: gets, by name, those of ``n_tokens``, ``n_labels``,
-        ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout`` and
-        ``embeddings`` that its signature names, and returns a `keras.Model` from int32 ids (n, T),
-        padded right with 0, to logits (n, k).
+        ``max_length``, ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout``
+        and ``embeddings`` that its signature names, and returns a `keras.Model` from int32 ids (n, T),
+        padded right with 0 to `max_length_`, to logits (n, k).
     n_jobs : int or None, default=None
         Validation folds, the final network and the linear part that are fitted at the same time, in
         threads. None: 1, unless in a `joblib.parallel_config` context; -1: all processors. The result is
@@ -216,8 +217,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Number of tokens after which texts are cut.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
-        on; and those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
-        ``linear_blend`` (3, k) being the weights of the two parts and a constant.
+        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And those
+        of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on, ``linear_blend``
+        (3, k) being the weights of the two parts and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
@@ -405,19 +407,25 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     "The fitted model has a linear part, which cannot go on learning; fit it with "
                     "ngram_range=None first."
                 )
-            own = {"embedding_dim": self.embedding_dim} if self.embedding_mode_ is None else {}
+            if (self.network is not None) != ("network" in self.weights_):
+                raise ValueError(
+                    "network= changed from or to None; a model that goes on learning keeps its network. "
+                    "Fit a clone instead."
+                )
             if self.embeddings is not None and self.embedding_mode != self.embedding_mode_:
                 raise ValueError(
                     f"embedding_mode changed from {self.embedding_mode_!r} to {self.embedding_mode!r}; "
                     "a model that goes on learning keeps it. Fit a clone instead."
                 )
-            inference.check_shapes(
-                self.weights_,
-                **own,
-                kernel_sizes=check_kernel_sizes(self.kernel_sizes),
-                filters=self.filters,
-                hidden_units=self.hidden_units,
-            )
+            if self.network is None:
+                own = {"embedding_dim": self.embedding_dim} if self.embedding_mode_ is None else {}
+                inference.check_shapes(
+                    self.weights_,
+                    **own,
+                    kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+                    filters=self.filters,
+                    hidden_units=self.hidden_units,
+                )
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
@@ -433,8 +441,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
-            automatic = self.max_length == "auto"
-            max_length = choose_max_length(ids.lengths) if automatic else self.max_length  # type: ignore[assignment]
+            max_length = self.max_length  # type: ignore[assignment]
+            if is_option(max_length, "auto"):
+                max_length = choose_max_length(ids.lengths)
+            elif max_length is None and self.network is not None:  # to which its texts are padded
+                max_length = max(1, int(ids.lengths.max()))
         loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
         mode = self.embedding_mode_ if resumes else None if vectors is None else self.embedding_mode
         return {
@@ -483,14 +494,17 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
             return State(self.weights_, **remembered), settings
         rng = np.random.default_rng(settings.seed)
+        embedding = None
+        if vectors is not None:
+            embedding, _ = initial_embedding(vectors, fixed["vocabulary_"], rng)
+        if self.network is not None:
+            return State(self._own_network(fixed, embedding, settings.seed)), settings
         weights = initial_weights(
             rng,
             n_tokens=len(fixed["vocabulary_"]),
             n_labels=len(given.classes),
             embedding_dim=self.embedding_dim,
-            embedding=None
-            if vectors is None
-            else initial_embedding(vectors, fixed["vocabulary_"], rng)[0],
+            embedding=embedding,
             n_channels=2 if self.embedding_mode == "multichannel" else 1,
             kernel_sizes=sizes,
             filters=self.filters,
@@ -502,6 +516,23 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             ),
         )
         return State(weights), settings
+
+    def _own_network(self, fixed: dict, embedding: np.ndarray | None, seed: int) -> dict:
+        """Return the weights to start from of the network that `network` builds."""
+        from sktextcnn.engine import own_network
+
+        sizes = own_network.Sizes(
+            n_tokens=len(fixed["vocabulary_"]) + FIRST_TOKEN,
+            n_labels=len(fixed["classes_"]),
+            max_length=fixed["max_length_"],
+            embedding_dim=self.embedding_dim,
+            filters=self.filters,
+            kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+            hidden_units=self.hidden_units,
+            dropout=self.dropout,
+            embeddings=embedding,
+        )
+        return own_network.hold(self.network, sizes, seed=seed)  # type: ignore[arg-type]
 
     def _plan(self, given: Labels, seed: int) -> Any:
         """Return which texts are held out, and what they are for."""
@@ -577,8 +608,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             return compiled.train
         from sktextcnn.engine import keras_engine
 
-        callbacks = self.keras_callbacks if final else None
-        return partial(keras_engine.train, network=self.network, keras_callbacks=callbacks)
+        return partial(keras_engine.train, keras_callbacks=self.keras_callbacks if final else None)
 
     def _n_jobs(self) -> int:
         """Return how many networks are trained at the same time; Keras' one after the other."""

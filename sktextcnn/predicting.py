@@ -221,6 +221,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         A label's logit is a constant plus what each n-gram adds: those that the filters of the network
         found, and those of the linear part. This is how the logit comes about, not an estimate of it.
+        A `network` of one's own is not taken apart: what it says is part of the constant, and only the
+        linear part is explained.
 
         Parameters
         ----------
@@ -241,7 +243,8 @@ class Predictor(ClassifierMixin, Parameters):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         TypeError, ValueError
-            If `X` is not a sequence of texts, or one of `labels` is not among `classes_`.
+            If `X` is not a sequence of texts, one of `labels` is not among `classes_`, or there is a
+            `network` of one's own and no linear part beside it.
 
         Examples
         --------
@@ -331,12 +334,17 @@ class Predictor(ClassifierMixin, Parameters):
             If the classifier is not fitted.
         """
         check_is_fitted(self, "weights_")
+        exclusive = is_exclusive(self.loss_)
+        if "network" in self.weights_:
+            from sktextcnn.engine import own_network
+
+            return own_network.to_keras(self.weights_, exclusive=exclusive)
         from sktextcnn.engine import network
 
         return network.build_network(
             self.weights_,
             kernel_sizes=inference.kernel_sizes_of(self.weights_),
-            exclusive=is_exclusive(self.loss_),
+            exclusive=exclusive,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
         )
@@ -367,6 +375,8 @@ class Predictor(ClassifierMixin, Parameters):
             If the path is taken, or by something else than a model.
         OSError
             If writing fails.
+        ValueError
+            If Keras cannot save the network that `network` built.
 
         Warns
         -----
@@ -374,6 +384,10 @@ class Predictor(ClassifierMixin, Parameters):
             If parameters that training uses cannot be saved.
         """
         check_is_fitted(self, "weights_")
+        if "network" in self.weights_:
+            from sktextcnn.engine import own_network
+
+            own_network.check_saveable(self.weights_)
         params, left_out = split_params(self.get_params(deep=False), leave_out=["embeddings"])
         fitted = {
             name: value

@@ -21,6 +21,7 @@ from sktextcnn.callbacks import Progress
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, History, Observer
 from sktextcnn.engine.scoring import compute_logits
+from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
@@ -145,7 +146,7 @@ def learn(
         ngrams, features = learn_ngrams(
             examples.ids,
             plan.ngram_range,
-            base=len(start.weights["embedding"]),
+            base=count_token_ids(start.weights),
             n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit

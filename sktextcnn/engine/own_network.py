@@ -25,7 +25,7 @@ from typing import Any
 
 # isort: off
 # Network looks at Keras' backend, so it comes before Keras.
-import sktextcnn.engine.network  # noqa: F401
+from sktextcnn.engine import network as textbook
 
 import keras
 import numpy as np
@@ -419,6 +419,27 @@ def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
     model(np.zeros((1, int(weights["network_sizes"][1])), np.int32), training=False)
     set_arrays(model, weights)
     return model
+
+
+def to_keras(weights: Mapping[str, np.ndarray], *, exclusive: bool) -> keras.Model:
+    """Return a user's network, and the linear part beside it, as a model that gives probabilities.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        As of a fitted classifier.
+    exclusive : bool
+        Softmax (True) or one sigmoid per label.
+
+    Returns
+    -------
+    keras.Model
+        From int32 ids (n, `max_length`), padded right with 0, to probabilities (n, k).
+    """
+    n_tokens, length, _ = weights["network_sizes"].tolist()
+    ids = keras.Input((length,), dtype="int32", name="ids")
+    logits = load_network(weights)(ids)
+    return textbook.finish(ids, logits, weights, n_tokens=n_tokens, exclusive=exclusive)
 
 
 # -- predicting --------------------------------------------------------------------------------------
