@@ -218,8 +218,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
         on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And
-        those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on, ``linear_blend``
-        (3, k) being the weights of the two parts and a constant.
+        those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
+        ``linear_blend`` (3, k) being the weights of the two parts and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
