@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import optimize, sparse, special
-from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
 
-#: When liblinear stops. Its default of 1e-4 takes up to four times as long, for the same F1 to three
-#: digits on two data sets.
+from sktextcnn.svm import fit_svms
+
+#: When an SVM is good enough, see `svm.fit_svms`. liblinear's default of 1e-4 takes up to four times as
+#: long, for the same F1 to three digits on two data sets.
 TOLERANCE = 1e-2
 
 
@@ -18,6 +18,8 @@ def fit_linear(
     sample_weight: np.ndarray,
     label_weight: np.ndarray,
     seed: int,
+    *,
+    n_threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit one linear SVM per label.
 
@@ -30,33 +32,34 @@ def fit_linear(
     label_weight : ndarray of shape (2, k)
         Weight of a 1 and of a 0 in each column.
     seed : int
+    n_threads : int, default=1
+        Threads that share the labels. The result is the same for every number of them.
 
     Returns
     -------
     kernel : ndarray of shape (M, k), dtype float32
     bias : ndarray of shape (k,), dtype float32
-        A label that all or no texts carry has kernel 0 and bias 1 or -1.
+        A label that all or no texts carry has kernel 0 and bias 1 or -1. Texts of weight 0 do not count.
     """
-    features = features.astype(np.float64)  # liblinear's own type: converted once, not per label
-    columns = targets.tocsc()
-    n, k = targets.shape
-    kernel, bias = np.zeros((features.shape[1], k), np.float32), np.zeros(k, np.float32)
-
-    for column in range(k):
-        carries = np.zeros(n, bool)
-        carries[columns.indices[columns.indptr[column] : columns.indptr[column + 1]]] = True
-        weight = sample_weight * np.where(carries, *label_weight[:, column])
-        seen = carries[weight > 0]
-        if not features.shape[1] or seen.all() or not seen.any():
-            bias[column] = 1.0 if len(seen) and seen.all() else -1.0
-            continue
-        # One after the other: liblinear's random numbers come from a generator that threads share.
-        # And on one thread: liblinear's calls of BLAS are too small to share, and rounded otherwise.
-        with threadpool_limits(1, "blas"):
-            svm = LinearSVC(tol=TOLERANCE, random_state=seed).fit(
-                features, carries, sample_weight=weight
-            )
-        kernel[:, column], bias[column] = svm.coef_[0], svm.intercept_[0]
+    rows = np.flatnonzero(sample_weight > 0)
+    if len(rows) < len(sample_weight):
+        features, targets, sample_weight = features[rows], targets[rows], sample_weight[rows]
+    counts = targets.getnnz(axis=0)
+    has_1, has_0 = (counts > 0) & (label_weight[0] > 0), (counts < len(rows)) & (label_weight[1] > 0)
+    fitted = np.flatnonzero(has_1 & has_0) if features.shape[1] else np.zeros(0, np.intp)
+    kernel, bias = fit_svms(
+        features,
+        targets,
+        sample_weight,
+        label_weight,
+        fitted,
+        tolerance=TOLERANCE,
+        seed=seed,
+        n_threads=n_threads,
+    )
+    constant = np.ones(targets.shape[1], bool)
+    constant[fitted] = False
+    bias[constant] = np.where(has_1 & ~has_0, 1, -1)[constant]
     return kernel, bias
 
 
