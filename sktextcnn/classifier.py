@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.engine import inference
+from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
@@ -39,7 +38,6 @@ from sktextcnn.parameters import (
     check_kernel_sizes,
     check_ngram_range,
     choose_batch_size,
-    choose_engine,
     choose_epochs,
     choose_learning_rate,
     choose_n_folds,
@@ -297,7 +295,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """
         from sktextcnn import recipe
 
-        train = self._trainer()
+        engine = open_engine(self.engine, self.network, self.keras_callbacks)
         resumes = self.warm_start and hasattr(self, "weights_")
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
@@ -327,11 +325,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             settings,
             plan=plan,
             judge=judge,
-            train=train,
-            train_final=self._trainer(final=True),
+            engine=engine,
             observers=[callbacks],
             progress=Progress(self.verbose, networks, n_linear, _name_of(self.threshold_metric)),
-            n_jobs=self._n_jobs(),
+            n_jobs=effective_n_jobs(self.n_jobs),
         )
         fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
         callbacks.end_fit(fixed)
@@ -375,6 +372,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         from sktextcnn import recipe
 
         self._check_learns_by_batches()
+        engine = open_engine(self.engine, self.network, None)
         resumes = hasattr(self, "weights_")
         if resumes and classes is not None:
             named = check_classes(classes).tolist()
@@ -390,7 +388,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, vectors, resumes, ends=False)
         settings = replace(settings, epochs=1, decays=False)
-        state, history = self._trainer()(state, self._examples(ids, given, weight), settings)
+        state, history = engine.train(state, self._examples(ids, given, weight), settings)
         if resumes:
             history = recipe.join_histories(self.history_, history)
         fixed = {**fixed, "weights_": state.weights}
@@ -402,30 +400,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
-            if "linear_kernel" in self.weights_:
-                raise ValueError(
-                    "The fitted model has a linear part, which cannot go on learning; fit it with "
-                    "ngram_range=None first."
-                )
-            if (self.network is not None) != ("network" in self.weights_):
-                raise ValueError(
-                    "network= changed from or to None; a model that goes on learning keeps its network. "
-                    "Fit a clone instead."
-                )
-            if self.embeddings is not None and self.embedding_mode != self.embedding_mode_:
-                raise ValueError(
-                    f"embedding_mode changed from {self.embedding_mode_!r} to {self.embedding_mode!r}; "
-                    "a model that goes on learning keeps it. Fit a clone instead."
-                )
-            if self.network is None:
-                own = {"embedding_dim": self.embedding_dim} if self.embedding_mode_ is None else {}
-                inference.check_shapes(
-                    self.weights_,
-                    **own,
-                    kernel_sizes=check_kernel_sizes(self.kernel_sizes),
-                    filters=self.filters,
-                    hidden_units=self.hidden_units,
-                )
+            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
@@ -525,12 +500,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             n_tokens=len(fixed["vocabulary_"]) + FIRST_TOKEN,
             n_labels=len(fixed["classes_"]),
             max_length=fixed["max_length_"],
-            embedding_dim=self.embedding_dim,
-            filters=self.filters,
             kernel_sizes=check_kernel_sizes(self.kernel_sizes),
-            hidden_units=self.hidden_units,
-            dropout=self.dropout,
             embeddings=embedding,
+            **{n: getattr(self, n) for n in ("embedding_dim", "filters", "hidden_units", "dropout")},
         )
         return own_network.hold(self.network, sizes, seed=seed)  # type: ignore[arg-type]
 
@@ -599,21 +571,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             sample_weight=weight.astype(np.float32),
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
-
-    def _trainer(self, *, final: bool = False) -> Any:
-        """Return how the engine trains a network, the final one with the user's callbacks."""
-        if choose_engine(self.engine, self.network, self.keras_callbacks) == "compiled":
-            from sktextcnn.engine import compiled
-
-            return compiled.train
-        from sktextcnn.engine import keras_engine
-
-        return partial(keras_engine.train, keras_callbacks=self.keras_callbacks if final else None)
-
-    def _n_jobs(self) -> int:
-        """Return how many networks are trained at the same time; Keras' one after the other."""
-        engine = choose_engine(self.engine, self.network, self.keras_callbacks)
-        return effective_n_jobs(self.n_jobs) if engine == "compiled" else 1
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool

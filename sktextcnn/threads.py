@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from threading import Lock
 from typing import Any, TypeVar
@@ -147,6 +148,10 @@ class Team:
             for other in others:
                 other.result()
         return results
+
+    def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:
+        """Call a function for every part, in all threads, and return what it returns, in order."""
+        return self.run(partial(function, part) for part in parts)
 
 
 class CancelledError(Exception):

@@ -21,7 +21,7 @@ from sklearn.utils import estimator_checks, get_tags
 from sktextcnn import TextCNNClassifier, as_label_matrix
 from sktextcnn.thresholds import tune_thresholds
 from tests import examples
-from tests.examples import ENGINES, IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
+from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 
 X_FORMS = {
     "list": list,
@@ -43,19 +43,10 @@ Y_FORMS = {
 METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
 
 every_x = pytest.mark.parametrize("x_form", X_FORMS)
+every_engine = pytest.mark.usefixtures("engine")
 every_y = pytest.mark.parametrize("y_form", Y_FORMS)
 # Every form once or twice, where the whole product would say the same at five times the cost.
 every_pair = pytest.mark.parametrize(("x_form", "y_form"), [*zip(cycle(X_FORMS), Y_FORMS, strict=False)])
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request, monkeypatch):
-    """Who trains the classifiers of a test."""
-    monkeypatch.setattr(examples, "ENGINE", request.param)
-    return request.param
-
-
-every_engine = pytest.mark.usefixtures("engine")
 
 
 def fitted(x_form="list", y_form="label sets"):

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -593,31 +590,6 @@ def test_copies_predict_the_same(blended, tmp_path):
     for other in copies:
         np.testing.assert_array_equal(other.predict_proba(NEW_TEXTS), expected)
         np.testing.assert_array_equal(other.predict(NEW_TEXTS), blended.predict(NEW_TEXTS))
-
-
-PREDICT = """
-import pickle, sys
-with open(sys.argv[1], "rb") as file:
-    clf, texts, expected = pickle.load(file)
-assert (clf.predict_proba(texts) == expected).all()
-assert clf.predict(texts).shape == expected.shape
-loaded = {"tensorflow", "keras", "scikeras", "sklearn.svm", "scipy.optimize"} & {*sys.modules}
-print(*sorted(loaded))
-"""
-
-
-def test_a_process_that_only_predicts_needs_no_training_code(blended, tmp_path):
-    path = tmp_path / "model.pickle"
-    path.write_bytes(pickle.dumps((blended, NEW_TEXTS, blended.predict_proba(NEW_TEXTS))))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert not {"tensorflow", "keras", "scikeras", "sklearn.svm"} & {*done.stdout.split()}
 
 
 def test_a_text_is_scored_alike_alone_and_among_others(blended):

@@ -16,7 +16,6 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 
 import numpy as np
 
@@ -209,7 +208,7 @@ class Network:
             slices = table.reshape(-1, n_filters)  # those of a token one after the other
             pool(slices, places, size, out, i * n_filters, starts)
 
-        self._team.run(partial(work, i) for i in range(len(self._sizes)))
+        self._team.map(work, range(len(self._sizes)))
 
     def _reserve(self, n_rows: int) -> None:
         """Make room for the products of so many tokens, and forget those at hand."""
