@@ -76,7 +76,13 @@ def rows(options):
     results = [
         Result(small, "import tensorflow alone", both["ours"], seconds["tensorflow"]),
         Result(what, "plain Keras", seconds["ours"], seconds["keras"]),
-        Result(what, "import sklearn.preprocessing alone", seconds["ours"], seconds["sklearn"], charted=False),
+        Result(
+            what,
+            "import sklearn.preprocessing alone",
+            seconds["ours"],
+            seconds["sklearn"],
+            charted=False,
+        ),
     ]
     if "earlier" in versions:
         title = baseline_title()

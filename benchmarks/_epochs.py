@@ -6,7 +6,16 @@ from time import perf_counter
 
 import numpy as np
 from _data import indicator, label_names, load
-from _measure import BASELINE, KERAS_ENGINE, Result, alternate, baseline, baseline_title, missing, n_cores
+from _measure import (
+    BASELINE,
+    KERAS_ENGINE,
+    Result,
+    alternate,
+    baseline,
+    baseline_title,
+    missing,
+    n_cores,
+)
 from _networks import DEFAULTS, KIM, Encoder, keras_network, kim_cnn, ours, torch_network, warm_up
 
 #: Share of an epoch that Keras and PyTorch run; every batch of theirs has the same shape and cost.

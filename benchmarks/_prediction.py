@@ -31,7 +31,10 @@ def rows(name, options):
     reasons = missing(["fastText", BASELINE])
     options.skipped.update(reasons)
     for peer in reasons:
-        for key in {"fastText": ["fastText", "fastText, spaces"], BASELINE: [BASELINE, "earlier, whole"]}[peer]:
+        for key in {
+            "fastText": ["fastText", "fastText, spaces"],
+            BASELINE: [BASELINE, "earlier, whole"],
+        }[peer]:
             del contestants[key]
     seconds = alternate(contestants, options.repeats)
     mine = seconds["ours"]

@@ -53,7 +53,9 @@ ABOUT = (
 def results_of(groups):
     """Return the results of each section that has any."""
     sections = {
-        title: [Result(**result) for name in names if name in groups for result in groups[name]["results"]]
+        title: [
+            Result(**result) for name in names if name in groups for result in groups[name]["results"]
+        ]
         for title, names in SECTIONS.items()
     }
     return {title: results for title, results in sections.items() if results}
