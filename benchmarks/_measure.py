@@ -166,7 +166,7 @@ class Result:
     def cells(self):
         """Return the cells of this line as text."""
         ratio = ""
-        if self.theirs:
+        if self.theirs and self.ours:
             ratio, low, high = (_digits(value) for value in self.ratio())
             ratio = ratio if low == high else f"{ratio} ({low} – {high})"  # noqa: RUF001
         return [self.what, self._spread(self.ours), self.peer, self._spread(self.theirs), ratio]

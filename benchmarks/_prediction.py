@@ -11,7 +11,7 @@ from _networks import DEFAULTS, Encoder, keras_network, ours
 from _peers import tokenize
 
 KERAS_BATCHES = (32, 256)
-#: Calls with all texts in one process, and calls with one text each: ours, and Keras', which take longer.
+#: Calls with all texts in one process; and texts that are predicted one by one, by us and by Keras.
 N_CALLS = 3
 OUR_TEXTS, KERAS_TEXTS = 100, 30
 
@@ -26,16 +26,12 @@ def rows(name, options):
         "fastText, spaces": (fasttext_many, (*data, True), None),
         BASELINE: (our_many, (*data, False), baseline()),
         "ours, whole": (our_many, (*data, True), None),
-        "earlier, whole": (our_many, (*data, True), baseline()),
+        f"{BASELINE}, whole": (our_many, (*data, True), baseline()),
     }
     reasons = missing(["fastText", BASELINE])
     options.skipped.update(reasons)
-    for peer in reasons:
-        for key in {
-            "fastText": ["fastText", "fastText, spaces"],
-            BASELINE: [BASELINE, "earlier, whole"],
-        }[peer]:
-            del contestants[key]
+    gone = {*reasons, *(f"{peer}, spaces" for peer in reasons), *(f"{peer}, whole" for peer in reasons)}
+    contestants = {peer: call for peer, call in contestants.items() if peer not in gone}
     seconds = alternate(contestants, options.repeats)
     mine = seconds["ours"]
     size = min(KERAS_BATCHES, key=lambda size: median(seconds[f"Keras {size}"]))
@@ -50,7 +46,7 @@ def rows(name, options):
     if BASELINE in seconds:
         title = baseline_title()
         results.append(Result(what, title, mine, seconds[BASELINE], charted=False))
-        theirs = seconds["earlier, whole"]
+        theirs = seconds[f"{BASELINE}, whole"]
         results.append(Result(whole, title, seconds["ours, whole"], theirs, charted=False))
     else:
         results.append(Result(whole, "", seconds["ours, whole"]))

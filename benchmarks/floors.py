@@ -54,10 +54,10 @@ def peaks():
 def work_of(ids, n_labels, *, learns):
     """Return operations and bytes of one batch of texts.
 
-    Operations: the kernels times the vectors of distinct tokens, and the output layer; to learn, twice as
-    many again, or those of the winning windows alone where these are fewer. Bytes: every window reads a row
-    of the products for each of its tokens, intermediate results not counted; learning reads and writes
-    each changed weight and its two moments.
+    Operations: the kernels times the vectors of distinct tokens, and the output layer; to learn, twice
+    as many again, or those of the winning windows alone where these are fewer. Bytes: every window reads
+    a row of the products for each of its tokens, intermediate results not counted; learning reads and
+    writes each changed weight and its two moments.
     """
     n_slices, n_filters, dim = sum(DEFAULTS.kernel_sizes), DEFAULTS.filters, DEFAULTS.embedding_dim
     n_features = len(DEFAULTS.kernel_sizes) * n_filters
