@@ -9,7 +9,8 @@ mpl.rcParams.update(
     {
         "svg.hashsalt": "sktextcnn",  # the same numbers give the same file
         "svg.fonttype": "none",
-        "font.size": 9,
+        "font.family": "sans-serif",
+        "font.size": 10,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "figure.facecolor": "white",
@@ -18,8 +19,18 @@ mpl.rcParams.update(
 
 import matplotlib.pyplot as plt  # noqa: E402
 
-MET, MISSED, PLAIN, TARGET = "#2a6f97", "#d1603d", "#a9b4bd", "#111111"
-COLORS = {"ours": MET, "plain Keras": MISSED, "fastText": "#7a9e35", "tf-idf + LinearSVC": "#7b5ea7"}
+OURS, OTHER = "#2a6f97", "#8a8f98"
+COLORS = {
+    "ours": OURS,
+    "plain Keras": "#d1603d",
+    "SciKeras, plain Keras": "#d1603d",
+    "Keras model.predict": "#d1603d",
+    "Keras model(ids)": "#e3a08a",
+    "PyTorch": "#e0a526",
+    "LibMultiLabel's KimCNN": "#b9852b",
+    "fastText": "#6b8e23",
+    "tf-idf + LinearSVC": "#7b5ea7",
+}
 
 
 def save(figure, path):
@@ -28,62 +39,76 @@ def save(figure, path):
     plt.close(figure)
 
 
-def draw_ratios(results, path):
-    """Draw a bar for each ratio, with a mark where its target is."""
-    shown = [r for r in results if r.theirs and isfinite(r.ratio()[0]) and r.ratio()[0] > 0]
-    groups = [
-        ([r for r in shown if r.at_least], "their time / ours (right is better)"),
-        ([r for r in shown if not r.at_least], "ours / theirs (left is better)"),
-    ]
-    groups = [(group, label) for group, label in groups if group]
-    sizes = [len(group) for group, _ in groups]
-    figure, axes = plt.subplots(
-        len(groups),
-        1,
-        figsize=(8.5, 0.27 * sum(sizes) + 0.9 * len(groups)),
-        gridspec_kw={"height_ratios": [size + 0.6 for size in sizes]},
-        squeeze=False,
-        layout="constrained",
-    )
-    for axis, (group, label) in zip(axes[:, 0], groups, strict=True):
-        _draw_group(axis, group, label)
+def draw_ratios(sections, path):
+    """Draw a bar for each ratio, to the right of 1 where we take less time, to the left where more."""
+    lines = []  # headings and what belongs to them, from top to bottom
+    for title, results in sections.items():
+        shown = [r for r in results if r.charted and r.theirs and isfinite(r.ratio()[0])]
+        if shown:
+            lines += [(title, None), *((None, result) for result in shown)]
+    if not lines:
+        return
+    figure, axis = plt.subplots(figsize=(9, 0.6 + 0.29 * len(lines)), layout="constrained")
+    ratios = [value for _, result in lines if result for value in result.ratio()]
+    left, right = min(0.4, 0.6 * min(ratios)), 2.2 * max(ratios)
+    before = None
+    for y, (title, result) in enumerate(lines):
+        if result is None:
+            axis.annotate(
+                title,
+                (0, y),
+                (-10, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                weight="bold",
+                annotation_clip=False,
+            )
+            before = None
+            continue
+        ratio, low, high = result.ratio()
+        color = COLORS.get(result.peer, OTHER)
+        axis.barh(y, ratio - 1, left=1, color=color, height=0.7, zorder=2)
+        axis.plot([low, high], [y, y], color="#333333", linewidth=1.2, zorder=3)
+        end, side = (max(high, ratio), 1) if ratio >= 1 else (min(low, ratio), -1)
+        axis.annotate(
+            f"{_short(ratio)} x  {result.peer}",
+            (max(end, 1) if side == 1 else 1, y),
+            (6, 0),
+            textcoords="offset points",
+            va="center",
+        )
+        if result.what != before:
+            axis.annotate(
+                result.what,
+                (0, y),
+                (-10, 0),
+                xycoords=("axes fraction", "data"),
+                textcoords="offset points",
+                ha="right",
+                va="center",
+                annotation_clip=False,
+            )
+        before = result.what
+    axis.axvspan(left, 1, color="#f3f0ea", zorder=0)
+    axis.axvline(1, color="#333333", linewidth=1, zorder=4)
+    axis.set_xscale("log")
+    axis.set_xlim(left, right)
+    axis.set_ylim(len(lines) - 0.4, -0.7)
+    ticks = [t for t in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if left <= t <= right]
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axis.set_yticks([])
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x", color="#dddddd", linewidth=0.8, zorder=1)
+    axis.set_xlabel("their time / ours: to the right of 1 we take less, to the left they do")
+    axis.xaxis.set_label_position("bottom")
     save(figure, path)
 
 
-def _draw_group(axis, group, label):
-    logarithmic = group[0].at_least
-    largest = max(max(r.ratio()[2], r.target or 0) for r in group)
-    left = min(0.5, 0.8 * min(r.ratio()[1] for r in group)) if logarithmic else 0
-    for y, result in enumerate(group):
-        ratio, low, high = result.ratio()
-        color = {True: MET, False: MISSED, None: PLAIN}[result.met()]
-        axis.barh(y, ratio - left, left=left, color=color, height=0.66)
-        axis.plot([low, high], [y, y], color="#444444", linewidth=1)
-        if result.target is not None:
-            axis.plot([result.target] * 2, [y - 0.45, y + 0.45], color=TARGET, linewidth=2.2)
-        end = max(high, result.target or 0)
-        axis.annotate(
-            f"{ratio:.3g}", (end, y), (4, 0), textcoords="offset points", va="center", fontsize=8
-        )
-    if logarithmic:
-        axis.set_xscale("log")
-        axis.axvline(1, color="#888888", linewidth=0.8, linestyle=":")
-        axis.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-    axis.set_xlim(left, largest * (1.8 if logarithmic else 1.15))
-    axis.set_ylim(len(group) - 0.4, -0.6)
-    axis.set_yticks(range(len(group)), [f"{r.what} | {r.peer}" for r in group], fontsize=8)
-    axis.tick_params(axis="y", length=0)
-    axis.set_xlabel(label)
-    if logarithmic:
-        handles = [
-            plt.Rectangle((0, 0), 1, 1, color=MET, label="target met"),
-            plt.Rectangle((0, 0), 1, 1, color=MISSED, label="not met"),
-            plt.Rectangle((0, 0), 1, 1, color=PLAIN, label="no target"),
-            plt.Line2D([], [], color=TARGET, linewidth=2.2, label="target"),
-        ]
-        axis.legend(
-            handles=handles, loc="lower right", bbox_to_anchor=(1, 1), ncols=4, frameon=False, fontsize=8
-        )
+def _short(ratio):
+    return f"{ratio:.0f}" if ratio >= 20 else f"{ratio:.1f}" if ratio >= 2 else f"{ratio:.2f}"
 
 
 def draw_curves(curves, path):
@@ -118,13 +143,12 @@ def draw_curves(curves, path):
 
 
 def draw_memory(megabytes, path):
-    """Draw resident memory after each fit, and the band around the tenth that it should stay in."""
+    """Draw resident memory after each fit."""
     figure, axis = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
-    axis.axhspan(0, 1.05 * megabytes[9], color="#e4edf2", label="up to 5 % above fit 10")
-    axis.plot(range(1, len(megabytes) + 1), megabytes, color=MET, linewidth=1.5, marker=".")
+    axis.plot(range(1, len(megabytes) + 1), megabytes, color=OURS, linewidth=1.5, marker=".")
     axis.set_xlim(1, len(megabytes))
     axis.set_ylim(0, 1.15 * max(megabytes))
     axis.set_xlabel("fits in one process")
     axis.set_ylabel("resident memory, MB")
-    axis.legend(loc="lower right", frameon=False)
+    axis.grid(alpha=0.25)
     save(figure, path)

@@ -1,24 +1,35 @@
-"""A new process: import, load a saved model, tag one text."""
+"""New processes: load a saved model and tag one text; fit to a few texts, save, load and tag."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from shutil import rmtree
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from _data import indicator, label_names, load
-from _measure import Result, fresh
+from _measure import BASELINE, Result, baseline, baseline_title, fresh, missing
 from _networks import DEFAULTS, Encoder, keras_network, ours
 
-SET = "goemotions"
+SET, N_SMALL = "goemotions", 200
 TEXT = "Thank you so much, this made my day!"
 
 SKLEARN = "import sklearn.preprocessing"
+TENSORFLOW = "import tensorflow"
 
-OURS = """
+FIT = """
+import json
 import sktextcnn
-print(sktextcnn.load({folder!r}).predict_labels([{text!r}]))
+with open({folder!r} + "/small.json", encoding="utf-8") as file:
+    texts, labels = json.load(file)
+sktextcnn.TextCNNClassifier(random_state=0).fit(texts, labels).save({model!r})
+"""
+
+TAG = """
+import sktextcnn
+print(sktextcnn.load({model!r}).predict_labels([{text!r}]))
 """
 
 KERAS = """
@@ -36,39 +47,70 @@ print(np.flatnonzero(model.predict(ids, verbose=0)[0] >= 0.5))
 
 def rows(options):
     """Return the results."""
+    reasons = missing([BASELINE])
+    options.skipped.update(reasons)
+    versions = {"ours": None} if BASELINE in reasons else {"ours": None, "earlier": baseline()}
     with TemporaryDirectory() as folder:
-        fresh(save_models, folder, options.rows)
-        codes = {
-            "sklearn": SKLEARN,
-            "ours": OURS.format(folder=f"{folder}/ours", text=TEXT),
-            "keras": KERAS.format(folder=folder, text=TEXT),
-        }
-        for code in codes.values():
-            run(code)  # files come from the disk the first time
-        seconds = {name: [] for name in codes}
-        for _ in range(options.repeats + 2):
-            for name, code in codes.items():
-                seconds[name].append(run(code))
-    what = "a new process: import, load, tag one text"
-    peer = "import sklearn.preprocessing"
-    return [
-        Result(what, peer, seconds["ours"], seconds["sklearn"], target=1.2, at_least=False),
-        Result(what, "the same with Keras", seconds["ours"], seconds["keras"]),
+        fresh(save_others, folder, options.rows)
+        tasks = {"sklearn": (SKLEARN, None), "tensorflow": (TENSORFLOW, None)}
+        tasks["keras"] = KERAS.format(folder=folder, text=TEXT), None
+        for name, path in versions.items():
+            fresh(save_ours, f"{folder}/{name}", options.rows, path=path)
+            tasks[name] = TAG.format(model=f"{folder}/{name}", text=TEXT), path
+            small = f"{folder}/small-{name}"
+            tasks[f"fit {name}"] = FIT.format(folder=folder, model=small), path
+            tasks[f"tag {name}"] = TAG.format(model=small, text=TEXT), path
+        seconds = {name: [] for name in tasks}
+        for repeat in range(options.repeats + 3):
+            for name, (code, path) in tasks.items():
+                if name.startswith("fit"):
+                    rmtree(f"{folder}/small-{name.removeprefix('fit ')}", ignore_errors=True)
+                took = run(code, path)
+                if repeat:  # files come from the disk the first time
+                    seconds[name].append(took)
+    both = {
+        name: [a + b for a, b in zip(seconds[f"fit {name}"], seconds[f"tag {name}"], strict=True)]
+        for name in versions
+    }
+    small, what = f"fit to {N_SMALL} texts and save; load and tag one", "load and tag one text"
+    results = [
+        Result(small, "import tensorflow alone", both["ours"], seconds["tensorflow"]),
+        Result(what, "plain Keras", seconds["ours"], seconds["keras"]),
+        Result(
+            what,
+            "import sklearn.preprocessing alone",
+            seconds["ours"],
+            seconds["sklearn"],
+            charted=False,
+        ),
     ]
+    if "earlier" in versions:
+        title = baseline_title()
+        results.insert(1, Result(small, title, both["ours"], both["earlier"], charted=False))
+        results.append(Result(what, title, seconds["ours"], seconds["earlier"], charted=False))
+    return results
 
 
-def save_models(folder, n_rows):
-    """Save our classifier, and a Keras model with its vocabulary."""
+def save_others(folder, n_rows):
+    """Save the texts that a new process fits to, and a Keras model with its vocabulary."""
     texts, labels, _, _ = load(SET, n_rows=n_rows)
-    Y = indicator(labels, label_names(labels))
-    ours(DEFAULTS, epochs=1).fit(texts, Y).save(f"{folder}/ours")
+    small = texts[:N_SMALL], labels[:N_SMALL]
+    Path(folder, "small.json").write_text(json.dumps(small), encoding="utf-8")
     encoder = Encoder(texts, DEFAULTS)
-    keras_network(DEFAULTS, encoder.n_tokens, Y.shape[1], encoder.length).save(f"{folder}/model.keras")
+    n_labels = len(label_names(labels))
+    keras_network(DEFAULTS, encoder.n_tokens, n_labels, encoder.length).save(f"{folder}/model.keras")
     Path(folder, "vocabulary.json").write_text(json.dumps(encoder.vocabulary), encoding="utf-8")
 
 
-def run(code):
+def save_ours(path, n_rows):
+    """Save our classifier."""
+    texts, labels, _, _ = load(SET, n_rows=n_rows)
+    ours(DEFAULTS, epochs=1).fit(texts, indicator(labels, label_names(labels))).save(path)
+
+
+def run(code, path):
     """Return the seconds of a new Python process."""
+    env = os.environ if path is None else {**os.environ, "PYTHONPATH": path}
     start = perf_counter()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env)
     return perf_counter() - start

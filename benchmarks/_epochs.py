@@ -1,16 +1,25 @@
 """Seconds per epoch after warm-up: the same network, tokens and batches in Keras and PyTorch."""
 
+from functools import partial
 from math import ceil
 from time import perf_counter
 
 import numpy as np
 from _data import indicator, label_names, load
-from _measure import Result, fresh, installed, n_cores
-from _networks import DEFAULTS, KIM, Encoder, keras_network, kim_cnn, ours, torch_network
+from _measure import (
+    BASELINE,
+    KERAS_ENGINE,
+    Result,
+    alternate,
+    baseline,
+    baseline_title,
+    missing,
+    n_cores,
+)
+from _networks import DEFAULTS, KIM, Encoder, keras_network, kim_cnn, ours, torch_network, warm_up
 
 #: Share of an epoch that Keras and PyTorch run; every batch of theirs has the same shape and cost.
 PARTS = {"reuters90": 0.15, "goemotions": 0.15, "stackoverflow30k": 0.25}
-TARGETS = {"reuters90": 10, "goemotions": 5, "stackoverflow30k": 5}
 
 
 def rows(name, options):
@@ -18,22 +27,34 @@ def rows(name, options):
     results = []
     part = options.part or PARTS[name]
     for network in (KIM, DEFAULTS):
-        keras_seconds, our_seconds = fresh(
-            beside_keras, name, network, part, options.repeats, options.rows
-        )
-        share = f"Keras runs {part:.0%} of the batches of an epoch, scaled up."
-        what = f"an epoch after warm-up, {name}, {network.title}"
-        results.append(
-            Result(what, "plain Keras", our_seconds, keras_seconds, target=TARGETS[name], note=share)
-        )
-        builders = {"torch": ("PyTorch", torch_network)}
-        if network is KIM and name == "reuters90":
-            builders["libmultilabel"] = ("LibMultiLabel's KimCNN", kim_cnn)
-        for package, (peer, build) in builders.items():
-            if installed(package):
-                seconds = fresh(torch_epoch, build, name, network, part, options.rows)
-                note = f"{peer} runs {part:.0%} of an epoch once, scaled up."
-                results.append(Result(what, peer, our_seconds, [seconds], note=note))
+        data = name, network, options.rows
+        contestants = {
+            "ours": (our_epoch, data, None),
+            "plain Keras": (keras_epoch, (*data, part), None),
+            "PyTorch": (torch_epoch, (*data, part, torch_network), None),
+            "LibMultiLabel's KimCNN": (torch_epoch, (*data, part, kim_cnn), None),
+            KERAS_ENGINE: (our_epoch, (*data, part, "keras"), None),
+            BASELINE: (our_epoch, data, baseline()),
+        }
+        if network is not KIM or name != "reuters90":
+            del contestants["LibMultiLabel's KimCNN"]
+        reasons = missing(contestants)
+        contestants = {peer: call for peer, call in contestants.items() if peer not in reasons}
+        seconds = alternate(contestants, options.repeats)
+        what = f"{name}, {network.title}"
+        scaled = f"Epochs on {name}: the other libraries run {part:.0%} of the batches, scaled up."
+        for peer in [*contestants][1:]:
+            results.append(
+                Result(
+                    what,
+                    baseline_title() if peer == BASELINE else peer,
+                    seconds["ours"],
+                    seconds[peer],
+                    note=scaled,
+                    charted=peer not in (BASELINE, KERAS_ENGINE),
+                )
+            )
+        options.skipped.update(reasons)
     return results
 
 
@@ -49,8 +70,23 @@ def timed_part(n, batch_size, part):
     return max(1, min(n // batch_size, round(n_batches * part))), n_batches
 
 
-def beside_keras(name, network, part, repeats, n_rows):
-    """Return seconds per epoch of Keras and of ours, alternating, in one process."""
+def our_epoch(name, network, n_rows, part=1, engine=None):
+    """Return seconds per epoch of ours, or of an earlier version."""
+    texts, Y, encoder = prepare(name, network, n_rows)
+    engine = {} if engine is None else {"engine": engine}
+    fit = partial(ours, network, epochs=1, max_length=encoder.length, **engine)
+    warm_up(texts, Y, network, max_length=encoder.length, **engine)
+    if part == 1:
+        return fit().fit(texts, Y).history_["seconds"][0]
+    n_timed, n_batches = timed_part(len(texts), network.batch_size, part)
+    rows = np.random.default_rng(0).permutation(len(texts))[: n_timed * network.batch_size]
+    # All tokens, as the table of vectors has in a whole epoch.
+    model = fit(vocabulary=encoder.vocabulary).fit([texts[row] for row in rows], Y[rows])
+    return model.history_["seconds"][0] * n_batches / n_timed
+
+
+def keras_epoch(name, network, n_rows, part):
+    """Return seconds per epoch of plain Keras, from a part of one."""
     import keras
 
     class Clock(keras.callbacks.Callback):
@@ -65,25 +101,16 @@ def beside_keras(name, network, part, repeats, n_rows):
     n_timed, n_batches = timed_part(len(texts), network.batch_size, part)
     model = keras_network(network, encoder.n_tokens, Y.shape[1], encoder.length)
 
-    def keras_epoch(n_batches):
+    def epoch(n_batches):
         clock, n = Clock(), n_batches * network.batch_size
         model.fit(ids[:n], targets[:n], network.batch_size, shuffle=True, verbose=0, callbacks=[clock])
         return clock.seconds
 
-    def our_epoch():
-        classifier = ours(network, epochs=1, max_length=encoder.length).fit(texts, Y)
-        return classifier.history_["seconds"][0]
-
-    keras_epoch(2)  # traces and compiles
-    our_epoch()  # the same; what is compiled serves all fits of the process
-    theirs, our_seconds = [], []
-    for _ in range(repeats):
-        theirs.append(keras_epoch(n_timed) * n_batches / n_timed)
-        our_seconds.append(our_epoch())
-    return theirs, our_seconds
+    epoch(2)  # traces and compiles
+    return epoch(n_timed) * n_batches / n_timed
 
 
-def torch_epoch(build, name, network, part, n_rows):
+def torch_epoch(name, network, n_rows, part, build):
     """Return seconds per epoch of a PyTorch network, from a part of one."""
     import torch
 
@@ -96,16 +123,14 @@ def torch_epoch(build, name, network, part, n_rows):
     loss = torch.nn.BCEWithLogitsLoss()
     order = torch.randperm(len(texts))
 
-    def batches(first, last):
-        for batch in order[first * network.batch_size : last * network.batch_size].split(
-            network.batch_size
-        ):
+    def run(n_batches):
+        for batch in order[: n_batches * network.batch_size].split(network.batch_size):
             optimizer.zero_grad()
             loss(model(ids[batch]), targets[batch]).backward()
             optimizer.step()
 
     n_timed, n_batches = timed_part(len(texts), network.batch_size, part)
-    batches(0, 2)
+    run(2)
     start = perf_counter()
-    batches(0, n_timed)
+    run(n_timed)
     return (perf_counter() - start) * n_batches / n_timed

@@ -2,16 +2,25 @@
 
 import os
 import platform
+import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.util import find_spec
 from multiprocessing import get_context
+from pathlib import Path
 from statistics import median
 
 PACKAGES = [
-    *("numpy", "scikit-learn", "tensorflow", "keras", "scikeras"),
+    *("numpy", "numba", "scikit-learn", "tensorflow", "keras", "scikeras"),
     *("torch", "libmultilabel", "fasttext-numpy2"),
 ]
+#: Contestant -> the packages without which it cannot be measured.
+NEEDS = {
+    "PyTorch": "torch",
+    "LibMultiLabel's KimCNN": "libmultilabel",
+    "fastText": "fasttext-numpy2",
+}
 
 
 def n_cores():
@@ -19,11 +28,45 @@ def n_cores():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
-def fresh(function, *args):
-    """Call a function in a new process, so that nothing gains from, or suffers from, an earlier call."""
+def fresh(function, *args, path=None):
+    """Call a function in a new process, so that nothing gains from, or suffers from, an earlier call.
+
+    With `path`, a checkout of another version, that version of sktextcnn is the one it imports.
+    """
     # "spawn" because TensorFlow does not survive a fork.
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_prefer, initargs=(path,)) as pool:
         return pool.submit(function, *args).result()
+
+
+def _prefer(path):
+    if path is not None:
+        sys.path.insert(0, str(path))
+        os.environ["PYTHONPATH"] = str(path)  # for workers of this process
+        import sktextcnn
+
+        assert Path(sktextcnn.__file__).is_relative_to(path), sktextcnn.__file__
+
+
+def alternate(contestants, repeats):
+    """Call several functions in turn, each time in a new process; return the results of each.
+
+    Parameters
+    ----------
+    contestants : dict of str to (function, arguments, path)
+    repeats : int or dict of str to int
+        How often each is called, 1 where not named.
+
+    Returns
+    -------
+    dict of str to list
+    """
+    times = repeats if isinstance(repeats, dict) else dict.fromkeys(contestants, repeats)
+    results = {name: [] for name in contestants}
+    for i in range(max(times.get(name, 1) for name in contestants)):
+        for name, (function, args, path) in contestants.items():
+            if i < times.get(name, 1):
+                results[name].append(fresh(function, *args, path=path))
+    return results
 
 
 def installed(package):
@@ -33,6 +76,47 @@ def installed(package):
     except metadata.PackageNotFoundError:
         return False
     return True
+
+
+def missing(names):
+    """Return those of some contestants that cannot be measured here, and why, as dict."""
+    reasons = {}
+    for name in names:
+        if name in NEEDS and not installed(NEEDS[name]):
+            reasons[name] = f"{NEEDS[name]} is not installed"
+        elif name == KERAS_ENGINE and find_spec("sktextcnn.engine.keras_engine") is None:
+            reasons[name] = "this version has no such engine"
+        elif name == BASELINE and baseline() is None:
+            reasons[name] = "SKTEXTCNN_BASELINE names no checkout of it"
+    return reasons
+
+
+#: What our other engine and an earlier version are called.
+KERAS_ENGINE, BASELINE = 'ours, engine="keras"', "an earlier version"
+
+
+def baseline():
+    """Return the checkout of an earlier version that SKTEXTCNN_BASELINE names, or None."""
+    folder = os.environ.get("SKTEXTCNN_BASELINE")
+    if not folder:
+        return None
+    if not Path(folder, "sktextcnn", "__init__.py").is_file():
+        raise SystemExit(f"SKTEXTCNN_BASELINE is {folder!r}, which holds no folder sktextcnn.")
+    return str(Path(folder).resolve())
+
+
+def baseline_title():
+    """Return what the table calls the checkout that SKTEXTCNN_BASELINE names."""
+    import sktextcnn
+
+    theirs = fresh(_version, path=baseline())
+    return BASELINE if theirs == sktextcnn.__version__ else f"version {theirs}"
+
+
+def _version():
+    import sktextcnn
+
+    return sktextcnn.__version__
 
 
 def environment():
@@ -53,16 +137,14 @@ class Result:
     Attributes
     ----------
     what, peer : str
-        What was measured, and what stands beside us ("" where a bound stands alone).
+        What was measured, and what stands beside us.
     ours, theirs : list of float
-        One value per repeat; `theirs` is empty where a bound stands alone.
+        One value per repeat; less is better. `theirs` is empty where we stand alone.
     unit : str
-    target : float or None
-        Bound on the ratio, or on our own value where a bound stands alone.
-    at_least : bool
-        Whether more is better: the ratio is then theirs / ours, otherwise ours / theirs.
     note : str
         For the foot of the table.
+    charted : bool
+        Whether the chart shows it.
     """
 
     what: str
@@ -70,48 +152,24 @@ class Result:
     ours: list
     theirs: list = field(default_factory=list)
     unit: str = "s"
-    target: float | None = None
-    at_least: bool = True
     note: str = ""
+    charted: bool = True
 
     def ratio(self):
-        """Return the ratio of the medians, and between what the slowest and fastest runs put it."""
-        if not self.theirs:
-            return (median(self.ours), min(self.ours), max(self.ours))
-        above, below = (self.theirs, self.ours) if self.at_least else (self.ours, self.theirs)
+        """Return theirs / ours: of the medians, and of the least and most favourable pair of runs."""
         return (
-            median(above) / median(below),
-            min(above) / max(below),
-            max(above) / min(below),
+            median(self.theirs) / median(self.ours),
+            min(self.theirs) / max(self.ours),
+            max(self.theirs) / min(self.ours),
         )
-
-    def met(self):
-        """Return whether the target is met, None without one."""
-        if self.target is None:
-            return None
-        value = self.ratio()[0]
-        return value >= self.target if self.at_least else value <= self.target
 
     def cells(self):
         """Return the cells of this line as text."""
-        if self.theirs:
+        ratio = ""
+        if self.theirs and self.ours:
             ratio, low, high = (_digits(value) for value in self.ratio())
             ratio = ratio if low == high else f"{ratio} ({low} – {high})"  # noqa: RUF001
-        else:
-            ratio = ""
-        target = ""
-        if self.target is not None:
-            target = f"{'≥' if self.at_least else '≤'} {self.target:g}"
-            target += "" if self.theirs else f" {self.unit}"
-        return [
-            self.what,
-            self.peer,
-            self._spread(self.theirs),
-            self._spread(self.ours),
-            ratio,
-            target,
-            {True: "met", False: "**not met**", None: ""}[self.met()],
-        ]
+        return [self.what, self._spread(self.ours), self.peer, self._spread(self.theirs), ratio]
 
     def _spread(self, values):
         if not values:
@@ -121,7 +179,7 @@ class Result:
         return f"{middle}{spread} {self.unit}"
 
 
-HEADER = ["what", "beside", "theirs", "ours", "ratio", "target", ""]
+HEADER = ["what", "ours", "beside", "theirs", "theirs / ours"]
 
 
 def _digits(value):

@@ -5,7 +5,6 @@ each other when they are not told so.
 """
 
 import argparse
-import os
 import platform
 from importlib import metadata
 from pathlib import Path
@@ -64,8 +63,9 @@ def main():
     args = parser.parse_args()
 
     data_folder()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "scikit-learn"))
+    versions = ", ".join(
+        f"{name} {metadata.version(name)}" for name in ("numpy", "numba", "scikit-learn")
+    )
     lines = [
         f"Python {platform.python_version()}, {versions}; {joblib.cpu_count()} cores.",
         "",

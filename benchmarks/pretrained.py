@@ -5,7 +5,6 @@ Vectors are trained by gensim on the training texts without their labels. Each m
 """
 
 import argparse
-import os
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +32,6 @@ def main():
     parser.add_argument("--out", type=Path, help="Markdown file to write the table to")
     args = parser.parse_args()
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from sktextcnn import TextCNNClassifier, as_label_matrix, load_embeddings
 
     lines = [

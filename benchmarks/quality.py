@@ -16,28 +16,34 @@ from time import perf_counter
 import joblib
 import numpy as np
 from _data import SINGLE_LABEL, data_folder, indicator, label_names, load
+from _networks import import_engine
 from _peers import PEERS
 from sklearn.metrics import accuracy_score, f1_score
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "trec"]
 KERAS_EPOCHS = {"reuters90": 10}
+#: TextCNNClassifier by name: its defaults, the other engine, and without the linear part.
+OURS = {
+    "ours": {},
+    "ours-keras": {"engine": "keras"},
+    "network": {"ngram_range": None, "validation_folds": 1},
+}
 PACKAGES = [
-    *("sktextcnn", "numpy", "scipy", "scikit-learn", "tensorflow", "keras", "scikeras"),
+    *("sktextcnn", "numpy", "scipy", "numba", "scikit-learn", "tensorflow", "keras", "scikeras"),
     "fasttext-numpy2",
 ]
 
 
-def text_cnn(train_texts, train_labels, test_texts, classes, single_label, seed, network_alone=False):
-    """Fit TextCNNClassifier with its defaults; returns what a peer returns."""
-    import scikeras.wrappers  # noqa: F401  loads TensorFlow before the clock starts
-
+def text_cnn(train_texts, train_labels, test_texts, classes, single_label, seed, **options):
+    """Fit TextCNNClassifier, with its defaults but for some; returns what a peer returns."""
     from sktextcnn import TextCNNClassifier, as_label_matrix
+
+    import_engine(options.get("engine", "compiled"))
 
     if single_label:
         y = np.array([label for (label,) in train_labels])
     else:
         y = as_label_matrix(train_labels, classes=classes)
-    options = {"ngram_range": None, "validation_folds": 1} if network_alone else {}
     model = TextCNNClassifier(random_state=seed, **options)
     start = perf_counter()
     model.fit(train_texts, y)
@@ -55,13 +61,13 @@ def measure(name, peer, seed, n_rows):
     classes = label_names(train_labels)
     single_label = name in SINGLE_LABEL
     test_Y = indicator(test_labels, classes)
-    if peer in ("ours", "network"):
+    if peer in OURS:
         if not single_label:
             from sktextcnn import as_label_matrix
 
             test_Y = as_label_matrix(test_labels, classes=classes, unseen="ignore")
         predicted, fit_seconds, predict_seconds = text_cnn(
-            train_texts, train_labels, test_texts, classes, single_label, seed, peer == "network"
+            train_texts, train_labels, test_texts, classes, single_label, seed, **OURS[peer]
         )
     else:
         options = {"epochs": KERAS_EPOCHS.get(name, 6)} if peer == "keras" else {}
@@ -115,7 +121,7 @@ def report(results):
 
 def main():
     """Read the arguments, run every fit and print the table."""
-    peers = ["ours", "network", *PEERS]
+    peers = [*OURS, *PEERS]
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--peers", nargs="+", choices=peers, default=["ours", *PEERS])

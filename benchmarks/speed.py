@@ -1,6 +1,7 @@
 """Measure the speed of TextCNNClassifier beside others: every row of the table in the documentation.
 
-What is compared alternates. Each measurement has a process of its own.
+What is compared alternates. Each contestant runs in a process of its own. An earlier version of the
+package joins in if the environment variable SKTEXTCNN_BASELINE names a checkout of it.
 """
 
 import argparse
@@ -19,38 +20,45 @@ import _memory
 import _prediction
 import _search
 from _data import data_folder
-from _measure import HEADER, Result, environment
+from _measure import HEADER, Result, environment, fresh
 
+SETS = ("reuters90", "goemotions", "stackoverflow30k")
 #: Name -> function of the options and of a dict for the curves that it may draw.
 ROWS = {
-    **{
-        f"epoch-{name}": lambda options, curves, name=name: _epochs.rows(name, options)
-        for name in ("reuters90", "goemotions", "stackoverflow30k")
-    },
-    **{
-        f"fit-{name}": partial(_fits.rows, name)
-        for name in ("reuters90", "goemotions", "stackoverflow30k")
-    },
-    **{
-        f"predict-{name}": lambda options, curves, name=name: _prediction.rows(name, options)
-        for name in ("reuters90", "goemotions")
-    },
-    "latency": lambda options, curves: _prediction.latency_rows("stackoverflow30k", options),
-    "cold-start": lambda options, curves: _cold_start.rows(options),
-    "search": lambda options, curves: _search.rows(options),
+    **{f"epoch-{name}": lambda o, curves, name=name: _epochs.rows(name, o) for name in SETS},
+    **{f"fit-{name}": partial(_fits.rows, name) for name in SETS},
+    "search": lambda o, curves: _search.rows(o),
+    **{f"predict-{name}": lambda o, curves, name=name: _prediction.rows(name, o) for name in SETS[:2]},
+    "latency": lambda o, curves: _prediction.latency_rows("stackoverflow30k", o),
+    "start": lambda o, curves: _cold_start.rows(o),
+    "peak": lambda o, curves: _memory.peak_rows("goemotions", o),
     "memory": _memory.repeated_rows,
-    "large": lambda options, curves: _memory.large_rows(options),
+    "large": lambda o, curves: _memory.large_rows(o),
+}
+#: Heading in the table and the chart -> the names of its rows.
+SECTIONS = {
+    "Training: an epoch": [name for name in ROWS if name.startswith("epoch")],
+    "Training: a whole fit": [name for name in ROWS if name.startswith("fit")],
+    "A grid search": ["search"],
+    "Prediction from raw strings": [*(name for name in ROWS if name.startswith("predict")), "latency"],
+    "Starting, in new processes": ["start"],
+    "Memory and size": ["peak", "memory", "large"],
 }
 ABOUT = (
-    "Medians of several repeats, with the fastest and the slowest in brackets. A ratio is theirs / ours "
-    "where the target is a lower bound, ours / theirs where it is an upper one; in brackets is what the "
-    "least and the most favourable pair of runs would give."
+    "Medians of several runs, with the fastest and the slowest in brackets, and theirs / ours of the "
+    "medians, with that of the least and of the most favourable pair of runs; above 1 we take less."
 )
 
 
 def results_of(groups):
-    """Return all results, in the order of `ROWS`."""
-    return [Result(**result) for name in ROWS if name in groups for result in groups[name]["results"]]
+    """Return the results of each section that has any."""
+    sections = {
+        title: [
+            Result(**result) for name in names if name in groups for result in groups[name]["results"]
+        ]
+        for title, names in SECTIONS.items()
+    }
+    return {title: results for title, results in sections.items() if results}
 
 
 def notes_of(groups):
@@ -64,22 +72,30 @@ def notes_of(groups):
     ]
     if any(group["rows"] for group in groups.values()):
         notes.insert(0, "**A quick try on the first rows of each set: these numbers mean nothing.**")
-    return [*notes, ABOUT, *dict.fromkeys(r.note for r in results_of(groups) if r.note)]
+    results = [result for section in results_of(groups).values() for result in section]
+    return [*notes, ABOUT, *dict.fromkeys(result.note for result in results if result.note)]
 
 
 def to_markdown(groups):
     """Return the table and its notes as Markdown."""
-    lines = [f"| {' | '.join(HEADER)} |", "|---|---|---:|---:|---:|---:|---|"]
-    lines += [f"| {' | '.join(result.cells())} |" for result in results_of(groups)]
+    lines = [f"| {' | '.join(HEADER)} |", "|---|---:|---|---:|---:|"]
+    for title, results in results_of(groups).items():
+        lines += [f"| **{title}** | | | | |", *(f"| {' | '.join(r.cells())} |" for r in results)]
     return "\n".join([*lines, "", *(f"- {note}" for note in notes_of(groups))]) + "\n"
 
 
 def to_rst(groups):
     """Return the table and its notes as reStructuredText."""
     lines = [".. Written by benchmarks/speed.py.", ""]
-    lines += [".. list-table::", "   :header-rows: 1", "   :widths: 30 17 15 15 15 10 8", ""]
-    for cells in [HEADER, *(result.cells() for result in results_of(groups))]:
-        lines += [f"   {'*' if not j else ' '} - {cell}".rstrip() for j, cell in enumerate(cells)]
+    for title, results in results_of(groups).items():
+        lines += [f".. list-table:: {title}", "   :header-rows: 1", "   :widths: 30 18 20 18 14", ""]
+        before = ["", ""]
+        for cells in [HEADER, *(result.cells() for result in results)]:
+            # What is the same as in the line above is not said again.
+            shown = ["", "", *cells[2:]] if cells[:2] == before else cells
+            lines += [f"   {'*' if not j else ' '} - {cell}".rstrip() for j, cell in enumerate(shown)]
+            before = cells[:2]
+        lines.append("")
     return "\n".join([*lines, "", *(f"- {note}" for note in notes_of(groups))]) + "\n"
 
 
@@ -108,6 +124,13 @@ def earlier(folder, n_rows):
     return {name: group for name, group in groups.items() if group["rows"] == n_rows and name in ROWS}
 
 
+def _warm():
+    """Compile what is compiled once per machine, and kept on disk."""
+    from sktextcnn import TextCNNClassifier
+
+    TextCNNClassifier(min_df=1, epochs=1).fit(["a", "b"], ["a", "b"])
+
+
 def main():
     """Read the arguments, measure, and print and write the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -128,8 +151,10 @@ def main():
     options = parser.parse_args()
 
     data_folder()
+    options.skipped = {}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     groups = earlier(options.out, options.rows) if options.out else {}
+    fresh(_warm)
     start = perf_counter()
     for name in options.rows_only:
         curves = {}
@@ -145,6 +170,8 @@ def main():
             print("         ", " | ".join(result.cells()), file=sys.stderr, flush=True)
         if options.out:
             write(groups, options.out)
+    for peer, reason in options.skipped.items():
+        print(f"Left out: {peer}, since {reason}.", file=sys.stderr)
     print(to_markdown(groups), end="")
 
 

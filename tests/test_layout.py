@@ -32,7 +32,6 @@ MODULES = {
     "inputs": {"label_hints", "labels", "objective", "text"},
     "model_selection": set(),
     "metrics": set(),
-    "parameters": {"engine.inference", "metrics", "objective", "text"},
     # what computes
     "jit": set(),
     "threads": set(),
@@ -75,6 +74,7 @@ MODULES = {
     "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
+    "parameters": {"engine.inference", "metrics", "objective", "text"},
     "predicting": {
         *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),

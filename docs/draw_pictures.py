@@ -1,0 +1,188 @@
+"""Draw the two pictures of how_it_works.rst: python docs/draw_pictures.py.
+
+They are put into the page as they are, so that their colors are those of the theme, light or dark.
+"""
+
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "_pictures"
+TEXT, MUTED = "var(--pst-color-text-base, #222832)", "var(--pst-color-text-muted, #48566b)"
+BORDER, PLAIN = "var(--pst-color-border, #c9c9c9)", "var(--pst-color-surface, #f3f4f5)"
+STRONG = "var(--pst-color-primary, #0a7d91)"
+CELL = 26
+
+
+class Picture:
+    """SVG elements, one after the other."""
+
+    def __init__(self, width, height, title):
+        self.parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" '
+            f'aria-label="{title}" style="width: 100%; max-width: {width}px; height: auto; '
+            'margin: 0.5rem 0 1rem; font-family: var(--pst-font-family-base, sans-serif)">',
+            f"<title>{title}</title>",
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
+            f'orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="{STRONG}"/></marker></defs>',
+        ]
+
+    def text(self, x, y, words, *, size=14, color=TEXT, anchor="start", bold=False):
+        weight = ' font-weight="600"' if bold else ""
+        self.parts.append(
+            f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="{anchor}"{weight} '
+            f'fill="{color}">{words}</text>'
+        )
+
+    def box(self, x, y, width, height, *, color=BORDER, fill=PLAIN, opacity=1.0):
+        self.parts.append(
+            f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="3" fill="{fill}" '
+            f'fill-opacity="{opacity}" stroke="{color}"/>'
+        )
+
+    def cell(self, x, y, width, words, *, strong=False, height=CELL):
+        """Draw a box with words in it."""
+        color = STRONG if strong else BORDER
+        fill, opacity = (STRONG, 0.25) if strong else (PLAIN, 1)
+        self.box(x, y, width, height, color=color, fill=fill, opacity=opacity)
+        self.text(x + width / 2, y + height / 2 + 5, words, size=13, anchor="middle")
+
+    def arrow(self, x1, y1, x2, y2):
+        bend = (x1 + x2) / 2
+        self.parts.append(
+            f'<path d="M{x1} {y1} C{bend} {y1} {bend} {y2} {x2} {y2}" fill="none" stroke="{STRONG}" '
+            'stroke-width="1.5" marker-end="url(#tip)"/>'
+        )
+
+    def heading(self, x, number, words, more=""):
+        self.text(x, 20, f"{number}. {words}", bold=True)
+        self.text(x, 39, more, size=13, color=MUTED)
+
+    def write(self, name):
+        (FOLDER / name).write_text("\n".join([*self.parts, "</svg>"]) + "\n", encoding="utf-8")
+
+
+def chips(picture, x, y, tokens, strong=()):
+    """Draw a text, token after token."""
+    for i, token in enumerate(tokens):
+        picture.cell(x, y, 42, token, strong=i in strong)
+        x += 46
+
+
+def draw_convolution():
+    """Two texts, the table of their distinct tokens, and a window as a sum of its rows."""
+    texts = ["the cat saw the dog".split(), "the dog ran".split()]
+    distinct = list(dict.fromkeys(token for text in texts for token in text))
+    window, n_slices = (1, 2, 3), 3
+    title = "A window of three tokens is the sum of three looked-up rows of one small product"
+    picture = Picture(900, 262, title)
+    picture.heading(0, 1, "A batch of texts", "eight tokens, five of them distinct")
+    for i, text in enumerate(texts):
+        chips(picture, 0, 62 + 40 * i, text, window if i == 0 else ())
+    picture.text(0, 152, "marked: a window of three tokens", size=13, color=MUTED)
+
+    x, y, wide = 352, 80, 62
+    picture.heading(
+        285, 2, "Each distinct token times each slice", "one product, however often a token occurs"
+    )
+    for j in range(n_slices):
+        picture.text(
+            x + j * (wide + 4) + wide / 2, y - 9, f"slice {j}", size=13, color=MUTED, anchor="middle"
+        )
+    marked = {(texts[0][t], j): j for j, t in enumerate(window)}
+    right, wide_sum = 660, 90
+    for (token, j), row in marked.items():  # arrows first, so that cells cover them
+        start = y + distinct.index(token) * (CELL + 4) + CELL / 2
+        end = y + row * (CELL + 12) + CELL / 2
+        picture.arrow(x + j * (wide + 4) + wide + 1, start, right - 3, end)
+    for i, token in enumerate(distinct):
+        top = y + i * (CELL + 4)
+        picture.text(x - 12, top + 18, token, size=13, anchor="end")
+        for j in range(n_slices):
+            product, strong = f"{token} · K{'₀₁₂'[j]}", (token, j) in marked
+            picture.cell(x + j * (wide + 4), top, wide, product, strong=strong)
+    picture.text(
+        x, y + 5 * (CELL + 4) + 16, "each cell: one number for every filter", size=13, color=MUTED
+    )
+
+    picture.heading(right - 60, 3, "A window is a sum of rows", "then the largest window of each filter")
+    for (token, j), row in marked.items():
+        top = y + row * (CELL + 12)
+        picture.cell(right, top, wide_sum, f"{token} · K{'₀₁₂'[j]}", strong=True)
+        if row:
+            picture.text(right - 16, top + 4, "+", size=17, anchor="middle")
+    bottom = y + 3 * (CELL + 12)
+    picture.parts.append(
+        f'<line x1="{right - 26}" y1="{bottom}" x2="{right + wide_sum}" y2="{bottom}" stroke="{TEXT}"/>'
+    )
+    picture.text(right, bottom + 22, "response of all filters", size=13)
+    picture.text(right, bottom + 40, "at “cat saw the”", size=13)
+    picture.write("folded_convolution.svg")
+
+
+def draw_gradient():
+    """Responses with a winner for each filter, and the few entries of the table that they touch."""
+    text, n_slices = "the cat saw the dog ran".split(), 3
+    distinct = list(dict.fromkeys(text))
+    filters = {
+        "A": [0.1, 0.9, 0.2, 0.3],
+        "B": [0.4, 0.1, 0.0, 0.7],
+        "C": [0.8, 0.3, 0.2, 0.1],
+        "D": [0.2, 0.6, 0.5, 0.1],
+    }
+    winners = {name: responses.index(max(responses)) for name, responses in filters.items()}
+    touched = {(text[t + j], j, name): None for name, t in winners.items() for j in range(n_slices)}
+    title = (
+        "Only the winning window of each filter gets a gradient, so few entries of the table are touched"
+    )
+    picture = Picture(900, 300, title)
+    picture.heading(0, 1, "Responses of four filters", "to the four windows of one text")
+    x, y, wide = 66, 108, 64
+    for t in range(len(text) - n_slices + 1):
+        for j in range(n_slices):
+            left = x + t * (wide + 4) + wide / 2
+            picture.text(left, y - 42 + 15 * j, text[t + j], size=12, color=MUTED, anchor="middle")
+    for i, (name, responses) in enumerate(filters.items()):
+        top = y + i * (CELL + 4)
+        picture.text(x - 10, top + 18, f"filter {name}", size=13, anchor="end")
+        for t, response in enumerate(responses):
+            picture.cell(x + t * (wide + 4), top, wide, f"{response:.1f}", strong=t == winners[name])
+    picture.text(
+        0, y + 4 * (CELL + 4) + 22, "The largest of a row is the feature: no other", size=13, color=MUTED
+    )
+    picture.text(0, y + 4 * (CELL + 4) + 40, "window of that row moves the loss.", size=13, color=MUTED)
+
+    x, wide, small = 500, 112, 24
+    picture.heading(440, 2, "What gets a gradient", "distinct tokens times slices, one square a filter")
+    for j in range(n_slices):
+        picture.text(
+            x + j * (wide + 14) + wide / 2, y - 26, f"slice {j}", size=13, color=MUTED, anchor="middle"
+        )
+        for f, name in enumerate(filters):
+            left = x + j * (wide + 14) + f * (small + 4) + small / 2
+            picture.text(left, y - 8, name, size=12, color=MUTED, anchor="middle")
+    for i, token in enumerate(distinct):
+        top = y + i * (small + 5)
+        picture.text(x - 12, top + 17, token, size=13, anchor="end")
+        for j in range(n_slices):
+            for f, name in enumerate(filters):
+                strong = (token, j, name) in touched
+                color = STRONG if strong else BORDER
+                fill, opacity = (STRONG, 0.45) if strong else (PLAIN, 1)
+                left = x + j * (wide + 14) + f * (small + 4)
+                picture.box(left, top, small, small, color=color, fill=fill, opacity=opacity)
+    bottom = y + len(distinct) * (small + 5)
+    n_all = len(distinct) * n_slices * len(filters)
+    picture.text(
+        440,
+        bottom + 22,
+        f"{len(touched)} of {n_all} entries: 4 filters times 3 slices,",
+        size=13,
+        color=MUTED,
+    )
+    picture.text(440, bottom + 40, "however long the text is.", size=13, color=MUTED)
+    picture.write("sparse_gradient.svg")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    draw_convolution()
+    draw_gradient()
