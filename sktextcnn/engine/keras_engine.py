@@ -170,6 +170,10 @@ class _Batches:
             width = self._length or int(self._lengths[rows].max(initial=1))
             yield self._X[rows, :width], self._y[rows].astype(np.float32), weight
 
+    def clear(self) -> None:
+        """Let go of the texts, since TensorFlow never lets go of the generators of its datasets."""
+        self._X, self._y, self.rows = self._X[:0].copy(), self._y[:0].copy(), []
+
     def dataset(self) -> tf.data.Dataset:
         """Return them in the form that `model.fit` takes; every epoch anew."""
         signature = (
@@ -345,13 +349,16 @@ def train(
         run.restore_slots()
         feed = _Batches(X, y, examples, settings, _length(state))
         feed.begin_epoch(state.epoch)  # under a strategy, Keras looks at a batch before the first epoch
-        model.fit(
-            feed.dataset(),
-            epochs=settings.epochs,
-            callbacks=[_Bridge(run, feed, told, settings), *callbacks],
-            shuffle=False,  # it is
-            verbose=0,
-        )
+        try:
+            model.fit(
+                feed.dataset(),
+                epochs=settings.epochs,
+                callbacks=[_Bridge(run, feed, told, settings), *callbacks],
+                shuffle=False,  # it is
+                verbose=0,
+            )
+        finally:
+            feed.clear()
         results.append(run.state())
 
     longest = int(examples.ids.lengths.max(initial=1))
