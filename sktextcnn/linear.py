@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy import optimize, sparse, special
+from scipy import optimize, sparse
 
 from sktextcnn.svm import fit_svms
 
@@ -113,29 +115,11 @@ def fit_blend(
     >>> bool(of_logits < of_margins)
     True
     """
-    logits, margins = logits.astype(np.float64), margins.astype(np.float64)
-    share = truth / np.maximum(truth.sum(axis=1, keepdims=True), 1) if exclusive else truth
-    weight = (sample_weight / sample_weight.sum())[:, None]
+    weight = (sample_weight / sample_weight.sum()).astype(np.float64)
     frequency = np.log1p(counts)
     frequency = (frequency - frequency.min()) / max(np.ptp(frequency), 1e-9)
     ends = np.stack([1 - frequency, frequency])  # how near each label is to the two ends
-
-    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
-        blend = numbers.reshape(3, 2) @ ends
-        z = blend[0] * logits + blend[1] * margins + blend[2]
-        if exclusive:
-            log_p = special.log_softmax(z, axis=1)
-            value = -share * log_p
-            slope = np.exp(log_p) * share.sum(axis=1, keepdims=True) - share
-        else:
-            value = np.logaddexp(0, z) - share * z
-            slope = special.expit(z) - share
-        slope = weight * slope
-        gradient = [(slope * logits).sum(axis=0), (slope * margins).sum(axis=0), slope.sum(axis=0)]
-        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
-        pull = 1e-4 * numbers
-        return (weight * value).sum() + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
-
+    loss = _cross_entropy(logits, margins, truth, weight, ends, exclusive)
     constant = (0, 0) if exclusive else (None, None)
     found = optimize.minimize(
         loss,
@@ -145,3 +129,67 @@ def fit_blend(
         bounds=[(0, None)] * 4 + [constant] * 2,
     )
     return found.x.reshape(3, 2) @ ends
+
+
+#: Numbers of a part of the texts that the blend works on at a time, so that they stay in the cache.
+_PART = 1 << 15
+
+
+def _cross_entropy(
+    logits: np.ndarray,
+    margins: np.ndarray,
+    truth: np.ndarray,
+    weight: np.ndarray,
+    ends: np.ndarray,
+    exclusive: bool,
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Return the function of six numbers that `fit_blend` minimises; it gives its gradient as well."""
+    rows = max(1, _PART // logits.shape[1])
+    parts = [slice(first, first + rows) for first in range(0, len(logits), rows)]
+    # Where a label is true, the blend itself is taken off the loss: that is summed up once for all.
+    linear = np.zeros((3, logits.shape[1]))
+    for part in parts:
+        share = weight[part, None] * truth[part]
+        if exclusive:
+            share /= np.maximum(truth[part].sum(axis=1, keepdims=True), 1)
+        linear += [(share * summand).sum(axis=0) for summand in (logits[part], margins[part], 1.0)]
+    if exclusive:  # a text without label has no part in what remains either
+        weight = weight * truth.any(axis=1)
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        blend = numbers.reshape(3, 2) @ ends
+        value, gradient = -(linear * blend).sum(), -linear
+        for part in parts:
+            of_network, of_margins = logits[part].astype(np.float64), margins[part].astype(np.float64)
+            z = blend[0] * of_network
+            z += blend[1] * of_margins
+            z += blend[2]
+            values, slope = (_log_sum_exp if exclusive else _softplus)(z)
+            value += weight[part] @ values
+            slope *= weight[part, None]
+            of_network *= slope
+            of_margins *= slope
+            gradient += [summand.sum(axis=0) for summand in (of_network, of_margins, slope)]
+        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
+        pull = 1e-4 * numbers
+        return value + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
+
+    return loss
+
+
+def _softplus(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's sum of ``log(1 + exp(z))``, and the derivatives."""
+    small = np.exp(-np.abs(z))
+    values = np.maximum(z, 0).sum(axis=1) + np.log1p(small).sum(axis=1)
+    slope = np.where(z >= 0, 1.0, small)
+    slope /= 1 + small
+    return values, slope
+
+
+def _log_sum_exp(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's ``log(sum(exp(z)))``, and the derivatives."""
+    highest = z.max(axis=1, keepdims=True)
+    slope = np.exp(z - highest)
+    total = slope.sum(axis=1, keepdims=True)
+    slope /= total
+    return (highest + np.log(total)).ravel(), slope

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from unittest.mock import patch
 
 import numpy as np
@@ -448,3 +449,16 @@ def test_blending_leaves_its_inputs_alone():
     np.testing.assert_allclose(
         fit_blend(*(array.astype(np.float64) for array in arrays), **options), first, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
+def test_blending_needs_little_memory(exclusive):
+    """Less than a single copy of the logits in float64."""
+    logits, margins = (part.astype(np.float32) for part in parts(1500, 400))
+    truth = drawn(logits - 3, exclusive=exclusive)
+    counts, weight = truth.sum(axis=0), np.ones(1500, np.float32)
+    tracemalloc.start()
+    fit_blend(logits, margins, truth, weight, counts=counts, exclusive=exclusive)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * logits.size

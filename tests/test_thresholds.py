@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -362,6 +364,18 @@ def test_many_scores_give_the_same_thresholds(metric):
     found = tune_thresholds(scores, truth, metric)
     np.testing.assert_array_equal(found, sorted_thresholds(scores, truth, metric))
     assert scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_tuning_needs_little_memory(metric):
+    """Less than a single copy of the scores in float64."""
+    scores = logistic(np.random.default_rng(0).normal(-4, 2, (1500, 400)).astype(np.float32))
+    truth = (scores > 0.5).astype(np.int8)
+    tracemalloc.start()
+    tune_thresholds(scores, truth, metric)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * scores.size
 
 
 @given(st.integers(0, 1000), st.integers(0, 3), st.none() | st.integers(0, 3))
