@@ -65,18 +65,28 @@ def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
             function(*arguments)
         except Exception as error:
             raise RuntimeError(
-                f"The kernel {function.__name__!r} could be neither loaded nor compiled ({error!r}). "
-                f"Delete Numba's cache, {_folder(function)}, or name another folder in the environment "
-                "variable NUMBA_CACHE_DIR; engine='keras' trains without it."
+                f"The compiled kernel {function.__name__!r} could not be loaded or compiled "
+                f"({error!r}). Delete Numba's cache, {_folder(function) or 'if any'}, or name another "
+                "folder in the environment variable NUMBA_CACHE_DIR; engine='keras' trains without it."
             ) from error
         _ready.add(function)
         if not said and _was_compiled(function):
             said = True
-            _LOGGER.warning(
-                "sktextcnn compiles its kernels for the first time on this machine, which takes some "
-                "seconds; they are kept in %s.",
-                _folder(function),
-            )
+            _say(_folder(function))
+
+
+def _say(folder: str) -> None:
+    if folder:
+        _LOGGER.warning(
+            "sktextcnn compiles its kernels for the first time on this machine, which takes some "
+            "seconds; they are kept in %s.",
+            folder,
+        )
+    else:
+        _LOGGER.warning(
+            "sktextcnn compiles its kernels, which takes some seconds, in every process anew: Numba "
+            "finds no folder to keep them in. Name one in the environment variable NUMBA_CACHE_DIR."
+        )
 
 
 def _was_compiled(function: Any) -> bool:
@@ -84,4 +94,4 @@ def _was_compiled(function: Any) -> bool:
 
 
 def _folder(function: Any) -> str:
-    return getattr(getattr(function, "stats", None), "cache_path", None) or "(not kept on disk)"
+    return getattr(getattr(function, "stats", None), "cache_path", None) or ""

@@ -29,30 +29,48 @@ class _OneBlasThread:
     def __init__(self) -> None:
         self._lock = Lock()
         self._n_users = 0
-        self._limit: Any = None
-        self._granted = 1
+        self._libraries: list[tuple[Any, int]] = []
 
     def enter(self) -> int:
         """Begin; return how many threads BLAS had."""
         with self._lock:
             if not self._n_users:
-                controller = ThreadpoolController().select(user_api="blas")
-                self._granted = max((info["num_threads"] for info in controller.info()), default=1)
-                self._limit = controller.limit(limits=1)
+                found = ThreadpoolController().select(user_api="blas").lib_controllers
+                self._libraries = [(library, library.num_threads) for library in found]
+                for library, _ in self._libraries:
+                    _set_threads(library, 1)
             self._n_users += 1
-            return self._granted
+            return max((number for _, number in self._libraries), default=1)
 
     def leave(self) -> None:
         with self._lock:
             self._n_users -= 1
             if not self._n_users:
-                self._limit.restore_original_limits()
+                self._put_back()
 
     def forget(self) -> None:
         """Start anew in a forked child, where none of the users lives on."""
         if self._n_users:
-            self._limit.restore_original_limits()
+            self._put_back()
         self.__init__()  # type: ignore[misc]
+
+    def _put_back(self) -> None:
+        for library, number in self._libraries:
+            _set_threads(library, number)
+
+
+def _set_threads(library: Any, number: int) -> None:
+    """Set how many threads a library may use, from whatever thread.
+
+    From 3.7 on, threadpoolctl lets the first thread alone that ever set a limit set others, unless it is
+    told to forget it. The last user of `_OneBlasThread` may be another thread than the first.
+    """
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(number)
+    if release is not None:
+        release(force=True)
 
 
 _one_blas_thread = _OneBlasThread()
