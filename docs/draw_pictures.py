@@ -21,8 +21,9 @@ class Picture:
             f'aria-label="{title}" style="width: 100%; max-width: {width}px; height: auto; '
             'margin: 0.5rem 0 1rem; font-family: var(--pst-font-family-base, sans-serif)">',
             f"<title>{title}</title>",
-            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" '
-            f'orient="auto"><path d="M0 0 L8 4 L0 8 z" fill="{STRONG}"/></marker></defs>',
+            '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
+            'markerHeight="7" orient="auto">'
+            f'<path d="M0 0 L8 4 L0 8 z" fill="{STRONG}"/></marker></defs>',
         ]
 
     def text(self, x, y, words, *, size=14, color=TEXT, anchor="start", bold=False):
@@ -69,11 +70,11 @@ def chips(picture, x, y, tokens, strong=()):
 
 def draw_convolution():
     """Two texts, the table of their distinct tokens, and a window as a sum of its rows."""
-    texts = ["the cat saw the dog".split(), "the dog ran".split()]
+    texts = [["the", "cat", "saw", "the", "dog"], ["the", "dog", "ran"]]
     distinct = list(dict.fromkeys(token for text in texts for token in text))
     window, n_slices = (1, 2, 3), 3
     title = "A window of three tokens is the sum of three looked-up rows of one small product"
-    picture = Picture(900, 262, title)
+    picture = Picture(930, 262, title)
     picture.heading(0, 1, "A batch of texts", "eight tokens, five of them distinct")
     for i, text in enumerate(texts):
         chips(picture, 0, 62 + 40 * i, text, window if i == 0 else ())
@@ -88,7 +89,7 @@ def draw_convolution():
             x + j * (wide + 4) + wide / 2, y - 9, f"slice {j}", size=13, color=MUTED, anchor="middle"
         )
     marked = {(texts[0][t], j): j for j, t in enumerate(window)}
-    right, wide_sum = 660, 90
+    right, wide_sum = 700, 90
     for (token, j), row in marked.items():  # arrows first, so that cells cover them
         start = y + distinct.index(token) * (CELL + 4) + CELL / 2
         end = y + row * (CELL + 12) + CELL / 2
@@ -120,7 +121,7 @@ def draw_convolution():
 
 def draw_gradient():
     """Responses with a winner for each filter, and the few entries of the table that they touch."""
-    text, n_slices = "the cat saw the dog ran".split(), 3
+    text, n_slices = ["the", "cat", "saw", "the", "dog", "ran"], 3
     distinct = list(dict.fromkeys(text))
     filters = {
         "A": [0.1, 0.9, 0.2, 0.3],
