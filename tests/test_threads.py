@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sktextcnn import callbacks, recipe, threads
 from sktextcnn.engine import compiled
 from sktextcnn.engine.observers import Observer
-from sktextcnn.threads import Cancelled, Jobs, Team, one_blas_thread
+from sktextcnn.threads import CancelledError, Jobs, Team, one_blas_thread
 from tests.examples import TAGS, TEXTS, same_weights, tiny
 
 
@@ -161,7 +161,7 @@ def test_jobs_whose_results_nobody_waits_for_end():
             for _ in range(3000):
                 sleep(0.01)
                 jobs.check()
-        except Cancelled:
+        except CancelledError:
             ended.append("told")
             raise
 
