@@ -132,11 +132,11 @@ def test_fits_that_overlap_put_limits_back():
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 10])
 def test_a_team_does_all_the_work_once(n_threads, n):
-    done = []
     with Team(n_threads) as team:
         assert team.map(lambda i: i * i, range(n)) == [i * i for i in range(n)]
-        team.share(lambda part: done.append(part), n)
-    assert sorted(row for low, high in done for row in range(low, high)) == [*range(n)]
+        done = team.map(lambda part: [*range(*part)], team.parts(n))
+    assert len(done) == n_threads
+    assert [row for part in done for row in part] == [*range(n)]
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
