@@ -33,6 +33,8 @@ STAGES = {
     "network": {"text", "weights"},
     "ngrams": {"text"},
     "inference": {"text"},
+    "jit": set(),
+    "threads": set(),
     "svm": {"jit", "threads"},
     "linear": {"svm"},
     "explain": {"inference", "ngrams", "text"},
