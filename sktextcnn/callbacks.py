@@ -83,10 +83,10 @@ class Progress:
     ) -> None:
         self._verbose, self._metric = verbose, metric
         self._n_texts = [n for n, _ in networks]
-        self._epochs = [epochs for _, epochs in networks]
-        self._n_linear = n_linear
+        self._n_linear, self._n_networks = n_linear, len(networks)
         self._linear_seconds: list[float] = []
-        self._n_seen, self._n_networks = 0, len(networks)
+        # Texts that networks have learned from, as often as they have, and that they still will.
+        self._n_seen, self._n_left = 0, sum(n * epochs for n, epochs in networks)
         self._started, self._lock = perf_counter(), Lock()
 
     def network(self, number: int, n_texts: int, epochs: int, check: Callable[[], None]) -> Observer:
@@ -96,13 +96,13 @@ class Progress:
     def settle(self, epochs: int) -> None:
         """Take note of how many epochs the networks after the first take."""
         with self._lock:
-            self._n_seen = self._n_texts[0] * epochs
-            self._epochs = [epochs] * self._n_networks
+            self._n_left = sum(self._n_texts[1:]) * epochs
 
     def see(self, n_texts: int) -> None:
         """Take note of texts that a network has learned from."""
         with self._lock:
             self._n_seen += n_texts
+            self._n_left -= n_texts
 
     def end_linear(self, seconds: float) -> None:
         """Take note of a fit of the linear part."""
@@ -119,8 +119,7 @@ class Progress:
 
     def _seconds_left(self) -> float:
         spent, linear = perf_counter() - self._started, sum(self._linear_seconds)
-        n_left = sum(n * e for n, e in zip(self._n_texts, self._epochs, strict=True)) - self._n_seen
-        of_networks = max(spent - linear, 0.0) * n_left / max(self._n_seen, 1)
+        of_networks = max(spent - linear, 0.0) * self._n_left / max(self._n_seen, 1)
         n_done = len(self._linear_seconds)
         return max(of_networks + linear / max(n_done, 1) * (self._n_linear - n_done), 0.0)
 
@@ -137,9 +136,7 @@ class Progress:
 
 
 class _NetworkProgress(Observer):
-    def __init__(
-        self, progress: Progress, number: int, epochs: int, check: Callable[[], None]
-    ) -> None:
+    def __init__(self, progress: Progress, number: int, epochs: int, check: Callable[[], None]) -> None:
         self._progress, self._number, self._epochs, self._check = progress, number, epochs, check
 
     def end_batch(self, n_texts: int) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,8 +20,7 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine import inference
+from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
@@ -40,7 +38,6 @@ from sktextcnn.parameters import (
     check_kernel_sizes,
     check_ngram_range,
     choose_batch_size,
-    choose_engine,
     choose_epochs,
     choose_learning_rate,
     choose_n_folds,
@@ -48,6 +45,7 @@ from sktextcnn.parameters import (
 )
 from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
+    FIRST_TOKEN,
     TokenIds,
     check_vocabulary,
     choose_max_length,
@@ -128,14 +126,15 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Fixes the label space and its order; with a 0/1 matrix y it names the columns.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
-        several times faster on a processor. "keras": the same network, or `network`, in Keras' own layers
-        and training loop, with `keras_callbacks`, on a GPU, in mixed precision or under a `tf.distribute`
-        strategy. "auto": "keras" where `network` or `keras_callbacks` is given, else "compiled".
+        several times faster on a processor. "keras": the same network, or `network`, in Keras' own
+        layers and training loop, with `keras_callbacks`, on a GPU, in mixed precision or under a
+        `tf.distribute` strategy. "auto": "keras" where `network` or `keras_callbacks` is given, else
+        "compiled".
     network : callable or None, default=None
         Builds a network of one's own: gets, by name, those of ``n_tokens``, ``n_labels``,
-        ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout`` and ``embeddings``
-        that its signature names, and returns a `keras.Model` from int32 ids (n, T), padded right with 0,
-        to logits (n, k).
+        ``max_length``, ``embedding_dim``, ``filters``, ``kernel_sizes``, ``hidden_units``, ``dropout``
+        and ``embeddings`` that its signature names, and returns a `keras.Model` from int32 ids (n, T),
+        padded right with 0 to `max_length_`, to logits (n, k).
     n_jobs : int or None, default=None
         Validation folds, the final network and the linear part that are fitted at the same time, in
         threads. None: 1, unless in a `joblib.parallel_config` context; -1: all processors. The result is
@@ -216,7 +215,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Number of tokens after which texts are cut.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
-        on; and those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
+        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And
+        those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
         ``linear_blend`` (3, k) being the weights of the two parts and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
@@ -237,8 +237,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     Notes
     -----
-    Importing scikeras, which ``engine="keras"`` does in `fit`, changes how Keras models are pickled in this
-    process.
+    Importing scikeras, which `fit` does with ``engine="keras"``, changes how Keras models are pickled in
+    this process.
 
     References
     ----------
@@ -295,7 +295,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """
         from sktextcnn import recipe
 
-        train = self._trainer()
+        engine = open_engine(self.engine, self.network, self.keras_callbacks)
         resumes = self.warm_start and hasattr(self, "weights_")
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
@@ -325,11 +325,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             settings,
             plan=plan,
             judge=judge,
-            train=train,
-            train_final=self._trainer(final=True),
+            engine=engine,
             observers=[callbacks],
             progress=Progress(self.verbose, networks, n_linear, _name_of(self.threshold_metric)),
-            n_jobs=self._n_jobs(),
+            n_jobs=effective_n_jobs(self.n_jobs),
         )
         fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
         callbacks.end_fit(fixed)
@@ -373,6 +372,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         from sktextcnn import recipe
 
         self._check_learns_by_batches()
+        engine = open_engine(self.engine, self.network, None)
         resumes = hasattr(self, "weights_")
         if resumes and classes is not None:
             named = check_classes(classes).tolist()
@@ -388,7 +388,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, vectors, resumes, ends=False)
         settings = replace(settings, epochs=1, decays=False)
-        state, history = self._trainer()(state, self._examples(ids, given, weight), settings)
+        state, history = engine.train(state, self._examples(ids, given, weight), settings)
         if resumes:
             history = recipe.join_histories(self.history_, history)
         fixed = {**fixed, "weights_": state.weights}
@@ -400,24 +400,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
-            if "linear_kernel" in self.weights_:
-                raise ValueError(
-                    "The fitted model has a linear part, which cannot go on learning; fit it with "
-                    "ngram_range=None first."
-                )
-            own = {"embedding_dim": self.embedding_dim} if self.embedding_mode_ is None else {}
-            if self.embeddings is not None and self.embedding_mode != self.embedding_mode_:
-                raise ValueError(
-                    f"embedding_mode changed from {self.embedding_mode_!r} to {self.embedding_mode!r}; "
-                    "a model that goes on learning keeps it. Fit a clone instead."
-                )
-            inference.check_shapes(
-                self.weights_,
-                **own,
-                kernel_sizes=check_kernel_sizes(self.kernel_sizes),
-                filters=self.filters,
-                hidden_units=self.hidden_units,
-            )
+            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
@@ -433,8 +416,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
-            automatic = self.max_length == "auto"
-            max_length = choose_max_length(ids.lengths) if automatic else self.max_length  # type: ignore[assignment]
+            max_length = self.max_length  # type: ignore[assignment]
+            if is_option(max_length, "auto"):
+                max_length = choose_max_length(ids.lengths)
+            elif max_length is None and self.network is not None:  # to which its texts are padded
+                max_length = max(1, int(ids.lengths.max()))
         loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
         mode = self.embedding_mode_ if resumes else None if vectors is None else self.embedding_mode
         return {
@@ -483,14 +469,17 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
             return State(self.weights_, **remembered), settings
         rng = np.random.default_rng(settings.seed)
+        embedding = None
+        if vectors is not None:
+            embedding, _ = initial_embedding(vectors, fixed["vocabulary_"], rng)
+        if self.network is not None:
+            return State(self._own_network(fixed, embedding, settings.seed)), settings
         weights = initial_weights(
             rng,
             n_tokens=len(fixed["vocabulary_"]),
             n_labels=len(given.classes),
             embedding_dim=self.embedding_dim,
-            embedding=None
-            if vectors is None
-            else initial_embedding(vectors, fixed["vocabulary_"], rng)[0],
+            embedding=embedding,
             n_channels=2 if self.embedding_mode == "multichannel" else 1,
             kernel_sizes=sizes,
             filters=self.filters,
@@ -502,6 +491,20 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             ),
         )
         return State(weights), settings
+
+    def _own_network(self, fixed: dict, embedding: np.ndarray | None, seed: int) -> dict:
+        """Return the weights to start from of the network that `network` builds."""
+        from sktextcnn.engine import own_network
+
+        sizes = own_network.Sizes(
+            n_tokens=len(fixed["vocabulary_"]) + FIRST_TOKEN,
+            n_labels=len(fixed["classes_"]),
+            max_length=fixed["max_length_"],
+            kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+            embeddings=embedding,
+            **{n: getattr(self, n) for n in ("embedding_dim", "filters", "hidden_units", "dropout")},
+        )
+        return own_network.hold(self.network, sizes, seed=seed)  # type: ignore[arg-type]
 
     def _plan(self, given: Labels, seed: int) -> Any:
         """Return which texts are held out, and what they are for."""
@@ -568,22 +571,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             sample_weight=weight.astype(np.float32),
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
-
-    def _trainer(self, *, final: bool = False) -> Any:
-        """Return how the engine trains a network, the final one with the user's callbacks."""
-        if choose_engine(self.engine, self.network, self.keras_callbacks) == "compiled":
-            from sktextcnn.engine import compiled
-
-            return compiled.train
-        from sktextcnn.engine import keras_engine
-
-        callbacks = self.keras_callbacks if final else None
-        return partial(keras_engine.train, network=self.network, keras_callbacks=callbacks)
-
-    def _n_jobs(self) -> int:
-        """Return how many networks are trained at the same time; Keras' one after the other."""
-        engine = choose_engine(self.engine, self.network, self.keras_callbacks)
-        return effective_n_jobs(self.n_jobs) if engine == "compiled" else 1
 
     def _assign(
         self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool

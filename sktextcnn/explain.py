@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sktextcnn.engine.inference import kernel_sizes_of, winning_windows
+from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.ngrams import find_ngrams
 from sktextcnn.text import TokenIds
 
@@ -100,17 +101,37 @@ def explain_logits(
     places : ndarray of shape (m, 2)
         Start and stop of each n-gram, one text after the other.
     contributions : ndarray of shape (m, number of the text's labels)
+
+    Raises
+    ------
+    ValueError
+        If the network is the user's own, which is not taken apart, and there is no linear part.
     """
-    features, found = winning_windows(weights, ids)
-    sizes = np.concatenate(
-        [np.full(weights[f"convolution_{size}_bias"].size, size) for size in kernel_sizes_of(weights)]
-    )
-    is_linear = "linear_kernel" in weights
+    is_linear, is_own = "linear_kernel" in weights, "network" in weights
+    if is_own and not is_linear:
+        raise ValueError(
+            "explain takes apart the standard network and the linear part, and this model has neither: "
+            "its network is your own. Fit it with ngram_range=(1, 2) to see what a linear part says."
+        )
+    if is_own:
+        logits = compute_logits(weights, ids)
+        features, found, sizes = np.zeros((len(ids), 0)), np.zeros((len(ids), 0), int), np.zeros(0, int)
+    else:
+        features, found = winning_windows(weights, ids)
+        sizes = np.concatenate(
+            [
+                np.full(weights[f"convolution_{size}_bias"].size, size)
+                for size in kernel_sizes_of(weights)
+            ]
+        )
     if is_linear:
         rows, starts, stops, ngrams, values = find_ngrams(ids, weights)
         ends = np.searchsorted(rows, np.arange(len(ids) + 1))
     for row, labels in enumerate(columns):
-        head, base = _head(weights, features[row], labels)
+        if is_own:
+            head, base = np.zeros((0, len(labels))), logits[row, labels]
+        else:
+            head, base = _head(weights, features[row], labels)
         on = np.flatnonzero(features[row])
         start, stop = found[row, on], np.minimum(found[row, on] + sizes[on], ids.lengths[row])
         added = features[row, on, None] * head[on]

@@ -8,7 +8,9 @@ done in the order in which they are written.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
+from threading import RLock
 from typing import Any
 
 import numba
@@ -17,6 +19,14 @@ _LOGGER = logging.getLogger("sktextcnn")
 
 #: Kernels that this process has run once, so that they are compiled or loaded.
 _ready: set[Any] = set()
+
+#: Held while kernels are compiled or loaded: by one thread, and not while the process forks, since a
+#: child would wait for a compiler whose thread it does not have.
+_lock = RLock()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )
 
 
 def kernel(function: Callable) -> Any:
@@ -44,26 +54,39 @@ def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
     RuntimeError
         If a kernel can be neither loaded nor compiled.
     """
+    with _lock:
+        _prepare([call for call in calls if call[0] not in _ready])
+
+
+def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
     said = False
     for function, arguments in calls:
-        if function in _ready:
-            continue
         try:
             function(*arguments)
         except Exception as error:
             raise RuntimeError(
-                f"The compiled kernel {function.__name__!r} could not be loaded or compiled ({error!r}). "
-                f"Delete Numba's cache, {_folder(function)}, or name another folder in the environment "
-                "variable NUMBA_CACHE_DIR; engine='keras' trains without it."
+                f"The compiled kernel {function.__name__!r} could not be loaded or compiled "
+                f"({error!r}). Delete Numba's cache, {_folder(function) or 'if any'}, or name another "
+                "folder in the environment variable NUMBA_CACHE_DIR; engine='keras' trains without it."
             ) from error
         _ready.add(function)
         if not said and _was_compiled(function):
             said = True
-            _LOGGER.warning(
-                "sktextcnn compiles its kernels for the first time on this machine, which takes some "
-                "seconds; they are kept in %s.",
-                _folder(function),
-            )
+            _say(_folder(function))
+
+
+def _say(folder: str) -> None:
+    if folder:
+        _LOGGER.warning(
+            "sktextcnn compiles its kernels for the first time on this machine, which takes some "
+            "seconds; they are kept in %s.",
+            folder,
+        )
+    else:
+        _LOGGER.warning(
+            "sktextcnn compiles its kernels, which takes some seconds, in every process anew: Numba "
+            "finds no folder to keep them in. Name one in the environment variable NUMBA_CACHE_DIR."
+        )
 
 
 def _was_compiled(function: Any) -> bool:
@@ -71,4 +94,4 @@ def _was_compiled(function: Any) -> bool:
 
 
 def _folder(function: Any) -> str:
-    return getattr(getattr(function, "stats", None), "cache_path", None) or "(not kept on disk)"
+    return getattr(getattr(function, "stats", None), "cache_path", None) or ""

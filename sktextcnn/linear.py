@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
-from scipy import optimize, sparse, special
-from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
+from collections.abc import Callable
 
-#: When liblinear stops. Its default of 1e-4 takes up to four times as long, for the same F1 to three
-#: digits on two data sets.
+import numpy as np
+from scipy import optimize, sparse
+
+from sktextcnn.svm import fit_svms
+
+#: When an SVM is good enough, see `svm.fit_svms`. liblinear's default of 1e-4 takes up to four times as
+#: long, for the same F1 to three digits on two data sets.
 TOLERANCE = 1e-2
 
 
@@ -18,6 +20,8 @@ def fit_linear(
     sample_weight: np.ndarray,
     label_weight: np.ndarray,
     seed: int,
+    *,
+    n_threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit one linear SVM per label.
 
@@ -30,33 +34,34 @@ def fit_linear(
     label_weight : ndarray of shape (2, k)
         Weight of a 1 and of a 0 in each column.
     seed : int
+    n_threads : int, default=1
+        Threads that share the labels. The result is the same for every number of them.
 
     Returns
     -------
     kernel : ndarray of shape (M, k), dtype float32
     bias : ndarray of shape (k,), dtype float32
-        A label that all or no texts carry has kernel 0 and bias 1 or -1.
+        A label that all or no texts carry has kernel 0 and bias 1 or -1. Texts of weight 0 do not count.
     """
-    features = features.astype(np.float64)  # liblinear's own type: converted once, not per label
-    columns = targets.tocsc()
-    n, k = targets.shape
-    kernel, bias = np.zeros((features.shape[1], k), np.float32), np.zeros(k, np.float32)
-
-    for column in range(k):
-        carries = np.zeros(n, bool)
-        carries[columns.indices[columns.indptr[column] : columns.indptr[column + 1]]] = True
-        weight = sample_weight * np.where(carries, *label_weight[:, column])
-        seen = carries[weight > 0]
-        if not features.shape[1] or seen.all() or not seen.any():
-            bias[column] = 1.0 if len(seen) and seen.all() else -1.0
-            continue
-        # One after the other: liblinear's random numbers come from a generator that threads share.
-        # And on one thread: liblinear's calls of BLAS are too small to share, and rounded otherwise.
-        with threadpool_limits(1, "blas"):
-            svm = LinearSVC(tol=TOLERANCE, random_state=seed).fit(
-                features, carries, sample_weight=weight
-            )
-        kernel[:, column], bias[column] = svm.coef_[0], svm.intercept_[0]
+    rows = np.flatnonzero(sample_weight > 0)
+    if len(rows) < len(sample_weight):
+        features, targets, sample_weight = features[rows], targets[rows], sample_weight[rows]
+    counts = targets.getnnz(axis=0)
+    has_1, has_0 = (counts > 0) & (label_weight[0] > 0), (counts < len(rows)) & (label_weight[1] > 0)
+    fitted = np.flatnonzero(has_1 & has_0) if features.shape[1] else np.zeros(0, np.intp)
+    kernel, bias = fit_svms(
+        features,
+        targets,
+        sample_weight,
+        label_weight,
+        fitted,
+        tolerance=TOLERANCE,
+        seed=seed,
+        n_threads=n_threads,
+    )
+    constant = np.ones(targets.shape[1], bool)
+    constant[fitted] = False
+    bias[constant] = np.where(has_1 & ~has_0, 1, -1)[constant]
     return kernel, bias
 
 
@@ -110,29 +115,11 @@ def fit_blend(
     >>> bool(of_logits < of_margins)
     True
     """
-    logits, margins = logits.astype(np.float64), margins.astype(np.float64)
-    share = truth / np.maximum(truth.sum(axis=1, keepdims=True), 1) if exclusive else truth
-    weight = (sample_weight / sample_weight.sum())[:, None]
+    weight = (sample_weight / sample_weight.sum()).astype(np.float64)
     frequency = np.log1p(counts)
     frequency = (frequency - frequency.min()) / max(np.ptp(frequency), 1e-9)
     ends = np.stack([1 - frequency, frequency])  # how near each label is to the two ends
-
-    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
-        blend = numbers.reshape(3, 2) @ ends
-        z = blend[0] * logits + blend[1] * margins + blend[2]
-        if exclusive:
-            log_p = special.log_softmax(z, axis=1)
-            value = -share * log_p
-            slope = np.exp(log_p) * share.sum(axis=1, keepdims=True) - share
-        else:
-            value = np.logaddexp(0, z) - share * z
-            slope = special.expit(z) - share
-        slope = weight * slope
-        gradient = [(slope * logits).sum(axis=0), (slope * margins).sum(axis=0), slope.sum(axis=0)]
-        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
-        pull = 1e-4 * numbers
-        return (weight * value).sum() + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
-
+    loss = _cross_entropy(logits, margins, truth, weight, ends, exclusive)
     constant = (0, 0) if exclusive else (None, None)
     found = optimize.minimize(
         loss,
@@ -142,3 +129,67 @@ def fit_blend(
         bounds=[(0, None)] * 4 + [constant] * 2,
     )
     return found.x.reshape(3, 2) @ ends
+
+
+#: Numbers of a part of the texts that the blend works on at a time, so that they stay in the cache.
+_PART = 1 << 15
+
+
+def _cross_entropy(
+    logits: np.ndarray,
+    margins: np.ndarray,
+    truth: np.ndarray,
+    weight: np.ndarray,
+    ends: np.ndarray,
+    exclusive: bool,
+) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
+    """Return the function of six numbers that `fit_blend` minimises; it gives its gradient as well."""
+    rows = max(1, _PART // logits.shape[1])
+    parts = [slice(first, first + rows) for first in range(0, len(logits), rows)]
+    # Where a label is true, the blend itself is taken off the loss: that is summed up once for all.
+    linear = np.zeros((3, logits.shape[1]))
+    for part in parts:
+        share = weight[part, None] * truth[part]
+        if exclusive:
+            share /= np.maximum(truth[part].sum(axis=1, keepdims=True), 1)
+        linear += [(share * summand).sum(axis=0) for summand in (logits[part], margins[part], 1.0)]
+    if exclusive:  # a text without label has no part in what remains either
+        weight = weight * truth.any(axis=1)
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        blend = numbers.reshape(3, 2) @ ends
+        value, gradient = -(linear * blend).sum(), -linear
+        for part in parts:
+            of_network, of_margins = logits[part].astype(np.float64), margins[part].astype(np.float64)
+            z = blend[0] * of_network
+            z += blend[1] * of_margins
+            z += blend[2]
+            values, slope = (_log_sum_exp if exclusive else _softplus)(z)
+            value += weight[part] @ values
+            slope *= weight[part, None]
+            of_network *= slope
+            of_margins *= slope
+            gradient += [summand.sum(axis=0) for summand in (of_network, of_margins, slope)]
+        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
+        pull = 1e-4 * numbers
+        return value + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
+
+    return loss
+
+
+def _softplus(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's sum of ``log(1 + exp(z))``, and the derivatives."""
+    small = np.exp(-np.abs(z))
+    values = np.maximum(z, 0).sum(axis=1) + np.log1p(small).sum(axis=1)
+    slope = np.where(z >= 0, 1.0, small)
+    slope /= 1 + small
+    return values, slope
+
+
+def _log_sum_exp(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return each row's ``log(sum(exp(z)))``, and the derivatives."""
+    highest = z.max(axis=1, keepdims=True)
+    slope = np.exp(z - highest)
+    total = slope.sum(axis=1, keepdims=True)
+    slope /= total
+    return (highest + np.log(total)).ravel(), slope

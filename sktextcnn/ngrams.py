@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.text import FIRST_TOKEN, TokenIds
 
 #: Texts that must hold an n-gram for it to count.
@@ -209,7 +210,7 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
 
 def _unpack(weights: Mapping[str, np.ndarray]) -> Ngrams:
     least, most = weights["linear_range"].tolist()
-    base = len(weights["embedding"])
+    base = count_token_ids(weights)
     return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TOKEN_PATTERN
@@ -199,6 +200,35 @@ class Parameters(BaseEstimator):
                 "them; pass a dict of weights."
             )
 
+    def _check_keeps_its_form(
+        self, weights: Mapping[str, np.ndarray], embedding_mode: str | None
+    ) -> None:
+        """Refuse to go on learning with parameters that the fitted model does not suit."""
+        if "linear_kernel" in weights:
+            raise ValueError(
+                "The fitted model has a linear part, which cannot go on learning; fit it with "
+                "ngram_range=None first."
+            )
+        if (self.network is not None) != ("network" in weights):
+            raise ValueError(
+                "network= changed from or to None; a model that goes on learning keeps its network. "
+                "Fit a clone instead."
+            )
+        if self.embeddings is not None and self.embedding_mode != embedding_mode:
+            raise ValueError(
+                f"embedding_mode changed from {embedding_mode!r} to {self.embedding_mode!r}; "
+                "a model that goes on learning keeps it. Fit a clone instead."
+            )
+        if self.network is None:
+            own = {"embedding_dim": self.embedding_dim} if embedding_mode is None else {}
+            check_shapes(
+                weights,
+                **own,
+                kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+                filters=self.filters,
+                hidden_units=self.hidden_units,
+            )
+
 
 def is_option(value: Any, name: str) -> bool:
     """Return whether a parameter is that word; arrays have an ``==`` of their own."""
@@ -243,33 +273,6 @@ def choose_epochs(epochs: int | str, n: int, batch_size: int) -> int:
         return epochs
     n_batches = -(-n // batch_size)
     return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / n_batches)))
-
-
-def choose_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> str:
-    """Return the engine that `engine` means: Keras where something needs it, whatever the machine.
-
-    Parameters
-    ----------
-    engine : {"auto", "compiled", "keras"}
-    network, keras_callbacks : callable or None
-        Both need Keras.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the compiled engine is asked for something that it cannot do.
-    """
-    given = [f"{n}=" for n, v in {"network": network, "keras_callbacks": keras_callbacks}.items() if v]
-    if engine == "compiled" and given:
-        raise ValueError(
-            f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
-            "needs Keras; set engine='keras' (or 'auto'), or leave it out."
-        )
-    return engine if engine != "auto" else "keras" if given else "compiled"
 
 
 def choose_learning_rate(learning_rate: float | str, schedule: str, *, ends: bool) -> tuple[float, bool]:

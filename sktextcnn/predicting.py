@@ -4,32 +4,36 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, islice
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from sktextcnn.chunks import overlap, stack_rows, stack_sparse
 from sktextcnn.engine import inference
-from sktextcnn.engine.scoring import compute_logits
+from sktextcnn.engine.scoring import Network, open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.labels import count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
-from sktextcnn.text import TokenIds, build_tokenizer, encode, slabs
+from sktextcnn.text import Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
+from sktextcnn.threads import Team, one_blas_thread
 from sktextcnn.thresholds import decide
 
 if TYPE_CHECKING:
     import keras
 
 
-#: Texts that are in work at the same time: beyond two such lists, prediction holds only results.
-TEXTS_PER_SLAB = 8192
+#: Texts, their characters, and their scores that are in work at the same time: beyond a few such
+#: chunks, prediction holds only results. While one is scored, the next is cut into tokens.
+TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 100_000, 1_000_000
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
@@ -56,19 +60,48 @@ class Predictor(ClassifierMixin, Parameters):
             tokenizer=self.tokenizer,
         )
 
-    def _logits(self, X: Any) -> np.ndarray:
+    def _score_chunks(
+        self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
+    ) -> Generator[np.ndarray, None, None]:
+        """Yield what `finish` makes of the logits of each chunk of texts."""
         check_is_fitted(self, "weights_")
-        tokenize, parts = self._tokenizer(), []
-        for texts in slabs(X, TEXTS_PER_SLAB):
-            ids = encode(texts, tokenize, self.vocabulary_).truncated(self.max_length_)
-            parts.append(self._logits_of(ids))
-        return np.concatenate(parts)
+        chunks = self._read(X)
+        ahead = [*islice(chunks, 2)]
+        if len(ahead) == 1:
+            yield finish(self._logits_of(ahead[0], open_network(self.weights_)))
+            return
+        with one_blas_thread() as n_threads, Team(max(1, n_threads - 1)) as team:
+            network = open_network(self.weights_, team)
 
-    def _logits_of(self, ids: TokenIds) -> np.ndarray:
-        logits = compute_logits(self.weights_, ids)
+            def work(ids: TokenIds) -> np.ndarray:
+                return finish(self._logits_of(ids, network))
+
+            yield from (overlap if n_threads > 1 else map)(work, chain(ahead, chunks))
+
+    def _read(self, X: Any) -> Iterator[TokenIds]:
+        """Yield texts as token ids, chunk by chunk."""
+        encoder = Encoder(self._tokenizer(), self.vocabulary_)
+        size = max(1, min(TEXTS_PER_SLAB, SCORES_PER_SLAB // len(self.classes_)))
+        for texts in slabs(X, size, CHARACTERS_PER_SLAB):
+            yield encoder(texts).truncated(self.max_length_)
+
+    def _logits_of(self, ids: TokenIds, network: Network) -> np.ndarray:
+        logits = network.compute_logits(ids)
         return (
             add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
         )
+
+    def _stack(
+        self, X: Any, finish: Callable[[np.ndarray], np.ndarray], dtype: Any = None
+    ) -> np.ndarray:
+        """Return what `finish` makes of the logits of all texts."""
+        check_is_fitted(self, "weights_")
+        n = None
+        if not isinstance(X, Iterator):
+            X = check_texts(X)
+            n = len(X)
+        with closing(self._score_chunks(X, finish)) as parts:
+            return stack_rows(parts, n, dtype)
 
     def _decide(self, logits: np.ndarray) -> np.ndarray:
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
@@ -101,10 +134,10 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        logits = self._logits(X)
-        if not self.multilabel_ and logits.shape[1] == 2:
-            return logits[:, 1] - logits[:, 0]
-        return logits
+        check_is_fitted(self, "weights_")
+        if not self.multilabel_ and len(self.classes_) == 2:
+            return self._stack(X, lambda logits: logits[:, 1] - logits[:, 0])
+        return self._stack(X, lambda logits: logits)
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each label.
@@ -127,8 +160,9 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        logits = self._logits(X)
-        return inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
+        return self._stack(
+            X, lambda logits: inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
+        )
 
     def predict(self, X: Any) -> Any:
         """Return the labels of texts in the form that scikit-learn's metrics take.
@@ -150,12 +184,13 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        decisions = self._decide(self._logits(X))
+        check_is_fitted(self, "weights_")
         if not self.multilabel_:
-            return self.classes_[decisions.argmax(axis=1)]
-        if self.sparse_output_:
-            return sparse.csr_matrix(decisions.astype(np.int64))
-        return decisions.astype(np.int64)
+            return self.classes_[self._stack(X, lambda logits: logits.argmax(axis=1))]
+        if not self.sparse_output_:
+            return self._stack(X, self._decide, np.int64)
+        with closing(self._score_chunks(X, self._decide)) as parts:
+            return stack_sparse(parts)
 
     def predict_labels(self, X: Any) -> list[tuple]:
         """Return the labels of texts by name.
@@ -178,9 +213,12 @@ class Predictor(ClassifierMixin, Parameters):
         TypeError, ValueError
             If `X` is not a sequence of texts.
         """
-        decisions = self._decide(self._logits(X))
+        check_is_fitted(self, "weights_")
         names = self.classes_.tolist()
-        return [tuple(names[column] for column in np.flatnonzero(row)) for row in decisions]
+        with closing(self._score_chunks(X, self._decide)) as parts:
+            return [
+                tuple(names[column] for column in np.flatnonzero(row)) for part in parts for row in part
+            ]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of texts whose labels are all predicted, and no others.
@@ -207,13 +245,18 @@ class Predictor(ClassifierMixin, Parameters):
         ValueError
             If `y` is not of the kind that the classifier was fitted on, or lengths differ.
         """
-        decisions = self._decide(self._logits(X))
+        check_is_fitted(self, "weights_")
         given, n_unseen = count_unseen(y, self.classes_)
         check_kind(given.multilabel, self.multilabel_)
-        n = given.matrix.shape[0]
-        if len(decisions) != n:
-            raise ValueError(f"X has {len(decisions)} texts, but y has {n} rows; expected as many.")
-        hits = (decisions == given.matrix.toarray()).all(axis=1) & (n_unseen == 0)
+        n, n_texts, hits = given.matrix.shape[0], 0, n_unseen == 0
+        with closing(self._score_chunks(X, self._decide)) as parts:
+            for part in parts:
+                rows = slice(n_texts, n_texts + len(part))
+                n_texts = rows.stop
+                if n_texts <= n:
+                    hits[rows] &= (part == given.matrix[rows].toarray()).all(axis=1)
+        if n_texts != n:
+            raise ValueError(f"X has {n_texts} texts, but y has {n} rows; expected as many.")
         return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
 
     def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:
@@ -221,6 +264,8 @@ class Predictor(ClassifierMixin, Parameters):
 
         A label's logit is a constant plus what each n-gram adds: those that the filters of the network
         found, and those of the linear part. This is how the logit comes about, not an estimate of it.
+        A `network` of one's own is not taken apart: what it says is part of the constant, and only the
+        linear part is explained.
 
         Parameters
         ----------
@@ -241,7 +286,8 @@ class Predictor(ClassifierMixin, Parameters):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         TypeError, ValueError
-            If `X` is not a sequence of texts, or one of `labels` is not among `classes_`.
+            If `X` is not a sequence of texts, one of `labels` is not among `classes_`, or there is a
+            `network` of one's own and no linear part beside it.
 
         Examples
         --------
@@ -263,7 +309,8 @@ class Predictor(ClassifierMixin, Parameters):
             tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
             ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
             if columns is None:
-                chosen = [np.flatnonzero(row) for row in self._decide(self._logits_of(ids))]
+                logits = self._logits_of(ids, open_network(self.weights_))
+                chosen = [np.flatnonzero(row) for row in self._decide(logits)]
             else:
                 chosen = [columns] * len(texts)
             parts = explain_logits(self.weights_, ids, chosen)
@@ -331,12 +378,17 @@ class Predictor(ClassifierMixin, Parameters):
             If the classifier is not fitted.
         """
         check_is_fitted(self, "weights_")
+        exclusive = is_exclusive(self.loss_)
+        if "network" in self.weights_:
+            from sktextcnn.engine import own_network
+
+            return own_network.to_keras(self.weights_, exclusive=exclusive)
         from sktextcnn.engine import network
 
         return network.build_network(
             self.weights_,
             kernel_sizes=inference.kernel_sizes_of(self.weights_),
-            exclusive=is_exclusive(self.loss_),
+            exclusive=exclusive,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
         )
@@ -367,6 +419,8 @@ class Predictor(ClassifierMixin, Parameters):
             If the path is taken, or by something else than a model.
         OSError
             If writing fails.
+        ValueError
+            If Keras cannot save the network that `network` built.
 
         Warns
         -----
@@ -374,6 +428,10 @@ class Predictor(ClassifierMixin, Parameters):
             If parameters that training uses cannot be saved.
         """
         check_is_fitted(self, "weights_")
+        if "network" in self.weights_:
+            from sktextcnn.engine import own_network
+
+            own_network.check_saveable(self.weights_)
         params, left_out = split_params(self.get_params(deep=False), leave_out=["embeddings"])
         fitted = {
             name: value

@@ -9,39 +9,25 @@ fitted again to all texts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
-from typing import Protocol
 
 import numpy as np
 
 from sktextcnn.callbacks import Progress
+from sktextcnn.engine.engines import Engine
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, History, Observer
 from sktextcnn.engine.scoring import compute_logits
+from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
-from sktextcnn.threads import Jobs, one_blas_thread
+from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]
-
-
-class Train(Protocol):
-    """How an engine trains a network, see `sktextcnn.engine.compiled.train`."""
-
-    def __call__(
-        self,
-        state: State,
-        examples: Examples,
-        settings: Settings,
-        *,
-        observers: Sequence[Observer],
-        n_threads: int,
-    ) -> tuple[State, History]:
-        """Train."""
 
 
 @dataclass(frozen=True)
@@ -105,8 +91,7 @@ def learn(
     *,
     plan: Plan,
     judge: Judge,
-    train: Train,
-    train_final: Train,
+    engine: Engine,
     observers: Sequence[Observer] = (),
     progress: Progress,
     n_jobs: int = 1,
@@ -121,8 +106,7 @@ def learn(
     settings : Settings
     plan : Plan
     judge : Judge
-    train, train_final : callable
-        How the engine trains a network, and how the final one.
+    engine : Engine
     observers : sequence of Observer, default=()
         Of the final network.
     progress : Progress
@@ -145,13 +129,14 @@ def learn(
         ngrams, features = learn_ngrams(
             examples.ids,
             plan.ngram_range,
-            base=len(start.weights["embedding"]),
+            base=count_token_ids(start.weights),
             n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
-    with one_blas_thread() as granted, Jobs(n_jobs) as jobs:
-        n_threads = max(1, granted // n_jobs)
+    n_jobs = n_jobs if engine.in_threads else 1
+    with one_blas_thread() as granted, Jobs(n_jobs := limit_jobs(n_jobs, granted)) as jobs:
+        n_threads = max(1, granted // n_jobs)  # of each job
 
         def fit_network(number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray) -> _Network:
             is_final = number == plan.n_networks - 1
@@ -162,7 +147,7 @@ def learn(
                 judged = partial(judge.score, truth=examples.targets[held_out].toarray())
                 stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
                 watching.insert(0, stopping)
-            state, history = (train_final if is_final else train)(
+            state, history = (engine.train_final if is_final else engine.train)(
                 start,
                 examples.take(rows),
                 replace(settings, epochs=epochs),
@@ -175,8 +160,9 @@ def learn(
 
         def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)
+            weights = part.sample_weight, part.label_weight
             found = fit_linear(
-                features[rows], part.targets, part.sample_weight, part.label_weight, settings.seed
+                features[rows], part.targets, *weights, settings.seed, n_threads=n_threads
             )
             progress.end_linear(perf_counter() - started)
             return found

@@ -8,6 +8,7 @@ in one flat array (`TokenIds`) rather than in a padded matrix.
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -24,6 +25,12 @@ PADDING, UNKNOWN, FIRST_TOKEN = 0, 1, 2
 TOKEN_PATTERN = r"\w+|[^\w\s]"
 
 Tokenize = Callable[[str], Sequence[str]]
+
+#: Texts from which on `Encoder` remembers pieces of texts: for fewer that costs more than it saves.
+TEXTS_WORTH_REMEMBERING = 16
+
+#: Pieces that an `Encoder` remembers, and the longest of them: some ten megabytes.
+MOST_PIECES, LONGEST_PIECE = 100_000, 40
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,12 @@ class TokenIds:
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    def __getitem__(self, rows: slice) -> TokenIds:
+        """Return the texts of a slice without steps, as a view."""
+        start, stop, _ = rows.indices(len(self))
+        offsets = self.offsets[start : stop + 1]
+        return TokenIds(self.flat[offsets[0] : offsets[-1]], offsets - offsets[0])
 
     @property
     def lengths(self) -> np.ndarray:
@@ -136,7 +149,7 @@ def check_texts(X: Any) -> list[str]:
     return texts
 
 
-def slabs(X: Any, size: int) -> Iterator[list[str]]:
+def slabs(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[str]]:
     """Yield texts in lists of up to `size`, so that work on them needs bounded memory.
 
     Parameters
@@ -144,6 +157,8 @@ def slabs(X: Any, size: int) -> Iterator[list[str]]:
     X : 1-D sequence of str, or a column of shape (n, 1), or an iterator of str
         An iterator is read as it is worked off, anything else is checked as a whole first.
     size : int
+    n_characters : int or None, default=None
+        A list ends with the text that brings it to so many characters.
 
     Yields
     ------
@@ -160,18 +175,30 @@ def slabs(X: Any, size: int) -> Iterator[list[str]]:
     >>> list(slabs((word for word in "a b c".split()), 2))
     [['a', 'b'], ['c']]
     """
-    if not isinstance(X, Iterator):
-        texts = check_texts(X)
-        for start in range(0, len(texts), size):
-            yield texts[start : start + size]
-        return
+    checked = not isinstance(X, Iterator)
+    texts = iter(check_texts(X)) if checked else X
     first = 0
-    while texts := list(islice(X, size)):
-        _check_each(texts, first)
-        yield texts
-        first += len(texts)
+    while slab := _read(texts, size, n_characters, None if checked else first):
+        first += len(slab)
+        yield slab
     if not first:
         raise ValueError("X holds no texts: at least one is needed.")
+
+
+def _read(texts: Iterator, size: int, n_characters: int | None, first: int | None) -> list[str]:
+    """Return the next texts, checked if the first one's position is given."""
+    if n_characters is None:
+        slab = [*islice(texts, size)]
+    else:
+        slab, left = [], n_characters
+        for text in islice(texts, size):
+            slab.append(text)
+            left -= len(text) if isinstance(text, str) else 0
+            if left <= 0:
+                break
+    if first is not None:
+        _check_each(slab, first)
+    return slab
 
 
 def _check_each(texts: list, first: int = 0) -> None:
@@ -264,12 +291,26 @@ def build_tokenizer(
     if strip_accents is not None:
         steps.append(strip_accents if callable(strip_accents) else _STRIP_ACCENTS[strip_accents])
 
-    def tokenize(text: str) -> Sequence[str]:
-        for step in steps:
-            text = step(text)
-        return split(text)
+    # No token of the default pattern holds white space, nor depends on what is beyond it.
+    by_piece = split == re.compile(TOKEN_PATTERN).findall
+    return _Tokenizer(tuple(steps), split, by_piece)
 
-    return tokenize
+
+@dataclass(frozen=True)
+class _Tokenizer:
+    """Steps from text to text, and one to tokens; `by_piece` if that may be fed piece by piece."""
+
+    steps: tuple[Callable[[str], str], ...]
+    split: Tokenize
+    by_piece: bool
+
+    def __call__(self, text: str) -> Sequence[str]:
+        return self.split(self.prepare(text))
+
+    def prepare(self, text: str) -> str:
+        for step in self.steps:
+            text = step(text)
+        return text
 
 
 def _tokens_from(function: Callable[[str], Iterable[str]], text: str) -> Sequence[str]:
@@ -294,6 +335,96 @@ def _strip_to_ascii(text: str) -> str:
 _STRIP_ACCENTS = {"unicode": _strip_unicode, "ascii": _strip_to_ascii}
 
 
+class Encoder:
+    """Looks the tokens of texts up, and remembers the words it has met.
+
+    Parameters
+    ----------
+    tokenize : callable
+        From a text to its tokens.
+    vocabulary : mapping of str to int
+        Token -> position in the vocabulary, from 0.
+
+    Examples
+    --------
+    >>> from sktextcnn.text import Encoder, build_tokenizer
+    >>> encoder = Encoder(build_tokenizer(), {"tea": 0, "milk": 1})
+    >>> encoder(["Tea with milk", ""]).flat
+    array([2, 1, 3], dtype=int32)
+    """
+
+    def __init__(self, tokenize: Tokenize, vocabulary: Mapping[str, int]) -> None:
+        self._tokenize, self._vocabulary = tokenize, vocabulary
+        self._pieces: _Pieces | None = None
+
+    def __call__(self, texts: Iterable[str]) -> TokenIds:
+        """Return position + 2 for a known token, 1 for any other.
+
+        Parameters
+        ----------
+        texts : iterable of str
+
+        Returns
+        -------
+        TokenIds
+        """
+        texts = [*texts]
+        tokenize = self._tokenize
+        if isinstance(tokenize, _Tokenizer) and tokenize.by_piece:
+            if self._pieces is None and len(texts) >= TEXTS_WORTH_REMEMBERING:
+                self._pieces = _Pieces(tokenize.split, self._vocabulary)
+            if self._pieces is not None:
+                return _encode_by_piece(texts, tokenize.prepare, self._pieces)
+        unknown = UNKNOWN - FIRST_TOKEN
+        rows = [
+            np.fromiter(map(self._vocabulary.get, tokens, repeat(unknown)), np.int32, len(tokens))
+            for tokens in map(tokenize, texts)
+        ]
+        return TokenIds(
+            _concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)]))
+        )
+
+
+class _Pieces(dict[str, bytes]):
+    """The ids of what stands between white space, as the bytes of an array.
+
+    Bytes are joined faster than numbers are collected, and most words of a text have come before.
+    """
+
+    def __init__(self, split: Tokenize, vocabulary: Mapping[str, int]) -> None:
+        self._split, self._ids = split, _IdBytes(vocabulary)
+
+    def __missing__(self, piece: str) -> bytes:
+        # Letters and digits alone are a single token; most pieces are.
+        tokens = [piece] if piece.isalnum() else self._split(piece)
+        ids = b"".join([self._ids[token] for token in tokens])
+        if len(piece) <= LONGEST_PIECE:
+            if len(self) >= MOST_PIECES:
+                self.clear()
+                self._ids.clear()
+            self[piece] = ids
+        return ids
+
+
+class _IdBytes(dict[str, bytes]):
+    """The id of each token, as the bytes of an array."""
+
+    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        self._vocabulary = vocabulary
+
+    def __missing__(self, token: str) -> bytes:
+        position = int(self._vocabulary.get(token, UNKNOWN - FIRST_TOKEN))
+        self[token] = found = (position + FIRST_TOKEN).to_bytes(4, sys.byteorder)
+        return found
+
+
+def _encode_by_piece(texts: list[str], prepare: Callable[[str], str], pieces: _Pieces) -> TokenIds:
+    look_up = pieces.__getitem__
+    rows = [b"".join(map(look_up, str.split(prepare(text)))) for text in texts]
+    lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // 4
+    return TokenIds(np.frombuffer(bytearray().join(rows), np.int32), _offsets(lengths))
+
+
 def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, int]) -> TokenIds:
     """Look every token up.
 
@@ -310,12 +441,7 @@ def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, in
     TokenIds
         Position + 2 for a known token, 1 for any other.
     """
-    unknown = UNKNOWN - FIRST_TOKEN
-    rows = [
-        np.fromiter(map(vocabulary.get, tokens, repeat(unknown)), np.int32, len(tokens))
-        for tokens in map(tokenize, texts)
-    ]
-    return TokenIds(_concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)])))
+    return Encoder(tokenize, vocabulary)(texts)
 
 
 def learn_vocabulary(

@@ -11,10 +11,13 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 from threading import Lock
 from typing import Any, TypeVar
 
 import joblib
+from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
@@ -26,30 +29,48 @@ class _OneBlasThread:
     def __init__(self) -> None:
         self._lock = Lock()
         self._n_users = 0
-        self._limit: Any = None
-        self._granted = 1
+        self._libraries: list[tuple[Any, int]] = []
 
     def enter(self) -> int:
         """Begin; return how many threads BLAS had."""
         with self._lock:
             if not self._n_users:
-                controller = ThreadpoolController().select(user_api="blas")
-                self._granted = max((info["num_threads"] for info in controller.info()), default=1)
-                self._limit = controller.limit(limits=1)
+                found = ThreadpoolController().select(user_api="blas").lib_controllers
+                self._libraries = [(library, library.num_threads) for library in found]
+                for library, _ in self._libraries:
+                    _set_threads(library, 1)
             self._n_users += 1
-            return self._granted
+            return max((number for _, number in self._libraries), default=1)
 
     def leave(self) -> None:
         with self._lock:
             self._n_users -= 1
             if not self._n_users:
-                self._limit.restore_original_limits()
+                self._put_back()
 
     def forget(self) -> None:
         """Start anew in a forked child, where none of the users lives on."""
         if self._n_users:
-            self._limit.restore_original_limits()
+            self._put_back()
         self.__init__()  # type: ignore[misc]
+
+    def _put_back(self) -> None:
+        for library, number in self._libraries:
+            _set_threads(library, number)
+
+
+def _set_threads(library: Any, number: int) -> None:
+    """Set how many threads a library may use, from whatever thread.
+
+    From 3.7 on, threadpoolctl lets the first thread alone that ever set a limit set others, unless it is
+    told to forget it. The last user of `_OneBlasThread` may be another thread than the first.
+    """
+    release = getattr(library, "clear_controlling_thread", None)
+    if release is not None:
+        release(force=True)
+    library.set_num_threads(number)
+    if release is not None:
+        release(force=True)
 
 
 _one_blas_thread = _OneBlasThread()
@@ -74,6 +95,12 @@ def one_blas_thread() -> Iterator[int]:
         _one_blas_thread.leave()
 
 
+def limit_jobs(n_jobs: int, granted: int) -> int:
+    """Return `n_jobs`, or, in a worker of joblib, no more than the threads that it is `granted`."""
+    nested = get_active_backend()[0].nesting_level
+    return min(n_jobs, granted) if nested else n_jobs
+
+
 class Team:
     """A few threads that share the parts of a piece of work.
 
@@ -84,10 +111,13 @@ class Team:
 
     Examples
     --------
+    >>> from functools import partial
     >>> from sktextcnn.threads import Team
     >>> with Team(2) as team:
-    ...     team.map(abs, [-1, 2, -3])
+    ...     team.run(partial(abs, number) for number in [-1, 2, -3])
     [1, 2, 3]
+    >>> team.parts(5)
+    [(0, 2), (2, 5)]
     """
 
     def __init__(self, n_threads: int) -> None:
@@ -101,30 +131,35 @@ class Team:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
-    def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:
-        """Return ``[function(part) for part in parts]``, worked on by all threads.
+    def parts(self, n: int) -> list[tuple[int, int]]:
+        """Return where parts of 0 to n begin and end, as many as there are threads."""
+        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
+        return [*pairwise(ends)]
+
+    def run(self, tasks: Iterable[Callable[[], T]]) -> list[T]:
+        """Call every task, in all threads, and return what they return.
 
         Parameters
         ----------
-        function : callable
-        parts : iterable
+        tasks : iterable of callable
+            The longest first, best.
 
         Returns
         -------
         list
-            In the order of the parts.
+            In the order of the tasks.
         """
-        parts = list(parts)
-        if self._pool is None or len(parts) < 2:
-            return [function(part) for part in parts]
-        results: list[Any] = [None] * len(parts)
-        waiting = iter(range(len(parts)))  # next() of it is one step of the interpreter: no lock
+        tasks = [*tasks]
+        if self._pool is None or len(tasks) < 2:
+            return [task() for task in tasks]
+        results: list[Any] = [None] * len(tasks)
+        waiting = iter(range(len(tasks)))  # next() of it is one step of the interpreter: no lock
 
         def work() -> None:
             for i in waiting:
-                results[i] = function(parts[i])
+                results[i] = tasks[i]()
 
-        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(parts)) - 1)]
+        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(tasks)) - 1)]
         try:
             work()
         finally:
@@ -132,20 +167,12 @@ class Team:
                 other.result()
         return results
 
-    def share(self, function: Callable[[tuple[int, int]], Any], n: int) -> None:
-        """Call a function for parts of 0 to n, as many parts as there are threads.
-
-        Parameters
-        ----------
-        function : callable
-            Of where a part begins and ends.
-        n : int
-        """
-        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
-        self.map(function, zip(ends, ends[1:], strict=False))
+    def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:
+        """Call a function for every part, in all threads, and return what it returns, in order."""
+        return self.run(partial(function, part) for part in parts)
 
 
-class Cancelled(Exception):
+class CancelledError(Exception):
     """Raised in a job whose result nobody waits for any more."""
 
 
@@ -192,6 +219,6 @@ class Jobs:
         return lambda: result
 
     def check(self) -> None:
-        """Raise `Cancelled`, in a job, if nobody waits for it any more."""
+        """Raise `CancelledError`, in a job, if nobody waits for it any more."""
         if self._cancelled:
-            raise Cancelled
+            raise CancelledError

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from tests import examples
+
 settings.register_profile("sktextcnn", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("sktextcnn")
 
@@ -22,6 +24,13 @@ _ROWS = [
     ("sunny until the weekend", ["weather"]),
     ("nothing happened today", []),
 ]
+
+
+@pytest.fixture(params=examples.ENGINES)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Who trains the classifiers of a test of behaviour: each engine in turn."""
+    monkeypatch.setattr(examples, "ENGINE", request.param)
+    return request.param
 
 
 @pytest.fixture

@@ -4,6 +4,10 @@ import numpy as np
 
 from sktextcnn import TextCNNClassifier
 
+#: Engines that the tests of behaviour run over, and the one that `tiny` takes where it is not told.
+ENGINES = ("compiled",)
+ENGINE = "auto"
+
 LABELS = ["food", "news", "sport"]
 
 # Every four rows hold each label once at least, and miss it once at least: folds of a cross-validation
@@ -46,6 +50,7 @@ def tiny(**parameters):
         "learning_rate": 0.002,
         "learning_rate_schedule": "constant",
         "random_state": 0,
+        "engine": ENGINE,
     }
     return TextCNNClassifier(**{**small, **parameters})
 

@@ -20,6 +20,7 @@ from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier, as_label_matrix
 from sktextcnn.thresholds import tune_thresholds
+from tests import examples
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 
 X_FORMS = {
@@ -42,15 +43,20 @@ Y_FORMS = {
 METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
 
 every_x = pytest.mark.parametrize("x_form", X_FORMS)
+every_engine = pytest.mark.usefixtures("engine")
 every_y = pytest.mark.parametrize("y_form", Y_FORMS)
 # Every form once or twice, where the whole product would say the same at five times the cost.
 every_pair = pytest.mark.parametrize(("x_form", "y_form"), [*zip(cycle(X_FORMS), Y_FORMS, strict=False)])
 
 
-@cache
 def fitted(x_form="list", y_form="label sets"):
     """Fit once for all tests that only look."""
-    return tiny().fit(X_FORMS[x_form](TEXTS), Y_FORMS[y_form]())
+    return _fitted(x_form, y_form, examples.ENGINE)
+
+
+@cache
+def _fitted(x_form, y_form, engine):
+    return tiny(engine=engine).fit(X_FORMS[x_form](TEXTS), Y_FORMS[y_form]())
 
 
 def dense(values):
@@ -101,6 +107,7 @@ def test_fit_returns_self_and_the_form_of_x_and_y_changes_nothing(x_form, y_form
     assert same_weights(clf, fitted("list", "1-D" if y_form == "1-D" else "label sets"))
 
 
+@every_engine
 @every_pair
 def test_fit_twice_gives_the_same(x_form, y_form):
     X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
@@ -110,6 +117,7 @@ def test_fit_twice_gives_the_same(x_form, y_form):
     assert clf.n_epochs_ == 1
 
 
+@every_engine
 @every_x
 @every_y
 @pytest.mark.parametrize("method", METHODS)
@@ -126,6 +134,7 @@ def test_order_and_batch_of_texts_change_no_score(x_form, y_form, method):
         assert np.array_equal(np.concatenate([dense(one) for one in ones]), dense(whole))
 
 
+@every_engine
 @every_x
 @every_y
 def test_outputs(x_form, y_form):
@@ -167,6 +176,7 @@ def test_outputs(x_form, y_form):
         assert labels == expected
 
 
+@every_engine
 def test_column_of_texts():
     clf = fitted()
     expected = clf.predict_proba(TEXTS)
@@ -244,6 +254,7 @@ def test_one_label_per_row_stays_multilabel():
     assert (clf.predict_proba(TEXTS).sum(axis=1) != 1).any()
 
 
+@every_engine
 def test_binary_decision_function_is_one_column():
     clf = tiny().fit(TEXTS, IS_SPORT)
     margins = clf.decision_function(TEXTS)
@@ -260,6 +271,7 @@ def test_decision_function_of_two_labels_keeps_both_columns():
     np.testing.assert_allclose(clf.predict_proba(TEXTS), 1 / (1 + np.exp(-logits)), atol=1e-6)
 
 
+@every_engine
 def test_classes_fix_names_and_order():
     order = ["sport", "food", "news", "travel"]
     clf = tiny(classes=order).fit(TEXTS, TAGS)
@@ -276,6 +288,7 @@ def test_classes_fix_names_and_order():
 # -- what is left alone --------------------------------------------------------------------------------
 
 
+@every_engine
 @every_pair
 def test_data_and_parameters_are_not_changed(x_form, y_form):
     X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
@@ -298,6 +311,7 @@ def test_data_and_parameters_are_not_changed(x_form, y_form):
     assert clf.get_params() == parameters
 
 
+@every_engine
 def test_parameters_are_kept_as_the_objects_they_are():
     given = {
         "kernel_sizes": [2, 1],
@@ -315,6 +329,7 @@ def test_parameters_are_kept_as_the_objects_they_are():
     assert clf.vocabulary_ is not clf.vocabulary
 
 
+@every_engine
 @pytest.mark.parametrize("how", ["read-only", "memmap"])
 @pytest.mark.parametrize("y_form", ["1-D", "matrix"])
 def test_read_only_arrays(how, y_form, tmp_path):
@@ -335,6 +350,7 @@ def test_read_only_arrays(how, y_form, tmp_path):
     assert 0 <= clf.score(arrays["X"], arrays["y"], arrays["weight"]) <= 1
 
 
+@every_engine
 def test_fitted_arrays_may_be_read_only(tmp_path):
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     joblib.dump(clf, tmp_path / "model.joblib")
@@ -343,6 +359,7 @@ def test_fitted_arrays_may_be_read_only(tmp_path):
     assert same_weights(mapped.partial_fit(TEXTS, TAGS), clf.partial_fit(TEXTS, TAGS))
 
 
+@every_engine
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was():
     clf = tiny().fit(TEXTS, TAGS)
     before = dict(vars(clf))
@@ -356,21 +373,17 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was():
     assert vars(unfitted).keys() == before.keys()
 
 
+@every_engine
 def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
-    def interrupting():
-        import keras
-
-        def interrupt(epoch, logs):
-            raise KeyboardInterrupt
-
-        return [keras.callbacks.LambdaCallback(on_epoch_end=interrupt)]
+    def interrupt(y_true, y_pred):
+        raise KeyboardInterrupt
 
     clf = tiny().fit(TEXTS, TAGS)
     before = clf.predict_proba(TEXTS)
     state = {name: value for name, value in vars(clf).items() if name.endswith("_")}
-    clf.set_params(keras_callbacks=interrupting, epochs=5)
+    clf.set_params(early_stopping=True, threshold_metric=interrupt, epochs=5)
     with pytest.raises(KeyboardInterrupt):
-        clf.fit(TEXTS[:6], TAGS[:6])
+        clf.fit(TEXTS, TAGS)
     assert {name: value for name, value in vars(clf).items() if name.endswith("_")} == state
     assert np.array_equal(clf.predict_proba(TEXTS), before)
 
@@ -392,6 +405,7 @@ FITTED_ATTRIBUTES = {
 }
 
 
+@every_engine
 @every_y
 def test_attributes_appear_in_fit_and_end_in_an_underscore(y_form):
     clf = tiny()
@@ -408,6 +422,7 @@ def test_no_feature_count_even_for_a_data_frame_column():
     assert not hasattr(clf, "feature_names_in_")
 
 
+@every_engine
 def test_fitted_state_is_numpy_and_plain_python():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     seen = []
@@ -472,6 +487,7 @@ COPIES = {
 }
 
 
+@every_engine
 @every_y
 @pytest.mark.parametrize("how", COPIES)
 def test_copies_predict_the_same(how, y_form):
@@ -484,22 +500,26 @@ def test_copies_predict_the_same(how, y_form):
     assert other.get_params() == clf.get_params()
 
 
+@every_engine
 def test_clone_is_unfitted_and_fits_to_the_same():
     other = clone(fitted())
     assert set(vars(other)) == set(other.get_params())
     assert same_weights(other.fit(TEXTS, TAGS), fitted())
 
 
+@every_engine
 def test_copies_go_on_learning_alike():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     other = pickle.loads(pickle.dumps(clf))
     assert same_weights(other.fit(TEXTS, TAGS), clf.fit(TEXTS, TAGS))
 
 
+@every_engine
 def test_another_seed_gives_other_weights():
     assert not same_weights(tiny(random_state=1).fit(TEXTS, TAGS), fitted())
 
 
+@every_engine
 def test_random_state_instance():
     a = tiny(random_state=np.random.RandomState(3)).fit(TEXTS, TAGS)
     b = tiny(random_state=np.random.RandomState(3)).fit(TEXTS, TAGS)
@@ -583,6 +603,7 @@ def test_score_weighs_texts():
 # -- sample_weight -------------------------------------------------------------------------------------
 
 
+@every_engine
 @every_y
 def test_weight_zero_is_absence(y_form):
     y = Y_FORMS[y_form]()
@@ -601,6 +622,7 @@ def test_weight_zero_is_absence(y_form):
     assert weighted.history_["loss"] == part.history_["loss"]
 
 
+@every_engine
 def test_weights_of_one_are_no_weights():
     assert same_weights(tiny().fit(TEXTS, TAGS, sample_weight=np.ones(len(TEXTS))), fitted())
     assert same_weights(tiny().fit(TEXTS, TAGS, sample_weight=[1] * len(TEXTS)), fitted())
@@ -617,6 +639,7 @@ def test_sample_weight_as_a_series_with_its_own_index():
 # -- history, progress, early stopping -----------------------------------------------------------------
 
 
+@every_engine
 def test_history():
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     assert set(clf.history_) == {"loss", "seconds"}
@@ -626,25 +649,31 @@ def test_history():
     assert clf.n_epochs_ == 3
 
 
+@every_engine
 def test_progress_without_validation(capsys):
     tiny(verbose=1, epochs=3).fit(TEXTS, TAGS)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     for number, line in enumerate(lines, 1):
-        assert re.fullmatch(rf"epoch {number}/3  loss \d+\.\d+  .*\d+ s left", line)
+        assert re.fullmatch(rf"network 1 of 1  epoch {number}/3  loss \d+\.\d+  about \d+ s left", line)
+    assert lines[-1].endswith("  about 0 s left")
 
 
+@every_engine
 def test_progress_with_validation(capsys):
     clf = tiny(verbose=1, epochs=2, early_stopping=True, validation_fraction=0.3).fit(TEXTS, TAGS)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     for number, line in enumerate(lines, 1):
         assert re.fullmatch(
-            rf"epoch {number}/2  loss \d+\.\d+  validation f1_micro \d\.\d+  .*\d+ s left", line
+            rf"network 1 of 1  epoch {number}/2  loss \d+\.\d+  validation f1_micro \d\.\d+"
+            r"  about \d+ s left",
+            line,
         )
     assert f"{clf.history_['validation_score'][0]:.4f}" in lines[0]
 
 
+@every_engine
 def test_silence_by_default(capsys):
     tiny().fit(TEXTS, TAGS)
     assert capsys.readouterr().out == ""
@@ -671,6 +700,7 @@ class Scripted:
         return self.scores[len(self.asked) - 1]
 
 
+@every_engine
 def test_early_stopping_keeps_the_best_epoch():
     metric = Scripted([0.1, 0.5, 0.3, 0.4, 0.9])
     clf = tiny(
@@ -696,6 +726,7 @@ def test_early_stopping_keeps_the_best_epoch():
         assert set(np.unique(y_true)) <= {0, 1}
 
 
+@every_engine
 def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
     metric = Scripted([0.0, 0.0, 0.0, 0.0])
     clf = tiny(
@@ -710,6 +741,7 @@ def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
     assert clf.n_epochs_ == 4
 
 
+@every_engine
 def test_early_stopping_with_one_label_per_text():
     metric = Scripted([0.5, 0.5])
     clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric).fit(TEXTS, TOPICS)
@@ -718,6 +750,7 @@ def test_early_stopping_with_one_label_per_text():
     assert set(metric.asked[0][0].tolist()) <= {0, 1, 2}
 
 
+@every_engine
 def test_early_stopping_leaves_the_held_out_texts_alone():
     held_out = []
 
@@ -745,6 +778,7 @@ def held_out_rows(clf, n):
     ]
 
 
+@every_engine
 @pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
 def test_tuned_thresholds_do_best_on_held_out_texts(metric):
     options = {"vocabulary": sorted({word for text in TEXTS for word in text.split()})}
@@ -783,6 +817,7 @@ def test_tuning_is_refused_where_it_cannot_work():
 # -- warm_start ----------------------------------------------------------------------------------------
 
 
+@every_engine
 def test_warm_start_goes_on():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     vocabulary, weights = clf.vocabulary_, clf.weights_
@@ -796,6 +831,7 @@ def test_warm_start_goes_on():
     assert "optimizer_state_" in vars(clf)
 
 
+@every_engine
 def test_warm_start_in_two_halves_is_one_fit():
     halves = tiny(warm_start=True).fit(TEXTS, TAGS).fit(TEXTS, TAGS)
     whole = tiny(epochs=4).fit(TEXTS, TAGS)
@@ -803,6 +839,7 @@ def test_warm_start_in_two_halves_is_one_fit():
     assert halves.history_["loss"] == whole.history_["loss"]
 
 
+@every_engine
 def test_without_warm_start_fit_forgets():
     clf = tiny().fit(TEXTS, TAGS)
     clf.fit(TEXTS[:6], TOPICS[:6])
@@ -824,6 +861,7 @@ def test_warm_start_refuses_another_kind():
         clf.fit(TEXTS, TOPICS)
 
 
+@every_engine
 @pytest.mark.parametrize(
     ("name", "value"),
     [("filters", 5), ("embedding_dim", 9), ("kernel_sizes", (1, 3)), ("hidden_units", 7)],
@@ -841,6 +879,7 @@ def test_warm_start_with_kernel_sizes_in_any_form(kernel_sizes):
     assert clf.fit(TEXTS, TAGS).n_epochs_ == 4
 
 
+@every_engine
 @pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
 def test_warm_start_with_another_optimizer(optimizer):
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
@@ -849,6 +888,7 @@ def test_warm_start_with_another_optimizer(optimizer):
     assert all(np.isfinite(weight).all() for weight in clf.weights_.values())
 
 
+@every_engine
 def test_warm_start_after_an_ordinary_fit():
     clf = tiny().fit(TEXTS, TAGS)
     vocabulary = clf.vocabulary_
@@ -857,6 +897,7 @@ def test_warm_start_after_an_ordinary_fit():
     assert clf.vocabulary_ == vocabulary
 
 
+@every_engine
 def test_warm_start_with_early_stopping():
     clf = tiny(warm_start=True, early_stopping=True, validation_fraction=0.25).fit(TEXTS, TAGS)
     clf.fit(TEXTS, TAGS)
@@ -870,6 +911,7 @@ def batches(size=4):
     return [(TEXTS[i : i + size], TAGS[i : i + size]) for i in range(0, len(TEXTS), size)]
 
 
+@every_engine
 def test_partial_fit_on_mini_batches():
     clf = tiny(vocabulary=sorted({word for text in TEXTS for word in text.split()}))
     for number, (texts, tags) in enumerate(batches(), 1):
@@ -879,6 +921,7 @@ def test_partial_fit_on_mini_batches():
     assert clf.predict(TEXTS).shape == (12, 3)
 
 
+@every_engine
 def test_partial_fit_learns():
     clf = tiny(learning_rate=0.05, dropout=0.0, embedding_dropout=0.0)
     for _ in range(30):
@@ -887,6 +930,7 @@ def test_partial_fit_learns():
     assert f1_score(matrix_of(), clf.predict(TEXTS), average="micro") > 0.9
 
 
+@every_engine
 def test_partial_fit_fixes_vocabulary_and_classes_in_its_first_call():
     clf = tiny().partial_fit(TEXTS[:4], TAGS[:4])
     vocabulary = clf.vocabulary_
@@ -911,6 +955,7 @@ def test_partial_fit_with_the_same_classes_again():
         clf.partial_fit(TEXTS[:4], TAGS[:4], classes=["food", "news"])
 
 
+@every_engine
 def test_partial_fit_with_one_label_per_text():
     clf = tiny().partial_fit(TEXTS[:2], TOPICS[:2], classes=LABELS)
     clf.partial_fit(TEXTS[2:3], TOPICS[2:3])
@@ -947,6 +992,7 @@ def test_partial_fit_refuses_another_kind():
         clf.partial_fit(TEXTS, TAGS)
 
 
+@every_engine
 def test_partial_fit_goes_on_after_pickling():
     through, straight = tiny(), tiny()
     for texts, tags in batches():
@@ -956,6 +1002,7 @@ def test_partial_fit_goes_on_after_pickling():
     assert through.history_["loss"] == straight.history_["loss"]
 
 
+@every_engine
 def test_partial_fit_goes_on_from_fit():
     clf = tiny().fit(TEXTS, TAGS)
     clf.partial_fit(TEXTS, TAGS)
@@ -970,6 +1017,7 @@ def test_partial_fit_keeps_thresholds_that_were_assigned():
     assert clf.thresholds_.tolist() == [0.1, 0.2, 0.3]
 
 
+@every_engine
 def test_partial_fit_weighs_texts():
     weight = [1] * 6 + [0] * 6
     a = tiny().partial_fit(TEXTS, TAGS, sample_weight=weight)
@@ -980,6 +1028,7 @@ def test_partial_fit_weighs_texts():
 # -- Keras ---------------------------------------------------------------------------------------------
 
 
+@every_engine
 @pytest.mark.parametrize("y_form", ["1-D", "label sets"])
 @pytest.mark.parametrize("hidden_units", [None, 6])
 def test_to_keras(y_form, hidden_units):
@@ -990,43 +1039,6 @@ def test_to_keras(y_form, hidden_units):
         ids[i, : len(row)] = row
     model = clf.to_keras()
     np.testing.assert_allclose(model.predict(ids, verbose=0), clf.predict_proba(TEXTS), atol=1e-5)
-
-
-def test_keras_callbacks_are_made_anew_for_each_fit():
-    made = []
-
-    def factory():
-        import keras
-
-        epochs = []
-        made.append(epochs)
-        return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epochs.append(epoch))]
-
-    clf = tiny(keras_callbacks=factory).fit(TEXTS, TAGS)
-    clone(clf).fit(TEXTS, TAGS)
-    assert made == [[0, 1], [0, 1]]
-    assert clf.keras_callbacks is factory
-    assert same_weights(clf, fitted())
-
-
-def test_keras_callback_may_stop_and_set_the_learning_rate():
-    def factory():
-        import keras
-
-        class StopsAtTwo(keras.callbacks.Callback):
-            def on_epoch_end(self, epoch, logs=None):
-                self.model.stop_training = epoch == 1
-
-        class StandsStill(keras.callbacks.Callback):
-            def on_train_begin(self, logs=None):
-                self.model.optimizer.learning_rate = 0.0
-
-        return [StopsAtTwo(), StandsStill()]
-
-    clf = tiny(epochs=5, keras_callbacks=factory).fit(TEXTS, TAGS)
-    assert clf.n_epochs_ == 2
-    untrained = tiny(learning_rate=1e-30, epochs=1).fit(TEXTS, TAGS)
-    assert np.array_equal(clf.weights_["output_kernel"], untrained.weights_["output_kernel"])
 
 
 # -- text options --------------------------------------------------------------------------------------
@@ -1050,6 +1062,7 @@ def test_nothing_is_held_out_by_itself_where_no_text_can_be_spared():
     assert (clf.thresholds_ == 0.5).all()
 
 
+@every_engine
 def test_histories_stay_in_step():
     clf = tiny(epochs=2, early_stopping=True, validation_fraction=0.25, warm_start=True)
     clf.fit(TEXTS, TAGS).set_params(early_stopping=False).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)

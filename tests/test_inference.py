@@ -9,6 +9,7 @@ import subprocess
 import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import joblib
 import numpy as np
@@ -17,9 +18,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse, special
 from sklearn.exceptions import NotFittedError
+from threadpoolctl import threadpool_limits
 
 from sktextcnn import TextCNNClassifier, predicting
 from sktextcnn.engine import inference
+from sktextcnn.engine.pooling import pool_in_kernel
 from sktextcnn.text import TokenIds
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
@@ -63,6 +66,22 @@ def one_by_one(weights, ids):
     return np.concatenate(
         [inference.compute_logits(weights, ids.take(np.array([row]))) for row in range(len(ids))]
     )
+
+
+def pooled(monkeypatch, pool, function, *arguments):
+    """Call a function of `inference` with all its pooling done in one way."""
+    with monkeypatch.context() as patch:
+        patch.setattr(inference, "_choose_pooling", lambda n_tokens: pool)
+        return function(*arguments)
+
+
+def parts_of(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+def assert_same_bits(found, expected):
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +228,8 @@ def test_the_size_of_chunks_changes_nothing(realistic, monkeypatch, what, limit)
     ids = ids.take(np.arange(25))
     expected = inference.compute_logits(weights, ids)
     monkeypatch.setattr(inference, what, limit)
-    np.testing.assert_array_equal(inference.compute_logits(weights, ids), expected)
+    found = pooled(monkeypatch, inference.pool_in_numpy, inference.compute_logits, weights, ids)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_chunks_are_bounded(realistic, monkeypatch):
@@ -225,30 +245,129 @@ def test_chunks_are_bounded(realistic, monkeypatch):
 
     monkeypatch.setattr(TokenIds, "padded", padded)
     monkeypatch.setattr(inference, "TOKENS_PER_CHUNK", 500)
-    inference.compute_logits(weights, ids.take(np.arange(25)))
+    few = ids.take(np.arange(25))
+    pooled(monkeypatch, inference.pool_in_numpy, inference.compute_logits, weights, few)
     assert len(sizes) > 1
     assert max(sizes) <= 500
 
 
 def test_products_are_bounded(realistic, monkeypatch):
     weights, ids = realistic
-    sizes = []
-    plain = inference._multiply
+    sizes, plain = [], inference.Network._reserve
 
-    def multiply(rows, matrix):
-        sizes.append(len(rows) * matrix.shape[1])
-        return plain(rows, matrix)
+    def reserve(self, n_rows):
+        plain(self, n_rows)
+        sizes.append(sum(table.size for table in self._tables))
 
-    monkeypatch.setattr(inference, "_multiply", multiply)
+    monkeypatch.setattr(inference.Network, "_reserve", reserve)
     n_columns = sum(
         weights[f"convolution_{k}_kernel"][:, 0].size for k in inference.kernel_sizes_of(weights)
     )
-    longest = int(ids.lengths.max())
-    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", 2 * longest * n_columns)
-    inference.compute_logits(weights, ids.take(np.arange(60)))
-    products = sizes[:-1]  # the last is the output layer's
-    assert len(products) > 1
-    assert max(products) <= (2 * longest + 1) * n_columns  # and a row for padding
+    texts = ids.take(np.arange(60))
+    longest = max(len(np.unique(texts.flat[a:b])) for a, b in pairwise(texts.offsets))
+    limit = 2 * longest * n_columns
+    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", limit)
+    expected = inference.compute_logits(weights, texts)
+    assert sizes == [limit]
+    # Unless a single text needs more.
+    sizes.clear()
+    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", n_columns)
+    np.testing.assert_array_equal(inference.compute_logits(weights, texts), expected)
+    assert max(sizes) == (longest + 1) * n_columns  # and a row for padding
+
+
+# -- NumPy and the compiled kernel give the same bits ------------------------------------------------
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    kernel_sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3, unique=True),
+    dim=st.integers(1, 9),
+    filters=st.integers(1, 40),
+    lengths=st.lists(st.integers(0, 3) | st.integers(0, 60), min_size=1, max_size=8),
+    limit=st.sampled_from([1, 1000, 10**7]),
+)
+def test_both_ways_of_pooling_give_the_same_bits(seed, kernel_sizes, dim, filters, lengths, limit):
+    weights = draw_weights(
+        seed, n_rows=30, dim=dim, filters=filters, kernel_sizes=kernel_sizes, n_labels=2
+    )
+    ids = draw_ids(np.random.default_rng(seed), lengths, 30)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", limit)
+        for function in (inference.compute_logits, inference.winning_windows):
+            expected = pooled(monkeypatch, inference.pool_in_numpy, function, weights, ids)
+            found = pooled(monkeypatch, pool_in_kernel, function, weights, ids)
+            for one, other in zip(parts_of(found), parts_of(expected), strict=True):
+                assert_same_bits(one, other)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_seen_by_both(value, monkeypatch):
+    weights = draw_weights(0, n_rows=9, dim=3, filters=5, kernel_sizes=(1, 2, 3, 4, 6), n_labels=2)
+    weights["embedding"][4, 1] = value
+    ids = TokenIds(np.array([1, 2, 4, 3, 2, 1, 1, 4, 5, 6], np.int32), np.array([0, 5, 7, 10]))
+    with np.errstate(invalid="ignore"):
+        for function in (inference.compute_logits, inference.winning_windows):
+            expected = pooled(monkeypatch, inference.pool_in_numpy, function, weights, ids)
+            found = pooled(monkeypatch, pool_in_kernel, function, weights, ids)
+            for one, other in zip(parts_of(found), parts_of(expected), strict=True):
+                assert_same_bits(one, other)
+        if np.isnan(value):
+            assert np.isnan(inference.compute_logits(weights, ids)[[0, 2]]).all(axis=1).tolist() == [
+                1,
+                1,
+            ]
+
+
+def test_scores_of_few_and_of_many_texts_are_the_same(realistic, monkeypatch):
+    """Across the switch from one to the other, as it happens in a process."""
+    weights, ids = realistic
+    monkeypatch.delitem(sys.modules, "sktextcnn.engine.pooling")
+    monkeypatch.setattr(inference, "TOKENS_BEFORE_KERNEL", 3 * len(ids.flat))
+    monkeypatch.setattr(inference, "TOKENS_BEFORE_NUMBA", 3 * len(ids.flat))
+    monkeypatch.setattr(inference, "_n_pooled", 0)
+    used, choose = [], inference._choose_pooling
+
+    def watch(n_tokens):
+        used.append(choose(n_tokens))
+        return used[-1]
+
+    monkeypatch.setattr(inference, "_choose_pooling", watch)
+    first, *others = (inference.compute_logits(weights, ids) for _ in range(4))
+    for other in others:
+        assert_same_bits(other, first)
+    assert [pool.__name__ for pool in used] == ["pool_in_numpy"] * 2 + ["pool_in_kernel"] * 2
+    few = ids.take(np.arange(3))
+    assert_same_bits(inference.compute_logits(weights, few), first[:3])
+    assert used[-1].__name__ == "pool_in_kernel"
+
+
+def test_few_texts_never_load_the_kernel(monkeypatch):
+    monkeypatch.delitem(sys.modules, "sktextcnn.engine.pooling", raising=False)
+    monkeypatch.setattr(inference, "TOKENS_BEFORE_KERNEL", 0)
+    monkeypatch.setattr(inference, "TOKENS_BEFORE_NUMBA", 0)
+    few = inference._choose_pooling(inference.FEW_TOKENS - 1)
+    assert few is inference.pool_in_numpy
+    assert "sktextcnn.engine.pooling" not in sys.modules
+
+
+@pytest.mark.parametrize("sizes", [(2, 3, 4), (1,)])
+@pytest.mark.parametrize("n_threads", [2, 5])
+def test_scores_do_not_depend_on_the_number_of_threads(n_threads, sizes, monkeypatch):
+    """Neither ours nor those of BLAS, which adds up long sums in another order in two threads."""
+    weights = draw_weights(
+        0, n_rows=300, dim=700, filters=90, kernel_sizes=sizes, n_labels=9, hidden=1100
+    )
+    rng = np.random.default_rng(0)
+    ids = draw_ids(rng, rng.integers(0, 30, 100), 300)
+    with threadpool_limits(1, "blas"):
+        expected = inference.compute_logits(weights, ids)
+    with threadpool_limits(2, "blas"):
+        assert_same_bits(inference.compute_logits(weights, ids), expected)
+    for pool in (inference.pool_in_numpy, pool_in_kernel):
+        found = pooled(monkeypatch, pool, inference.compute_logits, weights, ids, n_threads)
+        assert_same_bits(found, expected)
 
 
 def test_threads_do_not_disturb_each_other(realistic):

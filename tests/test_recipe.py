@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 
@@ -22,7 +19,9 @@ from sklearn.model_selection import GridSearchCV
 from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
+from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
+from sktextcnn.engine.observers import EarlyStopping
 from sktextcnn.model_selection import divide
 from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
 from sktextcnn.text import encode
@@ -120,7 +119,11 @@ def spy(monkeypatch):
 def trainings(calls):
     """Return how many texts and epochs each network was given, and whether it was validated."""
     return [
-        (len(args[1].ids), args[2].epochs, kwargs.get("validate") is not None)
+        (
+            len(args[1].ids),
+            args[2].epochs,
+            any(isinstance(observer, EarlyStopping) for observer in kwargs["observers"]),
+        )
         for args, kwargs, _ in calls
     ]
 
@@ -402,7 +405,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
 
 @pytest.mark.parametrize("ngram_range", [None, (1, 2)], ids=str)
 def test_thresholds_from_all_texts(spy, ngram_range):
-    trained, tunings = spy(recipe, "train"), spy(validation, "tune_thresholds")
+    trained, tunings = spy(compiled, "train"), spy(validation, "tune_thresholds")
     clf = stopping(
         ngram_range=ngram_range, threshold="tune", threshold_metric="f1_macro", validation_folds=3
     ).fit(TEXTS, Y)
@@ -425,7 +428,7 @@ def test_thresholds_from_all_texts(spy, ngram_range):
 
 def test_what_both_parts_say_of_held_out_texts(spy):
     """Their blend is chosen from it, and the thresholds from the blend."""
-    divisions, trained = spy(classifier, "hold_out"), spy(recipe, "train")
+    divisions, trained = spy(classifier, "hold_out"), spy(compiled, "train")
     linear, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
     tunings = spy(validation, "tune_thresholds")
     clf = tiny(ngram_range=(1, 2), validation_fraction=0.3, refit=True).fit(TEXTS, Y)
@@ -484,7 +487,7 @@ def macro(y, predicted):
     ids=str,
 )
 def test_how_often_texts_are_held_out(spy, n, options, n_networks):
-    trained = spy(recipe, "train")
+    trained = spy(compiled, "train")
     quick(**{"ngram_range": None if n < 1000 else "auto", **options}).fit(*corpus(n))
     assert len(trained) == n_networks
     assert trainings(trained)[-1][0] == n or n_networks == 1
@@ -493,7 +496,7 @@ def test_how_often_texts_are_held_out(spy, n, options, n_networks):
 def test_a_tenth_of_many_texts_is_enough(spy, monkeypatch):
     """But for rare labels under macro-F1."""
     monkeypatch.setattr(parameters, "LARGE", 1000)
-    trained = spy(recipe, "train")
+    trained = spy(compiled, "train")
     quick().fit(*corpus(1000))
     assert [n for n, _, _ in trainings(trained)] == [900]
     quick(threshold_metric="f1_macro").fit(*corpus(1000))
@@ -501,7 +504,7 @@ def test_a_tenth_of_many_texts_is_enough(spy, monkeypatch):
 
 
 def test_one_label_per_text_is_held_out_once(spy):
-    trained = spy(recipe, "train")
+    trained = spy(compiled, "train")
     texts, y = corpus(1000)
     quick(threshold_metric="f1_macro").fit(texts, ["a" if row[0] else "b" for row in y])
     assert [n for n, _, _ in trainings(trained)] == [900]
@@ -525,7 +528,7 @@ def test_bad_numbers_of_parts(folds):
 
 @pytest.mark.parametrize("options", [{"refit": True}, {"validation_folds": 3}], ids=str)
 def test_the_network_that_stays_has_learned_from_all_texts(spy, options):
-    trained = spy(recipe, "train")
+    trained = spy(compiled, "train")
     texts, y = corpus(120, noise=True)  # soon there is nothing more to gain
     clf = stopping(epochs=20, n_iter_no_change=2, learning_rate=0.02, **options).fit(texts, y)
     first, last = trainings(trained)[0], trainings(trained)[-1]
@@ -543,22 +546,11 @@ def test_the_network_that_stays_has_learned_from_all_texts(spy, options):
 
 
 def test_without_early_stopping_every_network_trains_for_all_epochs(spy):
-    trained = spy(recipe, "train")
+    trained = spy(compiled, "train")
     clf = tiny(threshold="tune", refit=True, epochs=3).fit(TEXTS, Y)
     assert trainings(trained) == [(108, 3, False), (120, 3, False)]
     assert clf.n_epochs_ == len(clf.history_["loss"]) == 3
     assert "validation_score" not in clf.history_
-
-
-def test_only_the_network_that_stays_is_seen_by_keras_callbacks():
-    keras = pytest.importorskip("keras")
-    seen = []
-
-    def callbacks():
-        return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))]
-
-    clf = stopping(validation_folds=2, keras_callbacks=callbacks).fit(TEXTS, Y)
-    assert seen == [*range(clf.n_epochs_)]
 
 
 # -- the same again ----------------------------------------------------------------------------------
@@ -598,31 +590,6 @@ def test_copies_predict_the_same(blended, tmp_path):
     for other in copies:
         np.testing.assert_array_equal(other.predict_proba(NEW_TEXTS), expected)
         np.testing.assert_array_equal(other.predict(NEW_TEXTS), blended.predict(NEW_TEXTS))
-
-
-PREDICT = """
-import pickle, sys
-with open(sys.argv[1], "rb") as file:
-    clf, texts, expected = pickle.load(file)
-assert (clf.predict_proba(texts) == expected).all()
-assert clf.predict(texts).shape == expected.shape
-loaded = {"tensorflow", "keras", "scikeras", "sklearn.svm", "scipy.optimize"} & {*sys.modules}
-print(*sorted(loaded))
-"""
-
-
-def test_a_process_that_only_predicts_needs_no_training_code(blended, tmp_path):
-    path = tmp_path / "model.pickle"
-    path.write_bytes(pickle.dumps((blended, NEW_TEXTS, blended.predict_proba(NEW_TEXTS))))
-    done = subprocess.run(
-        [sys.executable, "-c", PREDICT, str(path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert not {"tensorflow", "keras", "scikeras", "sklearn.svm"} & {*done.stdout.split()}
 
 
 def test_a_text_is_scored_alike_alone_and_among_others(blended):

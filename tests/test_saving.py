@@ -266,6 +266,7 @@ def test_functions_that_make_tokens_are_passed_again(functions, tmp_path):
 
 
 def test_what_only_training_uses_is_warned_of(tmp_path):
+    pytest.importorskip("sktextcnn.engine.keras_engine")  # which trains with callbacks
     clf = tiny(
         threshold_metric=metric,
         keras_callbacks=no_callbacks,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import unicodedata
 from itertools import pairwise
 
@@ -15,11 +16,13 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 from strategies import ODD_TEXTS, corpora, texts, token_rows
 
+from sktextcnn import text as text_module
 from sktextcnn.text import (
     FIRST_TOKEN,
     PADDING,
     TOKEN_PATTERN,
     UNKNOWN,
+    Encoder,
     TokenIds,
     build_tokenizer,
     check_texts,
@@ -549,3 +552,67 @@ def test_a_vocabulary_is_extended_in_order(known, tokens, max_features):
     assert [*extended] == expected[:room]
     assert [*extended.values()] == [*range(len(extended))]
     assert [*vocabulary] == [*known]
+
+
+# -- words looked up piece by piece ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"lowercase": False},
+        {"strip_accents": "unicode"},
+        {"strip_accents": "ascii"},
+        {"token_pattern": r"(?u)\b\w\w+\b"},
+        {"token_pattern": r".+"},
+        {"analyzer": "char"},
+        {"tokenizer": str.split},
+    ],
+    ids=str,
+)
+@given(rows=corpora(), more=corpora())
+def test_many_texts_are_encoded_like_each_of_them(options, rows, more):
+    tokenize = build_tokenizer(**options)
+    tokens = dict.fromkeys(token for text in rows for token in tokenize(text))
+    vocabulary = {token: position for position, token in enumerate([*tokens][::2])}
+    encoder = Encoder(tokenize, vocabulary)
+    for batch in (rows * 16, [*rows, *more]):
+        expected = [[vocabulary.get(token, -1) + 2 for token in tokenize(text)] for text in batch]
+        ids = encoder(batch)
+        assert (ids.flat.dtype, ids.offsets.dtype) == (np.int32, np.int64)
+        assert ids.flat.tolist() == [position for row in expected for position in row]
+        assert ids.lengths.tolist() == [*map(len, expected)]
+
+
+def test_white_space_never_touches_a_token_of_the_default_pattern():
+    """What `Encoder` stands on: the same characters part words in `str.split` and in the pattern."""
+    split = build_tokenizer(lowercase=False)
+    for code in range(sys.maxunicode + 1):
+        character = chr(code)
+        assert len(character.split()) == len(split(character)), hex(code)
+        assert not character.isalnum() or split(character) == [character], hex(code)
+
+
+def test_few_pieces_are_remembered(monkeypatch):
+    monkeypatch.setattr(text_module, "MOST_PIECES", 5)
+    texts = [f"a{i} b{i}, {'long' * 20}" for i in range(50)]
+    encoder = Encoder(build_tokenizer(), {"b7": 0, "long" * 20: 1})
+    ids = encoder(texts)
+    assert len(encoder._pieces) <= 5
+    assert ids.flat.tolist() == [x for i in range(50) for x in (1, 2 if i == 7 else 1, 1, 3)]
+
+
+def test_a_slice_of_texts():
+    ids = TokenIds(np.arange(1, 7, dtype=np.int32), np.array([0, 2, 2, 5, 6]))
+    part = ids[1:3]
+    assert (part.flat.tolist(), part.offsets.tolist()) == ([3, 4, 5], [0, 0, 3])
+    assert len(ids[2:2]) == 0
+
+
+def test_lists_of_texts_are_bounded_by_characters():
+    texts = ["aaa", "b", "", "cccc", "dd", "e"]
+    expected = [["aaa", "b"], ["", "cccc"], ["dd", "e"]]
+    assert [*slabs(texts, 10, 4)] == [*slabs(iter(texts), 10, 4)] == expected
+    with pytest.raises(TypeError, match=r"X\[1\] is '7' of type int"):
+        [*slabs(iter(["a", 7]), 10, 4)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -256,6 +258,137 @@ def test_a_rare_label_gets_the_threshold_of_the_best_expected_f1(spoilt):
     wanted, own = spoilt(np.log(best / (1 - best))), spoilt(np.sort(z[:, 0])[-2:].mean())
     assert found == pytest.approx((20 * wanted + own) / 21, abs=0.3)
     assert found < own - 0.3
+
+
+# -- the same thresholds as by sorting all scores -----------------------------------------------------
+
+
+def sorted_cut(scores, truth):
+    """Return the threshold of the highest F1, from the ranking of all scores."""
+    if not truth.any():
+        return 0.5
+    order = np.argsort(-scores, kind="stable")
+    descending = scores[order]
+    n_predicted = np.arange(1, len(scores) + 1)
+    f1 = 2 * np.cumsum(truth[order], dtype=np.float64) / (n_predicted + truth.sum())
+    f1[:-1][descending[:-1] == descending[1:]] = -1.0
+    best = int(np.argmax(f1))
+    return float((descending[best] + descending[min(best + 1, len(scores) - 1)]) / 2)
+
+
+def log_odds(p):
+    clipped = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(clipped / (1 - clipped))
+
+
+def logistic(z):
+    return np.exp(-np.logaddexp(0, -z))
+
+
+def calibrated(scores, truth):
+    """Return the scores once a line through all log-odds was fitted, by Newton's method."""
+    most = np.log((1 - 1e-6) / 1e-6)
+    z, bins = log_odds(scores), np.linspace(-most, most, 1001)
+    place = np.round((z / most + 1) * 500).astype(np.int32).ravel()
+    n = np.bincount(place, minlength=len(bins))
+    hits = np.bincount(place, weights=truth.ravel(), minlength=len(bins))
+    inputs = np.stack([bins, np.ones(len(bins))])
+    belief = line = np.array([1.0, 0.0])
+
+    def loss(line):
+        return (
+            n @ np.logaddexp(0, line @ inputs)
+            - hits @ (line @ inputs)
+            + ((line - belief) ** 2).sum() / 2
+        )
+
+    for _ in range(100):
+        p = logistic(line @ inputs)
+        slope = inputs @ (n * p - hits) + line - belief
+        step = np.linalg.solve(inputs * (n * p * (1 - p)) @ inputs.T + np.eye(2), slope)
+        while loss(line - step) > loss(line) and np.abs(step).max() > 1e-6:
+            step /= 2
+        line = line - step
+        if np.abs(step).max() <= 1e-6:
+            break
+    return logistic(line[0] * z + line[1])
+
+
+def sorted_thresholds(scores, truth, metric):
+    """Return the thresholds of `tune_thresholds`, from one ranking of all scores for each of them."""
+    scores, k = scores.astype(np.float64), scores.shape[1]
+    shared = sorted_cut(scores.ravel(), truth.ravel())
+    if metric == "f1_micro":
+        return np.full(k, shared)
+    if metric == "cardinality":
+        descending = np.append(np.sort(scores.ravel())[::-1], 0.0)
+        place = min(max(truth.sum(), 1), scores.size)
+        return np.full(k, (descending[place - 1] + descending[place]) / 2)
+    chances = calibrated(scores, truth)
+    own = [sorted_cut(scores[:, label], truth[:, label]) for label in range(k)]
+    expected = [sorted_cut(scores[:, label], chances[:, label]) for label in range(k)]
+    positives = truth.sum(axis=0)
+    trust = positives / (positives + 20)
+    towards = np.where(positives, expected, shared)
+    return logistic(trust * log_odds(own) + (1 - trust) * log_odds(towards))
+
+
+METRICS = ["f1_micro", "f1_macro", "cardinality"]
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@given(
+    st.integers(0, 10_000),
+    st.integers(1, 60),
+    st.integers(1, 80),
+    st.sampled_from([0, 1, 2, 3, 7]),
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from([-3.0, 0.0, 1.0]),
+)
+def test_sorting_all_scores_gives_the_same_thresholds(metric, seed, n, k, digits, dtype, sense):
+    """Bit for bit: with ties, scores of 0 and 1, labels of no or all texts, scores that mislead."""
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((n, k)) < rng.choice([0.0, 0.02, 0.3, 1.0], k)).astype(np.int8)
+    z = sense * truth + rng.choice([0.1, 2.0, 9.0], k) * rng.normal(size=(n, k)) + rng.choice([-6, 0])
+    scores = np.round(logistic(z), digits).astype(dtype)
+    found = tune_thresholds(scores, truth, metric)
+    np.testing.assert_array_equal(found, sorted_thresholds(scores, truth, metric))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_many_scores_give_the_same_thresholds(metric):
+    rng = np.random.default_rng(0)
+    z = rng.normal(-4, 2, (900, 150)).astype(np.float32)
+    scores = logistic(z)
+    truth = (rng.random(z.shape) < scores).astype(np.int8)
+    found = tune_thresholds(scores, truth, metric)
+    np.testing.assert_array_equal(found, sorted_thresholds(scores, truth, metric))
+    assert scores.dtype == np.float32
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_tuning_needs_little_memory(metric):
+    """Less than a single copy of the scores in float64."""
+    scores = logistic(np.random.default_rng(0).normal(-4, 2, (1500, 400)).astype(np.float32))
+    truth = (scores > 0.5).astype(np.int8)
+    tracemalloc.start()
+    tune_thresholds(scores, truth, metric)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * scores.size
+
+
+@given(st.integers(0, 1000), st.integers(0, 3), st.none() | st.integers(0, 3))
+def test_ranking_all_labels_gives_the_same_decisions(seed, min_labels, max_labels):
+    rng = np.random.default_rng(seed)
+    scores = rng.choice([0.0, 0.2, 0.5, 0.7], (20, 5)).astype(rng.choice(["f4", "f8"]))
+    thresholds = rng.choice([0.2, 0.5, 0.9], 5)
+    margins = scores - thresholds
+    rank = np.argsort(np.argsort(-margins, axis=1, kind="stable"), axis=1)
+    most = 5 if max_labels is None else max_labels
+    expected = ((margins >= 0) | (rank < min_labels)) & (rank < most)
+    found = decide(scores, thresholds, min_labels=min_labels, max_labels=max_labels)
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_callable_metric_is_maximised():

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import sparse
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 import sktextcnn
 from sktextcnn import as_label_matrix, load_embeddings
-from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, TokenIds, build_tokenizer, encode
-from sktextcnn.engine.weights import fold, initial_weights, unfold
+from sktextcnn.engine.weights import concatenate_kernels, initial_weights, split_kernels
+from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, build_tokenizer, encode
 from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 DIM = 5
@@ -424,14 +423,7 @@ def test_a_pickle_holds_the_vectors_once():
     assert search.best_estimator_.embeddings is search.estimator.embeddings
 
 
-# -- inside training ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def training():
-    from sktextcnn import training
-
-    return training
+# -- the form in which it computes -------------------------------------------------------------------
 
 
 @given(
@@ -441,7 +433,8 @@ def training():
     hidden=st.none() | st.integers(1, 3),
     seed=st.integers(0, 1000),
 )
-def test_unfolding_undoes_folding(kernel_sizes, dim, filters, hidden, seed):
+def test_kernels_are_laid_side_by_side_and_taken_apart(kernel_sizes, dim, filters, hidden, seed):
+    kernel_sizes = sorted(kernel_sizes)
     weights = initial_weights(
         np.random.default_rng(seed),
         n_tokens=3,
@@ -454,93 +447,20 @@ def test_unfolding_undoes_folding(kernel_sizes, dim, filters, hidden, seed):
     )
     for size in kernel_sizes:
         weights[f"convolution_{size}_bias"] += size
-    del weights["embedding"]
-    folded = fold(weights, kernel_sizes)
-    assert folded["convolution_kernel"].shape == (dim, sum(kernel_sizes) * filters)
-    assert folded["convolution_bias"].shape == (len(kernel_sizes) * filters,)
-    unfolded = unfold(folded, kernel_sizes)
-    assert unfolded.keys() == weights.keys()
+    arrays = concatenate_kernels(weights, kernel_sizes)
+    assert arrays["kernel"].shape == (sum(kernel_sizes), filters, dim)
+    assert arrays["bias"].tolist() == np.repeat(kernel_sizes, filters).tolist()
+    first = 0
+    for size in kernel_sizes:
+        for offset in range(size):
+            expected = weights[f"convolution_{size}_kernel"][offset].T
+            np.testing.assert_array_equal(arrays["kernel"][first + offset], expected)
+        first += size
+    apart = split_kernels(arrays, kernel_sizes)
+    assert [*apart] == [*weights]  # in the same order, too
     for name, weight in weights.items():
-        assert np.array_equal(unfolded[name], weight)
-        assert not np.shares_memory(unfolded[name], folded.get(name, folded["convolution_kernel"]))
-    # And the other way round, whatever the order in which widths are named.
-    again = fold(unfolded, sorted(kernel_sizes))
-    assert all(np.array_equal(again[name], folded[name]) for name in folded)
-
-
-def test_the_embedding_is_not_folded():
-    weights = reading().fit(TEXTS, TAGS).weights_
-    assert "embedding" not in fold(weights, (1, 2))
-
-
-def run_of(training, n_rows, mode="trainable", optimizer="adam"):
-    """Return a run over two texts with a table of so many rows and six columns."""
-    weights = initial_weights(
-        np.random.default_rng(0),
-        n_tokens=n_rows - FIRST_TOKEN,
-        n_labels=2,
-        embedding_dim=6,
-        kernel_sizes=(1, 2),
-        filters=8,
-        hidden_units=None,
-        output_bias=np.zeros(2),
-    )
-    flat = np.array([2, 3, 3, 5], np.int32)
-    examples = training.Examples(
-        ids=TokenIds(flat, np.array([0, 3, 4])),
-        targets=sparse.csr_matrix(np.eye(2)),
-        sample_weight=np.ones(2, np.float32),
-        label_weight=np.ones((2, 2), np.float32),
-    )
-    settings = training.Settings(
-        kernel_sizes=(1, 2),
-        loss="binary_crossentropy",
-        optimizer=optimizer,
-        exclusive=False,
-        learning_rate=0.1,
-        decays=False,
-        embedding_dropout=0.0,
-        dropout=0.0,
-        batch_size=2,
-        epochs=1,
-        seed=0,
-        jit_compile=False,
-        embedding_mode=mode,
-    )
-    return training._Run(training.State(weights), examples, settings)
-
-
-@pytest.fixture(scope="module")
-def run(training):
-    return run_of(training, 40)
-
-
-@given(
-    st.lists(
-        st.lists(st.lists(st.integers(0, 39), min_size=3, max_size=3), min_size=1, max_size=5),
-        min_size=1,
-        max_size=4,
-    )
-)
-def test_distinct_tokens_are_those_of_numpy(run, batches):
-    for batch in batches:  # one after the other: nothing of a batch is left in the next
-        ids = np.array(batch, np.int32)
-        tokens, places = run._distinct(ids)
-        expected, inverse = np.unique(ids, return_inverse=True)
-        assert np.array_equal(tokens, expected)
-        assert np.array_equal(places, inverse.reshape(ids.shape))
-        assert places.dtype == np.int32
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
-def test_frozen_columns(training, mode, optimizer):
-    run = run_of(training, 8, mode, optimizer)
-    before = run.embedding.copy()
-    for _ in range(3):
-        run.run_batch(np.arange(2), 0.1)
-    which, columns = moved(before, run.weights()["embedding"])
-    fixed, free = [False] * 3, [True] * 3
-    expected = {"trainable": free + free, "static": fixed + fixed, "multichannel": fixed + free}
-    assert columns.tolist() == expected[mode]
-    assert not which[[0, 1, 4, 6, 7]].any()
-    assert which[[2, 3, 5]].all() == (mode != "static")
+        np.testing.assert_array_equal(apart[name], weight)
+        assert apart[name].flags.c_contiguous
+        assert not any(np.shares_memory(apart[name], array) for array in arrays.values())
+        assert not any(np.shares_memory(weight, array) for array in arrays.values())
+    assert all(array.flags.c_contiguous for array in arrays.values())

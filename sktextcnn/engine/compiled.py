@@ -18,7 +18,9 @@ Work is shared among threads in parts that change nothing in the numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial, wraps
 from time import perf_counter
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -31,23 +33,61 @@ from sktextcnn.engine.weights import Weights, concatenate_kernels, split_kernels
 from sktextcnn.text import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
 
+T = TypeVar("T")
+
 #: Name -> number of the optimizer in `kernels.update`, its number of slots, and what they start from.
-OPTIMIZERS = {"sgd": (kernels.SGD, 0, 0.0), "adagrad": (kernels.ADAGRAD, 1, 0.1), "adam": (kernels.ADAM, 2, 0.0)}
+OPTIMIZERS = {
+    "sgd": (kernels.SGD, 0, 0.0),
+    "adagrad": (kernels.ADAGRAD, 1, 0.1),
+    "adam": (kernels.ADAM, 2, 0.0),
+}
 
 #: Distinct tokens per text of the batch, up to which the gradient is dense enough for products.
 DENSE_UP_TO = 4
 
-#: Rows of the products that are shared among threads: fixed, since BLAS may round others otherwise.
-ROWS_PER_PRODUCT = 512
+#: Multiplications in a product that are worth a second thread.
+WORTH_DIVIDING = 2**24
+
+#: Multiplications of a step's first product from which on a second thread is worth waking at all.
+WORTH_A_TEAM = 2**24
+
+#: Numbers in an array whose update is worth a second thread.
+WORTH_SHARING = 16_384
+
+
+def _quiet(function: Callable[..., T]) -> Callable[..., T]:
+    """Keep NumPy from warning, which is set for each thread; a loss that is not finite will show."""
+
+    @wraps(function)
+    def quiet(*args: Any, **kwargs: Any) -> T:
+        with np.errstate(over="ignore", invalid="ignore"):
+            return function(*args, **kwargs)
+
+    return quiet
+
+
+@_quiet
+def _matmul(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> np.ndarray:
+    return np.matmul(first, second, out=out)
+
+
+_compute_loss = _quiet(compute_loss)
 
 
 class _Run:
     """The weights of one run of training, on their way from batch to batch."""
 
     def __init__(self, state: State, examples: Examples, settings: Settings, team: Team) -> None:
-        self.examples, self.settings, self.team = examples, settings, team
+        self.settings = settings
+        self.team, self.everyone, self.alone = team, team, Team(1)
         self.step, self.epoch = state.step, state.epoch
-        self.sizes = np.array(settings.kernel_sizes)
+        # Kernels are compiled for one kind of arguments, so everything is made of that kind.
+        self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
+        self.columns = _own(examples.targets.indices, np.int64)
+        self.column_starts = _own(examples.targets.indptr, np.int64)
+        self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
+        self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
+        self.sizes = np.array(settings.kernel_sizes, np.int64)
         self.arrays = concatenate_kernels(state.weights, settings.kernel_sizes)
         self.optimizer, n_slots, start = OPTIMIZERS[settings.optimizer]
         if state.slots and state.optimizer == settings.optimizer:
@@ -85,7 +125,7 @@ class _Run:
 
     def run_epoch(self, rate_at: Callable[[float], float], end_batch: Callable[[int], None]) -> float:
         """Learn from all texts once, at a rate for each share of the epoch; return their mean loss."""
-        lengths, settings = self.examples.ids.lengths, self.settings
+        lengths, settings = self.ids.lengths, self.settings
         n_batches = -(-len(lengths) // settings.batch_size)
         total = 0.0
         for i, rows in enumerate(batches(lengths, settings.batch_size, settings.seed, self.epoch)):
@@ -94,31 +134,35 @@ class _Run:
         self.epoch += 1
         return total / len(lengths)
 
+    @_quiet
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
-        arrays, settings = self.arrays, self.settings
+        arrays, rate_of_vectors = self.arrays, self.embedding_dropout
         self.step += 1
-        keys = np.random.SeedSequence([settings.seed, self.step]).generate_state(3)
+        keys = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(3)
         tokens, local, starts = self._gather(rows)
+        is_large = len(tokens) * arrays["kernel"].size >= WORTH_A_TEAM
+        self.team = self.everyone if is_large else self.alone
         vectors = np.empty((len(tokens), arrays["embedding"].shape[1]), np.float32)
-        kernels.drop(arrays["embedding"], tokens, settings.embedding_dropout, keys[0], vectors)
+        kernels.drop(arrays["embedding"], tokens, rate_of_vectors, keys[0], vectors)
         features, winners = self._convolve(vectors, local, starts, keys[1])
         loss, upstream, gradients = self._run_head(features, rows, keys[2])
         upstream *= features > 0  # of what was dropped or not positive, nothing
-        upstream /= np.float32(1 - settings.dropout)
+        upstream /= np.float32(1 - self.dropout)
         gradients["bias"] = upstream.sum(axis=0)
         gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
         every = np.arange(len(tokens))
-        kernels.drop(to_vectors, every, settings.embedding_dropout, keys[0], to_vectors)
-        rate = np.float32(self._step_size(rate))
+        kernels.drop(to_vectors, every, rate_of_vectors, keys[0], to_vectors)
+        step_size = np.float32(self._step_size(rate))
+        tasks = self._updates("embedding", to_vectors, step_size, tokens, self.n_static)
         for name, gradient in gradients.items():
-            self._update(name, None, gradient, 0, rate)
-        self._update("embedding", tokens, to_vectors, self.n_static, rate)
+            tasks += self._updates(name, gradient, step_size)
+        self.team.run(tasks)
         return loss
 
     def _gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the batch's distinct tokens, and its texts in their terms, end to end."""
-        ids = self.examples.ids
+        ids = self.ids
         n = int(ids.lengths[rows].sum())
         local, tokens = np.empty((2, n), np.int64)
         starts = np.empty(len(rows) + 1, np.int64)
@@ -132,46 +176,65 @@ class _Run:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return the features (B, widths * F), dropped out, and where their windows start."""
         kernel = self.arrays["kernel"]
-        table = np.empty((len(vectors), *kernel.shape[:2]), np.float32)
-        flat, slices = table.reshape(len(vectors), -1), kernel.reshape(-1, kernel.shape[2])
-
-        def multiply(part: slice) -> None:
-            np.matmul(vectors[part], slices.T, out=flat[part])
-
-        self.team.map(multiply, _blocks(len(vectors)))
+        table = self._multiply(vectors, kernel.reshape(-1, kernel.shape[2]).T)
+        table = table.reshape(len(vectors), *kernel.shape[:2])
         shape = len(starts) - 1, self.arrays["bias"].size
         features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        rate, bias = self.settings.dropout, self.arrays["bias"]
-
-        def pool(part: tuple[int, int]) -> None:
-            kernels.pool(table, local, starts, self.sizes, bias, rate, key, *part, features, winners)
-
-        self.team.share(pool, shape[0])
+        given = table, local, starts, self.sizes, self.arrays["bias"], self.dropout, key
+        self.team.run(
+            partial(kernels.pool, *given, *part, features, winners) for part in self.team.parts(shape[0])
+        )
         return features, winners
 
     def _run_head(
         self, features: np.ndarray, rows: np.ndarray, key: np.uint32
     ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
-        """Return the loss, its gradient with respect to the features, and to the dense layers' weights."""
-        arrays, examples, rate = self.arrays, self.examples, self.settings.dropout
+        """Return the loss, and its gradients: of the features, and of the dense layers' weights."""
+        arrays, rate = self.arrays, self.dropout
         inputs, every = features, np.arange(len(rows))
         if "hidden_kernel" in arrays:
-            hidden = np.maximum(features @ arrays["hidden_kernel"] + arrays["hidden_bias"], 0)
+            hidden = self._multiply(features, arrays["hidden_kernel"]) + arrays["hidden_bias"]
+            hidden = np.maximum(hidden, 0)
             inputs = np.empty_like(hidden)
             kernels.drop(hidden, every, rate, key, inputs)
-        logits = inputs @ arrays["output_kernel"] + arrays["output_bias"]
+        logits = self._multiply(inputs, arrays["output_kernel"]) + arrays["output_bias"]
         targets = np.zeros_like(logits)
-        kernels.densify(examples.targets.indices, examples.targets.indptr, rows, targets)
-        losses, upstream = compute_loss(self.settings.loss, logits, targets, examples.label_weight)
-        weight = examples.sample_weight[rows]
+        kernels.densify(self.columns, self.column_starts, rows, targets)
+        losses, upstream = self._compute_loss(logits, targets)
+        weight = self.sample_weight[rows]
         upstream *= (weight / np.float32(len(rows)))[:, None]
-        gradients = {"output_kernel": inputs.T @ upstream, "output_bias": upstream.sum(axis=0)}
-        upstream = upstream @ arrays["output_kernel"].T
+        gradients = {
+            "output_kernel": self._multiply(inputs.T, upstream),
+            "output_bias": upstream.sum(axis=0),
+        }
+        upstream = self._multiply(upstream, arrays["output_kernel"].T)
         if "hidden_kernel" in arrays:
             upstream *= (inputs > 0) / np.float32(1 - rate)
-            gradients |= {"hidden_kernel": features.T @ upstream, "hidden_bias": upstream.sum(axis=0)}
-            upstream = upstream @ arrays["hidden_kernel"].T
+            gradients["hidden_kernel"] = self._multiply(features.T, upstream)
+            gradients["hidden_bias"] = upstream.sum(axis=0)
+            upstream = self._multiply(upstream, arrays["hidden_kernel"].T)
         return float(losses @ weight), upstream, gradients
+
+    def _compute_loss(self, logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the loss of each text and the gradient of the logits, a thread's texts at a time."""
+        loss, weight = self.settings.loss, self.label_weight
+        parts = self.team.parts(len(logits)) if logits.size >= WORTH_SHARING else [(0, len(logits))]
+        found = self.team.run(
+            partial(_compute_loss, loss, logits[low:high], targets[low:high], weight)
+            for low, high in parts
+        )
+        losses, gradients = zip(*found, strict=True)
+        return np.concatenate(losses), np.concatenate(gradients)
+
+    def _multiply(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Return a product, its columns divided by its size alone: BLAS may round others otherwise."""
+        n = first.shape[0] * second.size
+        n_blocks = 1 if n < 2 * WORTH_DIVIDING else 2 if n < 4 * WORTH_DIVIDING else 4
+        out = np.empty((first.shape[0], second.shape[1]), np.float32)
+        ends = [second.shape[1] * i // n_blocks for i in range(n_blocks + 1)]
+        blocks = [slice(*ends[i : i + 2]) for i in range(n_blocks)]
+        self.team.run(partial(_matmul, first, second[:, part], out=out[:, part]) for part in blocks)
+        return out
 
     def _backpropagate(
         self,
@@ -184,34 +247,46 @@ class _Run:
         """Return the gradients of the kernels (S, F, D) and of the distinct tokens' vectors (U, D)."""
         kernel, where = self.arrays["kernel"], (upstream, local, starts, self.sizes, winners)
         n_slices, n_filters, dim = kernel.shape
+        of_filters, of_numbers = self.team.parts(n_filters), self.team.parts(dim)
         if len(vectors) <= DENSE_UP_TO * len(upstream):
             table = np.zeros((len(vectors), n_slices, n_filters), np.float32)
-            self.team.share(lambda part: kernels.scatter(*where, *part, table), n_filters)
-            flat, slices = table.reshape(len(vectors), -1), kernel.reshape(-1, dim)
-            first, second = self.team.map(lambda ab: ab[0] @ ab[1], [(flat.T, vectors), (flat, slices)])
-            return first.reshape(kernel.shape), second
+            self.team.run(partial(kernels.scatter, *where, *part, table) for part in of_filters)
+            flat = table.reshape(len(vectors), n_slices * n_filters)
+            to_kernel = self._multiply(flat.T, vectors).reshape(kernel.shape)
+            return to_kernel, self._multiply(flat, kernel.reshape(-1, dim))
         to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
-        self.team.share(
-            lambda part: kernels.slice_gradient(*where, vectors, *part, to_kernel), n_filters
+        self.team.run(
+            [
+                *(
+                    partial(kernels.slice_gradient, *where, vectors, *part, to_kernel)
+                    for part in of_filters
+                ),
+                *(
+                    partial(kernels.vector_gradient, *where, kernel, *part, to_vectors)
+                    for part in of_numbers
+                ),
+            ]
         )
-        self.team.share(lambda part: kernels.vector_gradient(*where, kernel, *part, to_vectors), dim)
         return to_kernel, to_vectors
 
-    def _update(
-        self, name: str, rows: np.ndarray | None, gradient: np.ndarray, column: int, rate: np.float32
-    ) -> None:
-        """Take a step with some rows of an array, or all of them."""
-        last = gradient.shape[-1]
-        weight = self.arrays[name].reshape(-1, last)
-        slots = [slot[name].reshape(-1, last) for slot in self.slots]
-        slots += [weight] * (2 - len(slots))  # an optimizer without slots does not look at them
-        gradient = gradient.reshape(-1, last)
-        every = np.arange(len(weight)) if rows is None else rows
-
-        def update(part: tuple[int, int]) -> None:
-            kernels.update(self.optimizer, weight, *slots, every, gradient, column, rate, *part)
-
-        self.team.share(update, len(every))
+    def _updates(
+        self,
+        name: str,
+        gradient: np.ndarray,
+        step_size: np.float32,
+        rows: np.ndarray | None = None,
+        column: int = 0,
+    ) -> list[Callable[[], None]]:
+        """Return the tasks that take a step with some rows of an array (all: None), from a column on."""
+        gradient = gradient.reshape(-1, gradient.shape[-1])
+        arrays = [part[name].reshape(-1, gradient.shape[1]) for part in (self.arrays, *self.slots)]
+        arrays += arrays[:1] * (3 - len(arrays))  # an optimizer with fewer slots does not look at them
+        rows = np.arange(len(gradient)) if rows is None else rows
+        parts = self.team.parts(len(rows)) if gradient.size >= WORTH_SHARING else [(0, len(rows))]
+        return [
+            partial(kernels.update, self.optimizer, *arrays, rows, gradient, column, step_size, *part)
+            for part in parts
+        ]
 
     def _step_size(self, rate: float) -> float:
         """Return the rate, corrected for Adam's slots, which start from zero."""
@@ -220,8 +295,8 @@ class _Run:
         return rate * np.sqrt(1.0 - 0.999**self.step) / (1.0 - 0.9**self.step)
 
 
-def _blocks(n: int) -> list[slice]:
-    return [slice(start, start + ROWS_PER_PRODUCT) for start in range(0, n, ROWS_PER_PRODUCT)]
+def _own(array: np.ndarray, dtype: type) -> np.ndarray:
+    return np.require(array, dtype, ["C", "W"])
 
 
 def train(
@@ -254,7 +329,7 @@ def train(
     Raises
     ------
     ValueError
-        If the loss is no longer finite.
+        If the loss or a weight is no longer finite.
     RuntimeError
         If the compiled kernels cannot be loaded.
     """
@@ -270,7 +345,8 @@ def train(
                 left = 1.0 - (epoch + share) / settings.epochs
                 return settings.learning_rate * (left if settings.decays else 1.0)
 
-            loss = check_finite(run.run_epoch(rate_at, told.end_batch), settings.learning_rate)
+            loss = run.run_epoch(rate_at, told.end_batch)
+            check_finite(loss, settings.learning_rate, run.arrays.values())
             if told.end_epoch(epoch, {"loss": loss, "seconds": perf_counter() - started}, run):
                 break
     return run.state(), told.history

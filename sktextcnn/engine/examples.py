@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.text import TokenIds
 from sktextcnn.engine.weights import Weights
-
+from sktextcnn.text import TokenIds
 
 #: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
 BATCHES_PER_SORT = 32

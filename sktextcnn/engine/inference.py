@@ -1,32 +1,43 @@
-"""Trained weights + ids -> scores, in NumPy: a process that only predicts needs no TensorFlow.
+"""Trained weights + ids -> scores, without TensorFlow, and for a few texts in NumPy alone.
 
 The convolution runs over looked-up embeddings, so it can be folded: with E the embeddings and K_j the
 slice of a kernel at offset j, the window at t has the value sum_j (E K_j)[token[t + j]]. Each distinct
-token of a chunk of texts is multiplied once; a window is then a sum of rows of that product.
+token is multiplied once; a window is then a sum of rows of that product.
 
 A text's scores must not depend on the texts beside it. BLAS may round a row differently in products
-of other sizes, so every product here has the same number of rows (`BLOCK`), filled up with zeros.
+of other sizes, so every product here has the same number of rows (`BLOCK`), filled up with zeros. It
+may also add up otherwise in two threads than in one, if sums are long: no product has more than `DEPTH`
+summands. Windows are summed in NumPy or by a compiled kernel, in the same order: who does it changes
+no bit.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from sktextcnn.text import PADDING, TokenIds
+from sktextcnn.threads import Team, one_blas_thread
 
 Weights = Mapping[str, np.ndarray]
 
-#: Rows of every matrix product.
-BLOCK = 64
+#: Rows of every matrix product, and the most columns of its first factor.
+BLOCK, DEPTH = 64, 256
 
-#: Numbers in the products of distinct tokens and kernels: 160 MB, unless a single text has more.
-NUMBERS_PER_PRODUCT = 40_000_000
+#: Numbers in the products of distinct tokens and kernels: 80 MB, unless a single text has more.
+NUMBERS_PER_PRODUCT = 20_000_000
 
-#: Tokens whose windows are summed up together: few, so that sums stay in the processor's cache.
+#: Tokens whose windows NumPy sums up together: few, so that sums stay in the processor's cache.
 TOKENS_PER_CHUNK = 1024
+
+#: Tokens that a process pools in NumPy before it takes the time to load the compiled kernel: where it
+#: uses others already, .05 s, and where it does not, a second. Calls with few tokens never load it.
+TOKENS_BEFORE_KERNEL, TOKENS_BEFORE_NUMBA, FEW_TOKENS = 50_000, 1_000_000, 4096
+
+_n_pooled = 0
 
 
 def kernel_sizes_of(weights: Weights) -> list[int]:
@@ -67,7 +78,7 @@ def check_shapes(weights: Weights, **parameters: object) -> None:
             )
 
 
-def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
+def compute_logits(weights: Weights, ids: TokenIds, n_threads: int = 1) -> np.ndarray:
     """Run the network.
 
     Parameters
@@ -76,19 +87,18 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
         As `sktextcnn.engine.weights.initial_weights` names them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
+    n_threads : int, default=1
+        Beyond one, threads share the widths of the convolutions, and BLAS has one thread. The scores are
+        the same for every number.
 
     Returns
     -------
     ndarray of shape (n, k), dtype float32
     """
-    features = np.empty((len(ids), len(_biases(weights))), np.float32)
-    for rows, columns, windows in _windows(weights, ids):
-        features[rows, columns] = windows.max(axis=1)
-    features = np.maximum(features + _biases(weights), 0)
-    if "hidden_kernel" in weights:
-        hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
-        features = np.maximum(hidden, 0)
-    return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+    if n_threads == 1:
+        return Network(weights).compute_logits(ids)
+    with one_blas_thread(), Team(n_threads) as team:
+        return Network(weights, team).compute_logits(ids)
 
 
 def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
@@ -108,15 +118,190 @@ def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.nda
     starts : ndarray of shape (n, n_features), dtype int64
         First token of the window that gave it.
     """
-    features = np.empty((len(ids), len(_biases(weights))), np.float32)
-    starts = np.empty(features.shape, np.int64)
-    for rows, columns, windows in _windows(weights, ids):
-        features[rows, columns], starts[rows, columns] = windows.max(axis=1), windows.argmax(axis=1)
-    return np.maximum(features + _biases(weights), 0), starts
+    network = Network(weights)
+    starts = np.empty((len(ids), network.n_features), np.int64)
+    return network.compute_features(ids, starts), starts
 
 
-def _biases(weights: Weights) -> np.ndarray:
-    return np.concatenate([weights[f"convolution_{k}_bias"] for k in kernel_sizes_of(weights)])
+class Network:
+    """A trained network that remembers the products of the tokens it has met.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        As `sktextcnn.engine.weights.initial_weights` names them.
+    team : Team or None, default=None
+        Threads that share the widths of the convolutions. BLAS should have one then.
+    """
+
+    def __init__(self, weights: Weights, team: Team | None = None) -> None:
+        self._weights, self._team = weights, team or Team(1)
+        self._sizes = kernel_sizes_of(weights)
+        # The slices of a kernel side by side, one product for all of them.
+        self._kernels = [
+            np.concatenate([*weights[f"convolution_{size}_kernel"]], axis=1) for size in self._sizes
+        ]
+        self._biases = np.concatenate([weights[f"convolution_{size}_bias"] for size in self._sizes])
+        self.n_features = len(self._biases)
+        n_columns = sum(kernel.shape[1] for kernel in self._kernels)
+        self._n_rows, self._place = 0, np.zeros(0, np.int32)
+        self._reserve(min(len(weights["embedding"]), max(NUMBERS_PER_PRODUCT // n_columns, 1)))
+
+    def compute_logits(self, ids: TokenIds) -> np.ndarray:
+        """Run the network.
+
+        Parameters
+        ----------
+        ids : TokenIds
+            Of n texts, each cut to the maximal length.
+
+        Returns
+        -------
+        ndarray of shape (n, k), dtype float32
+        """
+        weights, features = self._weights, self.compute_features(ids)
+        if "hidden_kernel" in weights:
+            hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
+            features = np.maximum(hidden, 0)
+        return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+
+    def compute_features(self, ids: TokenIds, starts: np.ndarray | None = None) -> np.ndarray:
+        """Return the largest response of every filter in each text, 0 where none is positive.
+
+        Parameters
+        ----------
+        ids : TokenIds
+            Of n texts, each cut to the maximal length.
+        starts : ndarray of shape (n, n_features), dtype int64, or None, default=None
+            Filled with the first token of the window that gave it.
+
+        Returns
+        -------
+        ndarray of shape (n, n_features), dtype float32
+        """
+        features = np.empty((len(ids), self.n_features), np.float32)
+        pool = _choose_pooling(len(ids.flat))
+        for rows, texts, tokens in self._parts(ids):
+            found = None if starts is None else starts[rows]
+            self._pool(pool, texts, tokens, features[rows], found)
+        return np.maximum(features + self._biases, 0)
+
+    def _pool(
+        self,
+        pool: Callable[..., None],
+        texts: TokenIds,
+        tokens: np.ndarray,
+        out: np.ndarray,
+        starts: np.ndarray | None,
+    ) -> None:
+        """Multiply new tokens, and take the maxima over all windows of texts."""
+        new = slice(self._n_rows, self._n_rows + len(tokens))
+        self._n_rows = new.stop
+        self._place[tokens] = np.arange(new.start, new.stop)
+        places = TokenIds(self._place[texts.flat], texts.offsets)
+        vectors = self._weights["embedding"][tokens]
+
+        def work(i: int) -> None:  # for one width: a thread needs nothing from the others
+            table, size = self._tables[i], self._sizes[i]
+            _multiply(vectors, self._kernels[i], table[new])
+            n_filters = table.shape[1] // size
+            slices = table.reshape(-1, n_filters)  # those of a token one after the other
+            pool(slices, places, size, out, i * n_filters, starts)
+
+        self._team.map(work, range(len(self._sizes)))
+
+    def _reserve(self, n_rows: int) -> None:
+        """Make room for the products of so many tokens, and forget those at hand."""
+        self._tables = [np.empty((n_rows, kernel.shape[1]), np.float32) for kernel in self._kernels]
+        self._forget()
+
+    def _forget(self) -> None:
+        self._n_rows = 0
+        self._place = np.zeros(len(self._weights["embedding"]), np.int32)
+
+    def _parts(self, ids: TokenIds) -> Iterator[tuple[slice, TokenIds, np.ndarray]]:
+        """Yield texts whose products there is room for, and their tokens that are yet to be multiplied.
+
+        Row 0 is that of padding.
+        """
+        waiting = [slice(0, len(ids))]
+        while waiting:
+            rows = waiting.pop()
+            texts = ids[rows]
+            tokens = self._new_tokens(texts.flat)
+            if self._n_rows + len(tokens) > len(self._tables[0]):
+                self._forget()
+                tokens = self._new_tokens(texts.flat)
+            if len(tokens) > len(self._tables[0]):
+                if len(texts) > 1:
+                    middle = (rows.start + rows.stop) // 2
+                    waiting += [slice(middle, rows.stop), slice(rows.start, middle)]
+                    continue
+                self._reserve(len(tokens))
+            yield rows, texts, tokens
+
+    def _new_tokens(self, flat: np.ndarray) -> np.ndarray:
+        """Return the distinct tokens without a product, padding first if it has none."""
+        occurs = np.zeros(len(self._place), bool)
+        occurs[flat] = True
+        occurs[PADDING] = not self._n_rows
+        return np.flatnonzero(occurs & (self._place == 0))
+
+
+def _choose_pooling(n_tokens: int) -> Callable[..., None]:
+    """Return the kernel, if it is loaded or has become worth loading, or its twin in NumPy."""
+    global _n_pooled
+    name = "sktextcnn.engine.pooling"
+    if name not in sys.modules:
+        if n_tokens < FEW_TOKENS:
+            return pool_in_numpy
+        _n_pooled += n_tokens
+        if _n_pooled < (TOKENS_BEFORE_KERNEL if "sktextcnn.jit" in sys.modules else TOKENS_BEFORE_NUMBA):
+            return pool_in_numpy
+    from sktextcnn.engine.pooling import pool_in_kernel
+
+    return pool_in_kernel
+
+
+def pool_in_numpy(
+    table: np.ndarray,
+    places: TokenIds,
+    size: int,
+    out: np.ndarray,
+    column: int,
+    starts: np.ndarray | None = None,
+) -> None:
+    """Find the largest of each filter's responses in each text.
+
+    Parameters
+    ----------
+    table : ndarray of shape (m * size, F), dtype float32
+        Products of the tokens and a kernel's slices; row 0 to ``size - 1`` for what comes after a text.
+    places : TokenIds
+        Of n texts, for each token its place in `table`, counted in `size` rows.
+    size : int
+        Tokens in a window.
+    out : ndarray of shape (n, n_features), dtype float32
+        Filled with the maxima, from column `column` on.
+    column : int
+        That of the first filter.
+    starts : ndarray of shape (n, n_features), dtype int64, or None, default=None
+        Filled likewise with where the first window begins that gave them.
+    """
+    columns = slice(column, column + table.shape[1])
+    for rows in _chunks(places.lengths, TOKENS_PER_CHUNK):
+        few = places.take(rows)
+        matrix = few.padded(size - 1) * size  # (n, T + size - 1)
+        width = matrix.shape[1] - size + 1
+        windows, summand = np.empty((2, len(rows), width, table.shape[1]), np.float32)
+        np.take(table, matrix[:, :width], axis=0, out=windows, mode="clip")
+        for offset in range(1, size):
+            index = matrix[:, offset : offset + width] + offset
+            windows += np.take(table, index, axis=0, out=summand, mode="clip")
+        windows[np.arange(width) >= np.maximum(few.lengths - size + 1, 1)[:, None]] = -np.inf
+        out[rows, columns] = windows.max(axis=1)
+        if starts is not None:
+            starts[rows, columns] = windows.argmax(axis=1)
 
 
 def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
@@ -133,49 +318,22 @@ def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
         start = stop
 
 
-def _windows(weights: Weights, ids: TokenIds) -> Iterator[tuple[np.ndarray, slice, np.ndarray]]:
-    """Yield (rows, columns, responses): a few texts, one width's filters, and their responses.
-
-    Those have the shape (rows, T, F); they lack the bias, and are -inf past a text's end. The array is
-    used again: reduce it before going on.
-    """
-    sizes = kernel_sizes_of(weights)
-    kernels = [part for size in sizes for part in weights[f"convolution_{size}_kernel"]]
-    # One product for the slices of all kernels, S of F columns each.
-    kernel, n_slices, n_filters = np.concatenate(kernels, axis=1), len(kernels), kernels[0].shape[1]
-    occurs = np.zeros(len(weights["embedding"]), bool)
-    place = np.zeros(len(occurs), np.int64)
-    for group in _chunks(ids.lengths, max(NUMBERS_PER_PRODUCT // kernel.shape[1], 1)):
-        texts = ids.take(group)
-        occurs[PADDING] = occurs[texts.flat] = True
-        tokens = np.flatnonzero(occurs)
-        occurs[tokens] = False
-        place[tokens] = np.arange(len(tokens)) * n_slices
-        table = _multiply(weights["embedding"][tokens], kernel).reshape(-1, n_filters)
-        for rows in _chunks(texts.lengths, TOKENS_PER_CHUNK):
-            few = texts.take(rows)
-            matrix = place[few.padded(max(sizes) - 1)]  # (n, T + widest - 1)
-            width = matrix.shape[1] - max(sizes) + 1  # T
-            windows, summand = np.empty((2, len(rows), width, n_filters), np.float32)
-            for column, (size, end) in enumerate(zip(sizes, np.cumsum(sizes), strict=True)):
-                first = end - size  # slice of the kernels at hand
-                np.take(table, matrix[:, :width] + first, axis=0, out=windows, mode="clip")
-                for offset in range(1, size):
-                    index = matrix[:, offset : offset + width] + (first + offset)
-                    windows += np.take(table, index, axis=0, out=summand, mode="clip")
-                windows[np.arange(width) >= np.maximum(few.lengths - size + 1, 1)[:, None]] = -np.inf
-                yield group[rows], slice(column * n_filters, (column + 1) * n_filters), windows
-
-
-def _multiply(rows: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Return ``rows @ matrix``, in products of `BLOCK` rows."""
-    n = len(rows)
-    blocks = np.zeros((-(-n // BLOCK), BLOCK, rows.shape[1]), np.float32)
-    blocks.reshape(-1, rows.shape[1])[:n] = rows
-    product = np.empty((*blocks.shape[:2], matrix.shape[1]), np.float32)
-    for block, out in zip(blocks, product, strict=True):
-        np.matmul(block, matrix, out=out)
-    return product.reshape(-1, matrix.shape[1])[:n]
+def _multiply(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Return ``rows @ matrix``, in products of `BLOCK` rows and sums of up to `DEPTH` numbers."""
+    if out is None:
+        out = np.empty((len(rows), matrix.shape[1]), np.float32)
+    for start in range(0, len(rows), BLOCK):
+        block, product = rows[start : start + BLOCK], out[start : start + BLOCK]
+        n = len(block)
+        if n < BLOCK:
+            block = np.concatenate([block, np.zeros((BLOCK - n, block.shape[1]), np.float32)])
+            product = np.empty((BLOCK, matrix.shape[1]), np.float32)
+        np.matmul(block[:, :DEPTH], matrix[:DEPTH], out=product)
+        for depth in range(DEPTH, len(matrix), DEPTH):
+            product += block[:, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
+        if n < BLOCK:
+            out[start:] = product[:n]
+    return out
 
 
 def to_probabilities(logits: np.ndarray, *, exclusive: bool) -> np.ndarray:

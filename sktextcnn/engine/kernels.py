@@ -1,8 +1,8 @@
 """The loops of a training step that NumPy has no fast form for.
 
 Shapes: B texts of a batch with N tokens in all, U of them distinct; D numbers in a token's vector; F
-filters of each width. A kernel of width w has w slices, S is the number of slices of all widths. Features
-are in the order of widths, F of each.
+filters of each width. A kernel of width w has w slices, S is the number of slices of all widths.
+Features are in the order of widths, F of each.
 
 Where a kernel is called for a part of the work, `low` and `high` bound the part, and how the work is
 divided changes nothing in the numbers: every sum is taken by one call, in one order. Inner loops run
@@ -23,7 +23,15 @@ SGD, ADAGRAD, ADAM = range(3)
 
 @kernel
 def gather(
-    flat: Any, offsets: Any, rows: Any, stamp: Any, place: Any, mark: Any, local: Any, starts: Any, tokens: Any
+    flat: Any,
+    offsets: Any,
+    rows: Any,
+    stamp: Any,
+    place: Any,
+    mark: Any,
+    local: Any,
+    starts: Any,
+    tokens: Any,
 ) -> int:
     """Collect a batch: its texts end to end, in terms of its distinct tokens.
 
@@ -63,9 +71,9 @@ def _draw(key: Any, index: Any) -> Any:
     """
     x = np.uint32(np.uint32(index) ^ key)
     x = np.uint32(x ^ (x >> np.uint32(16)))
-    x = np.uint32(x * np.uint32(0x7FEB352D))
+    x = np.uint32(np.uint64(x) * np.uint64(0x7FEB352D) & np.uint64(0xFFFFFFFF))
     x = np.uint32(x ^ (x >> np.uint32(15)))
-    x = np.uint32(x * np.uint32(0x846CA68B))
+    x = np.uint32(np.uint64(x) * np.uint64(0x846CA68B) & np.uint64(0xFFFFFFFF))
     return np.uint32(x ^ (x >> np.uint32(16)))
 
 
@@ -83,8 +91,17 @@ def drop(values: Any, rows: Any, rate: Any, key: Any, out: Any) -> None:
 
 @kernel
 def pool(
-    table: Any, local: Any, starts: Any, sizes: Any, bias: Any, rate: Any, key: Any, low: Any, high: Any,
-    features: Any, winners: Any,
+    table: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    bias: Any,
+    rate: Any,
+    key: Any,
+    low: Any,
+    high: Any,
+    features: Any,
+    winners: Any,
 ) -> None:
     """Find the largest window of texts `low` to `high` for every filter; add bias, rectify, drop.
 
@@ -130,7 +147,7 @@ def pool(
 def scatter(
     upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, low: Any, high: Any, table: Any
 ) -> None:
-    """Add the gradient of filters `low` to `high` to the places of their windows in `table` (U, S, F)."""
+    """Add the gradient of filters `low` to `high` where their windows are in `table` (U, S, F)."""
     n_filters = table.shape[2]
     for i in range(len(starts) - 1):
         slice_, column = 0, 0
@@ -147,7 +164,14 @@ def scatter(
 
 @kernel
 def slice_gradient(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, vectors: Any, low: Any, high: Any,
+    upstream: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    winners: Any,
+    vectors: Any,
+    low: Any,
+    high: Any,
     gradient: Any,
 ) -> None:
     """Add the gradient of filters `low` to `high`, straight from their windows, to `gradient` (S, F, D).
@@ -172,7 +196,14 @@ def slice_gradient(
 
 @kernel
 def vector_gradient(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, slices: Any, low: Any, high: Any,
+    upstream: Any,
+    local: Any,
+    starts: Any,
+    sizes: Any,
+    winners: Any,
+    slices: Any,
+    low: Any,
+    high: Any,
     gradient: Any,
 ) -> None:
     """Add the gradient of numbers `low` to `high` of the tokens' vectors to `gradient` (U, D).
@@ -198,8 +229,16 @@ def vector_gradient(
 
 @kernel
 def update(
-    optimizer: Any, weight: Any, first_slot: Any, second_slot: Any, rows: Any, gradient: Any, column: Any,
-    rate: Any, low: Any, high: Any,
+    optimizer: Any,
+    weight: Any,
+    first_slot: Any,
+    second_slot: Any,
+    rows: Any,
+    gradient: Any,
+    column: Any,
+    rate: Any,
+    low: Any,
+    high: Any,
 ) -> None:
     """Take a step with some rows of a matrix, from a column on.
 
@@ -227,11 +266,19 @@ def examples_of_calls() -> list[tuple[Any, tuple]]:
     """Return one call of every kernel, smallest first: two texts of one token, one filter of width 1."""
     one, two = np.ones((1, 1), np.float32), np.ones((2, 1), np.float32)
     ids, rows, key = np.ones(2, np.int32), np.arange(2), np.uint32(0)
-    places, numbers, starts = np.zeros((3, 2), np.int64), np.zeros(2, np.int64), np.arange(3)
-    sizes, winners, table = np.array([1]), np.zeros((2, 1), np.int32), np.ones((1, 1, 1), np.float32)
+    places, numbers, starts = (
+        np.zeros((3, 2), np.int64),
+        np.zeros(2, np.int64),
+        np.arange(3, dtype=np.int64),
+    )
+    sizes, winners, table = (
+        np.ones(1, np.int64),
+        np.zeros((2, 1), np.int32),
+        np.ones((1, 1, 1), np.float32),
+    )
     where = two, numbers, starts, sizes, winners
     return [
-        (densify, (np.zeros(2, np.int32), starts.astype(np.int32), rows, two)),
+        (densify, (numbers, starts, rows, two)),
         (drop, (two, rows, 0.5, key, two.copy())),
         (gather, (ids, starts, rows, *places[:2], 1, numbers, starts.copy(), places[2])),
         (scatter, (*where, 0, 1, table)),

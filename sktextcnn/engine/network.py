@@ -1,4 +1,4 @@
-"""The network: its algebra in TensorFlow, and its face as a `keras.Model`.
+"""Networks as Keras models: the textbook form of ours, and one that the user brings.
 
 Kim's CNN for sentences [1]_: token embeddings, convolutions of several widths, the largest response
 of each filter over the text, and one output per label::
@@ -6,10 +6,8 @@ of each filter over the text, and one output per label::
     ids (n, T) -> rows (n, T, D) -> windows (n, T, F) for each width -> maxima (n, widths * F)
         -> [hidden (n, H)] -> logits (n, k)
 
-It is written down twice, on purpose. `build_network` is the textbook form, in Keras' own layers. What
-training runs, `compute_logits`, gets the same numbers from far fewer operations: the kernels are
-multiplied with each distinct token of the batch instead of each position, and in the backward pass
-only the winning window of each (text, filter) is touched. Tests hold the two against each other.
+`build_network` writes it down in Keras' own layers, as one would in a tutorial. The same numbers come
+from far fewer operations in `sktextcnn.engine.inference`; tests hold the two against each other.
 
 .. [1] Y. Kim (2014), Convolutional Neural Networks for Sentence Classification, EMNLP,
    https://aclanthology.org/D14-1181.
@@ -21,13 +19,13 @@ import contextlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN, PADDING
 from sktextcnn.engine.weights import Weights
+from sktextcnn.text import FIRST_TOKEN, PADDING
 
 
 def _require_tensorflow_backend() -> None:
@@ -67,226 +65,6 @@ def _share_cores() -> None:
 _share_cores()
 
 
-def _largest_and_first(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the largest number along the second axis, and where it comes first."""
-    return tf.reduce_max(windows, axis=1), tf.argmax(windows, axis=1, output_type=tf.int32)
-
-
-def _largest_and_first_packed(windows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Do the same by one maximum over 64-bit integers, which XLA fuses with what made the windows.
-
-    The upper half of an integer orders floats as they are; the lower half is larger for earlier places.
-    """
-
-    def flipped(bits: tf.Tensor) -> tf.Tensor:
-        # The bits of floats, read as integers, ascend with them; those of negative ones descend.
-        return tf.where(bits < 0, bits ^ 0x7FFFFFFF, bits)
-
-    last, shift = tf.shape(windows)[1] - 1, tf.constant(32, tf.int64)
-    from_behind = tf.cast(last - tf.range(last + 1), tf.int64)[:, None]
-    ordered = tf.cast(flipped(tf.bitcast(windows, tf.int32)), tf.int64)
-    best = tf.reduce_max(tf.bitwise.left_shift(ordered, shift) | from_behind, axis=1)
-    upper = tf.cast(tf.bitwise.right_shift(best, shift), tf.int32)
-    return tf.bitcast(flipped(upper), tf.float32), last - tf.cast(best & 0xFFFFFFFF, tf.int32)
-
-
-def window_maxima(
-    table: tf.Tensor,
-    ids: tf.Tensor,
-    lengths: tf.Tensor,
-    kernel_sizes: Sequence[int],
-    *,
-    packed: bool = False,
-) -> tf.Tensor:
-    """Return the largest window of each text, for every filter.
-
-    Parameters
-    ----------
-    table : tensor of shape (U * S, F)
-        Row ``u * S + s`` is the embedding of token ``u`` times slice ``s`` of the kernels, the S
-        slices in the order of `sktextcnn.engine.weights.fold`.
-    ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
-        Tokens as rows 0 to U - 1 of the batch's distinct tokens.
-    lengths : int32 tensor of shape (B,)
-        Tokens of each text. Windows that start within it and end within it compete; a text shorter
-        than the window has the one at its start.
-    kernel_sizes : sequence of int
-    packed : bool, default=False
-        Find the same windows in the way that is faster under XLA, and slower without.
-
-    Returns
-    -------
-    tensor of shape (B, widths * F)
-    """
-    n_slices, width = sum(kernel_sizes), tf.shape(ids)[1] - (max(kernel_sizes) - 1)
-    find_largest = _largest_and_first_packed if packed else _largest_and_first
-
-    @tf.custom_gradient
-    def maxima(table: tf.Tensor) -> tuple[tf.Tensor, Callable]:
-        n_rows, n_filters = tf.shape(table)[0], tf.shape(table)[1]
-        largest, winners = [], []
-        first = 0  # slice of the kernel at hand
-        for size in sorted(kernel_sizes):
-            # What is beyond a text's last window looks at its first again, and so changes nothing.
-            position = tf.range(width)[None]
-            start = tf.where(position < tf.maximum(lengths - size + 1, 1)[:, None], position, 0)
-            places = [
-                tf.gather(ids, start + j, batch_dims=1) * n_slices + (first + j) for j in range(size)
-            ]  # rows of the table, (B, T) each
-            windows = tf.gather(table, places[0])  # (B, T, F)
-            for place in places[1:]:
-                windows += tf.gather(table, place)
-            value, winner = find_largest(windows)  # (B, F) each
-            largest.append(value)
-            winners += [(place, winner) for place in places]
-            first += size
-
-        def gradient(upstream: tf.Tensor) -> tf.Tensor:
-            # Only the winning window of each (text, filter) moves with the maximum: `size` rows of
-            # the table, in that filter's column.
-            columns = tf.range(n_filters)[None]
-            entries = [
-                tf.gather(place, winner, batch_dims=1) * n_filters + columns for place, winner in winners
-            ]
-            parts = tf.split(upstream, len(kernel_sizes), axis=1)
-            repeated = [
-                part for part, size in zip(parts, sorted(kernel_sizes), strict=True) for _ in range(size)
-            ]
-            summed = tf.math.unsorted_segment_sum(
-                tf.stack(repeated), tf.stack(entries), n_rows * n_filters
-            )
-            return tf.reshape(summed, [n_rows, n_filters])
-
-        return tf.concat(largest, axis=1), gradient
-
-    return maxima(table)
-
-
-def compute_logits(
-    rows: tf.Tensor,
-    dense: Mapping[str, tf.Tensor],
-    ids: tf.Tensor,
-    lengths: tf.Tensor,
-    *,
-    kernel_sizes: Sequence[int],
-    embedding_dropout: tf.Tensor | float = 0.0,
-    dropout: tf.Tensor | float = 0.0,
-    seed: tf.Tensor | None = None,
-    packed: bool = False,
-) -> tf.Tensor:
-    """Run the network on one batch.
-
-    Parameters
-    ----------
-    rows : tensor of shape (U, D)
-        Embeddings of the distinct tokens of the batch.
-    dense : mapping of str to tensor
-        All other weights, see `sktextcnn.engine.weights.fold`.
-    ids : int32 tensor of shape (B, T + max(kernel_sizes) - 1)
-        The batch in terms of `rows`.
-    lengths : int32 tensor of shape (B,)
-        Tokens of each text.
-    kernel_sizes : sequence of int
-    embedding_dropout, dropout : float tensor, default=0
-        Share of entries dropped from `rows` (the same for every occurrence of a token) and before the
-        dense layers.
-    seed : int32 tensor of shape (2,) or None, default=None
-        Where dropout draws from; None drops nothing.
-    packed : bool, default=False
-        See `window_maxima`.
-
-    Returns
-    -------
-    tensor of shape (B, k)
-    """
-
-    def drop(values: tf.Tensor, rate: tf.Tensor | float, place: int) -> tf.Tensor:
-        if seed is None:
-            return values
-        draws = tf.random.experimental.stateless_fold_in(seed, place)
-        kept = tf.random.stateless_uniform(tf.shape(values), draws, alg="philox") >= rate
-        return tf.where(kept, values / (1.0 - rate), 0.0)
-
-    n_filters = tf.shape(dense["convolution_kernel"])[1] // sum(kernel_sizes)
-    table = tf.matmul(drop(rows, embedding_dropout, 0), dense["convolution_kernel"])
-    table = tf.reshape(table, [-1, n_filters])
-    maxima = window_maxima(table, ids, lengths, kernel_sizes, packed=packed)
-    hidden = drop(tf.nn.relu(maxima + dense["convolution_bias"]), dropout, 1)
-    if "hidden_kernel" in dense:
-        hidden = tf.nn.relu(tf.matmul(hidden, dense["hidden_kernel"]) + dense["hidden_bias"])
-        hidden = drop(hidden, dropout, 2)
-    return tf.matmul(hidden, dense["output_kernel"]) + dense["output_bias"]
-
-
-def _binary_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * tf.nn.softplus(z)
-
-
-def _focal(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    """Lin et al. (2017), https://arxiv.org/abs/1708.02002, eq. 4, with gamma = 2."""
-    missed = y * tf.sigmoid(-z) + (1.0 - y) * tf.sigmoid(z)
-    return missed**2 * _binary_crossentropy(z, y, on, off)
-
-
-def _asymmetric(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    """Ridnik et al. (2021), https://arxiv.org/abs/2009.14119, eq. 7: gamma+ = 0, gamma- = 4, m = .05."""
-    shifted = tf.maximum(tf.sigmoid(z) - 0.05, 0.0)
-    negative = -(shifted**4) * tf.math.log1p(-shifted)
-    return on * y * tf.nn.softplus(-z) + off * (1.0 - y) * negative
-
-
-def _categorical_crossentropy(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    return -on * y * tf.nn.log_softmax(z)
-
-
-def _kl_divergence(z: tf.Tensor, y: tf.Tensor, on: tf.Tensor, off: tf.Tensor) -> tf.Tensor:
-    """From the labels of a text, equally likely; a text without label adds nothing."""
-    share = tf.math.divide_no_nan(y, tf.reduce_sum(y, axis=1, keepdims=True))
-    return on * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
-
-
-#: Name -> loss of each (text, label), from logits, targets and the weights of 1s and of 0s.
-LOSSES: dict[str, Callable[..., tf.Tensor]] = {
-    "binary_crossentropy": _binary_crossentropy,
-    "kl_divergence": _kl_divergence,
-    "categorical_crossentropy": _categorical_crossentropy,
-    "focal": _focal,
-    "asymmetric": _asymmetric,
-}
-
-
-# -- optimizers: (weight, gradient, slots, learning rate, step) -> (weight, slots) -------------------
-
-
-def _adam(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    """Kingma & Ba (2015), https://arxiv.org/abs/1412.6980, with Keras' constants."""
-    m = 0.9 * slots[0] + 0.1 * g
-    v = 0.999 * slots[1] + 0.001 * g * g
-    rate = rate * tf.sqrt(1.0 - 0.999**step) / (1.0 - 0.9**step)
-    return w - rate * m / (tf.sqrt(v) + 1e-7), [m, v]
-
-
-def _adagrad(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    """Duchi et al. (2011), https://jmlr.org/papers/v12/duchi11a.html."""
-    total = slots[0] + g * g
-    return w - rate * g / (tf.sqrt(total) + 1e-7), [total]
-
-
-def _sgd(w: Any, g: Any, slots: Sequence, rate: Any, step: Any) -> tuple[Any, list]:
-    return w - rate * g, []
-
-
-#: Name -> (update, number of slots).
-OPTIMIZERS: dict[str, tuple[Callable, int]] = {
-    "adam": (_adam, 2),
-    "adagrad": (_adagrad, 1),
-    "sgd": (_sgd, 0),
-}
-
-
-# -- the same network in Keras' layers ---------------------------------------------------------------
-
-
 @keras.saving.register_keras_serializable(package="sktextcnn")
 class WindowMaximum(keras.layers.Layer):
     """Largest window of each text, padded windows left out.
@@ -309,7 +87,36 @@ class WindowMaximum(keras.layers.Layer):
         n_windows = keras.ops.maximum(lengths - self.size + 1, 1)
         position = keras.ops.arange(keras.ops.shape(windows)[1], dtype="int32")
         competes = keras.ops.expand_dims(position < keras.ops.expand_dims(n_windows, 1), 2)
-        return keras.ops.max(keras.ops.where(competes, windows, -1e38), axis=1)
+        # -inf, for any finite number would be too small or too large for some precision.
+        return keras.ops.max(keras.ops.where(competes, windows, -np.inf), axis=1)
+
+    def get_config(self) -> dict:
+        """Return what it takes to build the layer again."""
+        return {**super().get_config(), "size": self.size}
+
+
+@keras.saving.register_keras_serializable(package="sktextcnn")
+class Padding(keras.layers.Layer):
+    """Zeroes what embeddings say of padding, and pads further.
+
+    Zeroed here, the vector of padding gets no gradient: what is zero at first remains so.
+
+    Parameters
+    ----------
+    size : int
+        How much to append: the width of the widest convolution, less 1.
+    **kwargs : dict
+        As of `keras.layers.Layer`.
+    """
+
+    def __init__(self, size: int, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.size = size
+
+    def call(self, rows: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Turn embeddings (n, T, D) of ids (n, T) into (n, T + size, D)."""
+        is_token = keras.ops.cast(keras.ops.expand_dims(ids != PADDING, 2), rows.dtype)
+        return keras.ops.pad(rows * is_token, [[0, 0], [0, self.size], [0, 0]])
 
     def get_config(self) -> dict:
         """Return what it takes to build the layer again."""
@@ -382,9 +189,11 @@ def build_network(
     weights: Mapping[str, np.ndarray],
     *,
     kernel_sizes: Sequence[int],
-    exclusive: bool,
+    exclusive: bool | None,
     embedding_dropout: float = 0.0,
     dropout: float = 0.0,
+    embedding_mode: str = "trainable",
+    dtype: str | None = "float32",
 ) -> keras.Model:
     """Build the network in Keras' layers, with the given weights.
 
@@ -393,83 +202,137 @@ def build_network(
     weights : mapping of str to ndarray
         See `sktextcnn.engine.weights.initial_weights`.
     kernel_sizes : sequence of int
-    exclusive : bool
-        Softmax (True) or one sigmoid per label.
+    exclusive : bool or None
+        Softmax (True) or one sigmoid per label (False), for probabilities; None for logits.
     embedding_dropout, dropout : float, default=0
         Rates of the dropout layers, which do nothing at prediction.
+    embedding_mode : {"trainable", "static", "multichannel"}, default="trainable"
+        Whether the embeddings learn; "multichannel": the second half of their columns does, and the
+        first is a layer of its own.
+    dtype : str or None, default="float32"
+        Precision of the layers before the output; None follows Keras' global policy. From the output
+        on it is float32.
 
     Returns
     -------
     keras.Model
-        From int32 ids (n, T), padded right with 0, to probabilities (n, k).
+        From int32 ids (n, T), padded right with 0, to probabilities or logits (n, k).
     """
-    # float32 whatever the user's global dtype policy: results must not depend on it.
-    kind: dict[str, Any] = {"dtype": "float32"}
+    kind: dict[str, Any] = {"dtype": dtype}
     # Nothing is drawn: Keras would take default seeds from Python's global generator.
-    layer = {**kind, "kernel_initializer": "zeros"}
+    zeros = {"kernel_initializer": "zeros"}
 
     # Layers
-    embedding = keras.layers.Embedding(
-        *weights["embedding"].shape, embeddings_initializer="zeros", name="embedding", **kind
-    )
-    pad = keras.layers.ZeroPadding1D((0, max(kernel_sizes) - 1), **kind)
+    embeddings = [
+        keras.layers.Embedding(
+            len(part), part.shape[1], embeddings_initializer="zeros", trainable=learns, name=name, **kind
+        )
+        for name, part, learns in _channels(weights["embedding"], embedding_mode)
+    ]
+    pad = Padding(max(kernel_sizes) - 1, **kind)
     convolutions = {
         size: keras.layers.Conv1D(
-            weights[f"convolution_{size}_bias"].size, size, name=f"convolution_{size}", **layer
+            weights[f"convolution_{size}_bias"].size, size, name=f"convolution_{size}", **zeros, **kind
         )
         for size in sorted(kernel_sizes)
     }
-    output = keras.layers.Dense(weights["output_bias"].size, name="output", **layer)
-    activation = keras.layers.Activation("softmax" if exclusive else "sigmoid", **kind)
+    output = keras.layers.Dense(weights["output_bias"].size, name="output", dtype="float32", **zeros)
 
     # Functional model
     ids = keras.Input((None,), dtype="int32", name="ids")
-    rows = pad(keras.layers.Dropout(embedding_dropout, seed=0, **kind)(embedding(ids)))  # (n, T', D)
+    channels = [embedding(ids) for embedding in embeddings]
+    rows = keras.layers.Concatenate(**kind)(channels) if len(channels) > 1 else channels[0]
+    rows = pad(keras.layers.Dropout(embedding_dropout, seed=0, **kind)(rows), ids)  # (n, T', D)
     maxima = [
         WindowMaximum(size, **kind)(convolution(rows), ids) for size, convolution in convolutions.items()
     ]  # (n, F) each
     x = keras.layers.Concatenate(**kind)(maxima) if len(maxima) > 1 else maxima[0]
     x = keras.layers.Dropout(dropout, seed=0, **kind)(keras.layers.ReLU(**kind)(x))
     if "hidden_bias" in weights:
-        hidden = keras.layers.Dense(
-            weights["hidden_bias"].size, activation="relu", name="hidden", **layer
-        )
+        units = weights["hidden_bias"].size
+        hidden = keras.layers.Dense(units, activation="relu", name="hidden", **zeros, **kind)
         x = keras.layers.Dropout(dropout, seed=0, **kind)(hidden(x))
-    logits = output(x)
-    if "linear_kernel" in weights:
-        logits = LinearPart(
-            n_ngrams=len(weights["linear_kernel"]),
-            n_labels=weights["linear_kernel"].shape[1],
-            base=len(weights["embedding"]),
-            ngram_range=weights["linear_range"].tolist(),
-            name="linear",
-            **kind,
-        )(logits, ids)
-    model = keras.Model(ids, activation(logits), name="textcnn")
+    n_tokens = len(weights["embedding"])
+    model = finish(ids, output(x), weights, n_tokens=n_tokens, exclusive=exclusive)
 
     # Weights
     set_weights(model, weights)
     return model
 
 
+def finish(
+    ids: Any,
+    logits: Any,
+    weights: Mapping[str, np.ndarray],
+    *,
+    n_tokens: int,
+    exclusive: bool | None,
+) -> keras.Model:
+    """Let the linear part, if there is one, and the last activation follow a network.
+
+    Parameters
+    ----------
+    ids : KerasTensor
+        Where the model begins.
+    logits : KerasTensor
+        What the network makes of them.
+    weights : mapping of str to ndarray
+        Among them those of the linear part, if there is one.
+    n_tokens : int
+        Number of token ids, V + 2.
+    exclusive : bool or None
+        See `build_network`.
+
+    Returns
+    -------
+    keras.Model
+    """
+    if "linear_kernel" in weights:
+        linear = LinearPart(
+            n_ngrams=len(weights["linear_kernel"]),
+            n_labels=weights["linear_kernel"].shape[1],
+            base=n_tokens,
+            ngram_range=weights["linear_range"].tolist(),
+            name="linear",
+            dtype="float32",
+        )
+        logits = linear(logits, ids)
+        parts = ("ngrams", "idf", "kernel", "bias", "blend")
+        linear.set_weights([weights[f"linear_{part}"] for part in parts])
+    if exclusive is not None:
+        activation = "softmax" if exclusive else "sigmoid"
+        logits = keras.layers.Activation(activation, dtype="float32")(logits)
+    return keras.Model(ids, logits, name="textcnn")
+
+
+def _channels(table: np.ndarray, mode: str) -> list[tuple[str, np.ndarray, bool]]:
+    """Return the embedding layers of a table: their names, their parts of it, whether they learn."""
+    if mode == "multichannel":
+        static, learning = np.split(table, 2, axis=1)
+        return [("embedding_static", static, False), ("embedding", learning, True)]
+    return [("embedding", table, mode == "trainable")]
+
+
 def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
     """Copy `weights` into a model that `build_network` made."""
-    for layer in model.layers:
-        if layer.name == "embedding":
-            layer.set_weights([weights["embedding"]])
-        elif layer.name == "linear":
-            parts = ("ngrams", "idf", "kernel", "bias", "blend")
-            layer.set_weights([weights[f"linear_{part}"] for part in parts])
-        elif f"{layer.name}_kernel" in weights:
-            layer.set_weights([weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"]])
+    names = {layer.name for layer in model.layers}
+    mode = "multichannel" if "embedding_static" in names else "trainable"
+    for name, part, _ in _channels(weights["embedding"], mode):
+        model.get_layer(name).set_weights([part])
+    for name in names:
+        if f"{name}_kernel" in weights and name != "linear":
+            parts = [weights[f"{name}_kernel"], weights[f"{name}_bias"]]
+            model.get_layer(name).set_weights(parts)
 
 
 def get_weights(model: keras.Model) -> Weights:
-    """Copy the weights out of a model that `build_network` made."""
-    weights = {}
+    """Copy the weights out of a model that `build_network` made, as float32."""
+    weights, tables = {}, []
     for layer in model.layers:
-        if layer.name == "embedding":
-            weights["embedding"] = layer.get_weights()[0]
-        elif layer.get_weights():
-            weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"] = layer.get_weights()
-    return weights
+        arrays = [np.array(array, np.float32) for array in layer.get_weights()]
+        if layer.name.startswith("embedding"):
+            tables.append((layer.name != "embedding_static", arrays[0]))
+        elif arrays and layer.name != "linear":
+            weights[f"{layer.name}_kernel"], weights[f"{layer.name}_bias"] = arrays
+    tables.sort(key=lambda pair: pair[0])
+    return {"embedding": np.concatenate([table for _, table in tables], axis=1), **weights}

@@ -16,6 +16,9 @@ from sktextcnn.text import TokenIds
 
 History = dict[str, list[float]]
 
+#: No weight of a network that learns is as large; products of larger ones are not finite.
+LARGEST_WEIGHT = 1e9
+
 
 class Run(Protocol):
     """A network on its way, as observers see it."""
@@ -114,11 +117,19 @@ class EarlyStopping(Observer):
         return self._n_waited >= self._n_iter_no_change
 
 
-def check_finite(loss: float, learning_rate: float) -> float:
-    """Return the loss of an epoch, or say that training has diverged."""
-    if np.isfinite(loss):
+def check_finite(loss: float, learning_rate: float, weights: Iterable[np.ndarray] = ()) -> float:
+    """Return the loss of an epoch, or say that training has diverged.
+
+    Weights are looked at, too: those after the last batch have not been felt by any loss.
+    """
+    largest = max((max(weight.max(), -weight.min()) for weight in weights if weight.size), default=0.0)
+    if not np.isfinite(loss):
+        found = f"The loss is {loss}"
+    elif not largest < LARGEST_WEIGHT:
+        found = f"A weight has grown to {largest:.1e}"
+    else:
         return loss
     raise ValueError(
-        f"The loss is {loss}: training has diverged with learning_rate={learning_rate}. "
+        f"{found}: training has diverged with learning_rate={learning_rate}. "
         "Lower it, or the sample or class weights."
     )

@@ -110,6 +110,11 @@ def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
     return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
 
 
+def count_token_ids(weights: Mapping[str, np.ndarray]) -> int:
+    """Return the number of token ids, V + 2, of the standard network or of the user's own."""
+    return len(weights["embedding"]) if "embedding" in weights else int(weights["network_sizes"][0])
+
+
 def concatenate_kernels(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
     """Lay the convolutions side by side, so that one product serves them all.
 

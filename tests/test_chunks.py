@@ -1,0 +1,171 @@
+"""Chunks: results stacked as they come, and one chunk worked on beside the making of the next."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from sktextcnn.chunks import overlap, stack_rows, stack_sparse
+
+sizes = st.lists(st.integers(0, 30), min_size=1, max_size=9)
+
+
+@given(sizes, st.sampled_from([(), (3,), (1,)]), st.sampled_from([None, np.int64]), st.booleans())
+def test_rows_are_stacked(sizes, shape, dtype, known):
+    rng = np.random.default_rng(0)
+    parts = [rng.random((size, *shape)) < 0.5 for size in sizes]
+    found = stack_rows(iter(parts), sum(sizes) if known else None, dtype)
+    expected = np.concatenate(parts).astype(dtype or bool)
+    assert found.dtype == expected.dtype
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, expected)
+
+
+@given(sizes, st.integers(1, 5))
+def test_sparse_rows_are_stacked(sizes, k):
+    rng = np.random.default_rng(0)
+    parts = [rng.random((size, k)) < 0.3 for size in sizes]
+    found = stack_sparse(iter(parts))
+    expected = sparse.csr_matrix(np.concatenate(parts).astype(np.int64))
+    assert isinstance(found, sparse.csr_matrix)
+    for name in ("data", "indices", "indptr"):
+        one, other = getattr(found, name), getattr(expected, name)
+        assert one.dtype == other.dtype
+        np.testing.assert_array_equal(one, other)
+    assert found.shape == expected.shape
+
+
+@given(st.lists(st.integers(), max_size=9))
+def test_results_come_in_order(items):
+    assert list(overlap(lambda item: 2 * item, iter(items))) == [2 * item for item in items]
+
+
+def test_items_are_made_at_most_two_ahead():
+    n_made, ahead = 0, []
+
+    def make():
+        nonlocal n_made
+        for item in range(9):
+            n_made += 1
+            yield item
+
+    for n_yielded, _ in enumerate(overlap(str, make())):
+        ahead.append(n_made - n_yielded)
+    assert max(ahead) == 2
+
+
+def test_the_next_item_is_made_while_one_is_in_work():
+    second = threading.Event()
+
+    def make():
+        yield 1
+        second.set()
+        yield 2
+
+    assert list(overlap(lambda item: second.wait(10), make())) == [True, True]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_what_goes_wrong_is_raised_and_no_thread_stays(error):
+    before = threading.active_count()
+
+    def wrong(item):
+        if item == 3:
+            raise error(f"item {item}")
+        return item
+
+    def make():
+        yield from (1, 2)
+        raise error("no more")
+
+    found = []
+    with pytest.raises(error, match="item 3"):
+        found.extend(overlap(wrong, range(6)))
+    with pytest.raises(error, match="no more"):
+        found.extend(overlap(wrong, make()))
+    abandoned = overlap(wrong, iter(range(3)))
+    next(abandoned)
+    abandoned.close()
+    assert threading.active_count() == before
+
+
+# -- a process that only predicts --------------------------------------------------------------------
+
+MODEL = """
+import json, resource, sys
+import numpy as np
+from sktextcnn import TextCNNClassifier
+
+def model(k, sparse_output=False):
+    rng, V = np.random.default_rng(0), 2000
+    weights = {"embedding": rng.normal(0, 0.1, (V + 2, 16)).astype(np.float32)}
+    for size in (2, 3):
+        weights[f"convolution_{size}_kernel"] = rng.normal(0, 0.1, (size, 16, 16)).astype(np.float32)
+        weights[f"convolution_{size}_bias"] = np.zeros(16, np.float32)
+    weights["output_kernel"] = rng.normal(0, 0.1, (32, k)).astype(np.float32)
+    weights["output_bias"] = np.full(k, -9, np.float32)
+    clf = TextCNNClassifier()
+    vars(clf).update(
+        vocabulary_={f"w{i}": i for i in range(V)}, classes_=np.arange(k), multilabel_=True,
+        sparse_output_=sparse_output, loss_="binary_crossentropy", max_length_=128,
+        weights_=weights, thresholds_=np.full(k, 0.5),
+    )
+    return clf
+
+texts = [" ".join(f"w{(i * j) % 2000}" for j in range(15)) for i in range(int(sys.argv[1]))]
+"""
+
+
+def run(script, *arguments):
+    done = subprocess.run(
+        [sys.executable, "-c", MODEL + script, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_process_that_tags_one_text_imports_neither_numba_nor_tensorflow():
+    script = """
+clf = model(5)
+clf.predict(texts), clf.predict_proba(texts), clf.predict_labels(texts)
+names = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps(sorted(names & {"numba", "llvmlite", "tensorflow", "keras", "scikeras"})))
+"""
+    assert run(script, 1) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak in the unit of Linux")
+@pytest.mark.parametrize("is_iterator", [False, True])
+@pytest.mark.parametrize(
+    "method", ["predict", "predict_proba", "decision_function", "predict_labels", "score", "sparse"]
+)
+def test_peak_memory_is_that_of_the_result_and_little_more(method, is_iterator):
+    script = """
+method, is_iterator = sys.argv[2], sys.argv[3] == "True"
+clf = model(2000, method == "sparse")
+X = iter(texts) if is_iterator else texts
+if method == "score":
+    import scipy.sparse
+    clf.score(X, scipy.sparse.csr_matrix((len(texts), 2000), dtype=int))
+    size = 0
+else:
+    size = getattr(getattr(clf, "predict" if method == "sparse" else method)(X), "nbytes", 0)
+print(json.dumps([size / 2**20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10]))
+"""
+    size, peak = run(script, 20_000, method, is_iterator)
+    assert peak <= 1.3 * size + 300
