@@ -73,7 +73,7 @@ def draw_ratios(sections, path):
         axis.plot([low, high], [y, y], color="#333333", linewidth=1.2, zorder=3)
         end, side = (max(high, ratio), 1) if ratio >= 1 else (min(low, ratio), -1)
         axis.annotate(
-            f"{result.peer}: {_short(ratio)} ×",
+            f"{result.peer}: {_short(ratio)} ×",  # noqa: RUF001
             (max(end, 1) if side == 1 else 1, y),
             (6, 0),
             textcoords="offset points",
