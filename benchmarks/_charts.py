@@ -50,7 +50,7 @@ def draw_ratios(sections, path):
         return
     figure, axis = plt.subplots(figsize=(9, 0.6 + 0.29 * len(lines)), layout="constrained")
     ratios = [value for _, result in lines if result for value in result.ratio()]
-    left, right = min(0.4, 0.6 * min(ratios)), 2.2 * max(ratios)
+    left, right = min(0.4, 0.6 * min(ratios)), 6 * max(ratios)
     before = None
     for y, (title, result) in enumerate(lines):
         if result is None:
@@ -73,7 +73,7 @@ def draw_ratios(sections, path):
         axis.plot([low, high], [y, y], color="#333333", linewidth=1.2, zorder=3)
         end, side = (max(high, ratio), 1) if ratio >= 1 else (min(low, ratio), -1)
         axis.annotate(
-            f"{_short(ratio)} x  {result.peer}",
+            f"{result.peer}: {_short(ratio)} ×",  # noqa: RUF001
             (max(end, 1) if side == 1 else 1, y),
             (6, 0),
             textcoords="offset points",
@@ -102,8 +102,7 @@ def draw_ratios(sections, path):
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x", color="#dddddd", linewidth=0.8, zorder=1)
-    axis.set_xlabel("their time / ours: to the right of 1 we take less, to the left they do")
-    axis.xaxis.set_label_position("bottom")
+    axis.set_xlabel("How many times as long as ours theirs takes (left of 1: theirs is quicker)")
     save(figure, path)
 
 

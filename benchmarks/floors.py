@@ -18,16 +18,14 @@ from _measure import environment, fresh, n_cores
 from _networks import DEFAULTS, ours
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k"]
-#: What a piece of shared work calls -> the part of a step that it is.
+#: What shared work calls, outside of the output layer -> the part of a step that it is.
 PARTS = {
-    "matmul": "vectors times slices",
     "pool": "largest windows",
     "scatter": "gradient: scatter the winners",
-    "slice_gradient": "gradient of the kernels, from the winners",
-    "vector_gradient": "gradient of the vectors, from the winners",
+    "slice_gradient": "gradient: straight from the winners",
     "update": "optimizer",
 }
-PRODUCTS, OTHER = "gradient: two products", "Python, and all else"
+FORWARD, BACKWARD, OTHER = "vectors times slices", "gradient: two products", "Python, and all else"
 
 
 def best(function, n=7):
@@ -78,16 +76,20 @@ def floor(work, peak):
 
 
 class Clock:
-    """Adds up the seconds of parts, none of which is inside another."""
+    """Adds up the seconds of parts; what is inside a part counts for that part."""
 
     def __init__(self):
-        self.seconds = Counter()
+        self.seconds, self.is_running = Counter(), False
 
     @contextmanager
     def part(self, name):
-        start, before = perf_counter(), self.seconds.total()
+        if self.is_running:
+            yield
+            return
+        self.is_running, start = True, perf_counter()
         yield
-        self.seconds[name] += perf_counter() - start - (self.seconds.total() - before)
+        self.seconds[name] += perf_counter() - start
+        self.is_running = False
 
 
 def training_step(name, n_rows):
@@ -99,18 +101,30 @@ def training_step(name, n_rows):
     clock, batches, seconds = Clock(), [], []
 
     class Team(compiled.Team):
-        def map(self, function, parts):
-            named = [PARTS[word] for word in function.__code__.co_names if word in PARTS]
-            with clock.part(named[0] if named else PRODUCTS):
-                return super().map(function, parts)
+        def run(self, tasks):
+            tasks = list(tasks)
+            with clock.part(PARTS.get(tasks[0].func.__name__, FORWARD)):
+                return super().run(tasks)
 
     class Run(compiled._Run):
+        is_going_back = False
+
         def learn(self, rows, rate):
-            batches.append(self.examples.ids.take(rows))
+            batches.append(self.ids.take(rows))
             start = perf_counter()
             loss = super().learn(rows, rate)
             seconds.append(perf_counter() - start)
             return loss
+
+        def _multiply(self, first, second):
+            with clock.part(BACKWARD if self.is_going_back else FORWARD):
+                return super()._multiply(first, second)
+
+        def _backpropagate(self, *args):
+            self.is_going_back = True
+            result = super()._backpropagate(*args)
+            self.is_going_back = False
+            return result
 
         def _gather(self, *args):
             with clock.part("distinct tokens"):
