@@ -390,9 +390,12 @@ class Error(Exception):
 
 @pytest.mark.parametrize("error", [Error("no"), KeyboardInterrupt()], ids=["Exception", "interrupt"])
 @pytest.mark.parametrize(
-    "event", ["on_train_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"]
+    ("warm_start", "event"),
+    [
+        *((False, event) for event in ("on_train_begin", "on_train_batch_end", "on_train_end")),
+        (True, "on_epoch_end"),
+    ],
 )
-@pytest.mark.parametrize("warm_start", [False, True])
 def test_a_fit_that_fails_leaves_the_estimator_as_it_was(error, event, warm_start):
     clf = tiny(warm_start=warm_start).fit(TEXTS, TAGS)
     clf.set_params(keras_callbacks=lambda: [Raise(error, event)])
