@@ -322,17 +322,25 @@ def _multiply(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = Non
     """Return ``rows @ matrix``, in products of `BLOCK` rows and sums of up to `DEPTH` numbers."""
     if out is None:
         out = np.empty((len(rows), matrix.shape[1]), np.float32)
-    for start in range(0, len(rows), BLOCK):
-        block, product = rows[start : start + BLOCK], out[start : start + BLOCK]
-        n = len(block)
-        if n < BLOCK:
-            block = np.concatenate([block, np.zeros((BLOCK - n, block.shape[1]), np.float32)])
-            product = np.empty((BLOCK, matrix.shape[1]), np.float32)
-        np.matmul(block[:, :DEPTH], matrix[:DEPTH], out=product)
-        for depth in range(DEPTH, len(matrix), DEPTH):
-            product += block[:, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
-        if n < BLOCK:
-            out[start:] = product[:n]
+    full = len(rows) // BLOCK * BLOCK
+    if full:
+        # One call for all blocks: between calls a thread would wait for the interpreter's lock.
+        _multiply_blocks(rows[:full], matrix, out[:full])
+    if n_left := len(rows) - full:
+        block = np.zeros((BLOCK, rows.shape[1]), np.float32)
+        block[:n_left] = rows[full:]
+        out[full:] = _multiply_blocks(block, matrix, np.empty((BLOCK, matrix.shape[1]), np.float32))[
+            :n_left
+        ]
+    return out
+
+
+def _multiply_blocks(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> np.ndarray:
+    blocks = rows.reshape(-1, BLOCK, rows.shape[1])
+    products = out.reshape(-1, BLOCK, out.shape[1])  # a view: `out` is contiguous
+    np.matmul(blocks[:, :, :DEPTH], matrix[:DEPTH], out=products)
+    for depth in range(DEPTH, len(matrix), DEPTH):
+        products += blocks[:, :, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
     return out
 
 
