@@ -26,7 +26,13 @@ _ROWS = [
 ]
 
 
-@pytest.fixture(params=examples.ENGINES)
+@pytest.fixture(
+    params=[
+        # Keras takes a second for what the compiled engine does in a hundredth.
+        pytest.param(engine, marks=pytest.mark.slow if engine == "keras" else ())
+        for engine in examples.ENGINES
+    ]
+)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Who trains the classifiers of a test of behaviour: each engine in turn."""
     monkeypatch.setattr(examples, "ENGINE", request.param)

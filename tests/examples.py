@@ -5,7 +5,7 @@ import numpy as np
 from sktextcnn import TextCNNClassifier
 
 #: Engines that the tests of behaviour run over, and the one that `tiny` takes where it is not told.
-ENGINES = ("compiled",)
+ENGINES = ("compiled", "keras")
 ENGINE = "auto"
 
 LABELS = ["food", "news", "sport"]
