@@ -290,7 +290,8 @@ def pool_in_numpy(
     """
     columns = slice(column, column + table.shape[1])
     for rows in _chunks(places.lengths, TOKENS_PER_CHUNK):
-        few = places.take(rows)
+        few = places.take(rows) if len(places) > 1 else places
+        lengths = few.lengths
         matrix = few.padded(size - 1) * size  # (n, T + size - 1)
         width = matrix.shape[1] - size + 1
         windows, summand = np.empty((2, len(rows), width, table.shape[1]), np.float32)
@@ -298,7 +299,7 @@ def pool_in_numpy(
         for offset in range(1, size):
             index = matrix[:, offset : offset + width] + offset
             windows += np.take(table, index, axis=0, out=summand, mode="clip")
-        windows[np.arange(width) >= np.maximum(few.lengths - size + 1, 1)[:, None]] = -np.inf
+        windows[np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]] = -np.inf
         out[rows, columns] = windows.max(axis=1)
         if starts is not None:
             starts[rows, columns] = windows.argmax(axis=1)
@@ -306,6 +307,9 @@ def pool_in_numpy(
 
 def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
     """Yield the rows of texts of about the same length, as many as a matrix of `n_tokens` holds."""
+    if len(lengths) == 1:  # a single text should wait for nothing
+        yield np.zeros(1, np.int64)
+        return
     order = np.argsort(lengths, kind="stable")
     sizes = np.maximum(lengths[order], 1)
     start = 0
