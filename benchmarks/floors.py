@@ -20,12 +20,11 @@ from _networks import DEFAULTS, ours
 SETS = ["reuters90", "goemotions", "stackoverflow30k"]
 #: What shared work calls, outside of the output layer -> the part of a step that it is.
 PARTS = {
-    "pool": "largest windows",
-    "scatter": "gradient: scatter the winners",
-    "slice_gradient": "gradient: straight from the winners",
-    "update": "optimizer",
+    "_convolve": "vectors times slices, and largest windows",
+    "_backpropagate": "gradient through the winners, and the kernels' step",
+    "_update_vectors": "step of vectors and dense layers",
 }
-FORWARD, BACKWARD, OTHER = "vectors times slices", "gradient: two products", "Python, and all else"
+OTHER = "Python, and all else"
 
 
 def best(function, n=7):
@@ -94,7 +93,7 @@ class Clock:
 
 def training_step(name, n_rows):
     """Return floors and milliseconds of a mean step, and its parts."""
-    from sktextcnn.engine import compiled, kernels
+    from sktextcnn.engine import compiled
 
     texts, labels, _, _ = load(name, n_rows=n_rows)
     Y = indicator(labels, label_names(labels))
@@ -103,28 +102,16 @@ def training_step(name, n_rows):
     class Team(compiled.Team):
         def run(self, tasks):
             tasks = list(tasks)
-            with clock.part(PARTS.get(tasks[0].func.__name__, FORWARD)):
+            with clock.part(PARTS.get(tasks[0].func.__name__, OTHER)):
                 return super().run(tasks)
 
     class Run(compiled._Run):
-        is_going_back = False
-
         def learn(self, rows, rate):
             batches.append(self.ids.take(rows))
             start = perf_counter()
             loss = super().learn(rows, rate)
             seconds.append(perf_counter() - start)
             return loss
-
-        def _multiply(self, first, second):
-            with clock.part(BACKWARD if self.is_going_back else FORWARD):
-                return super()._multiply(first, second)
-
-        def _backpropagate(self, *args):
-            self.is_going_back = True
-            result = super()._backpropagate(*args)
-            self.is_going_back = False
-            return result
 
         def _gather(self, *args):
             with clock.part("distinct tokens"):
@@ -134,13 +121,8 @@ def training_step(name, n_rows):
             with clock.part("output layer and loss"):
                 return super()._run_head(*args)
 
-    def drop(*args):
-        with clock.part("dropout of the vectors"):
-            return dropped(*args)
-
     peak = peaks()
     ours(DEFAULTS, epochs=1).fit(texts[:640], Y[:640])  # loads the kernels
-    dropped, kernels.drop = kernels.drop, drop
     compiled.Team, compiled._Run = Team, Run
     ours(DEFAULTS, epochs=1).fit(texts, Y)
     work = [work_of(ids, Y.shape[1], learns=True) for ids in batches]

@@ -70,8 +70,6 @@ def notes_of(groups):
         line if len(environments) == 1 else f"{', '.join(names)}: {line}"
         for line, names in environments.items()
     ]
-    if any(group["rows"] for group in groups.values()):
-        notes.insert(0, "**A quick try on the first rows of each set: these numbers mean nothing.**")
     results = [result for section in results_of(groups).values() for result in section]
     return [*notes, ABOUT, *dict.fromkeys(result.note for result in results if result.note)]
 
@@ -87,6 +85,8 @@ def to_markdown(groups):
 def to_rst(groups):
     """Return the table and its notes as reStructuredText."""
     lines = [".. Written by benchmarks/speed.py.", ""]
+    if any(group["rows"] for group in groups.values()):
+        lines += ["**A quick try on the first rows of each set: these numbers mean nothing.**", ""]
     for title, results in results_of(groups).items():
         lines += [f".. list-table:: {title}", "   :header-rows: 1", "   :widths: 30 18 20 18 14", ""]
         before = ["", ""]

@@ -1,51 +1,12 @@
-"""Results of many texts, chunk by chunk: worked on ahead of need, and stacked as they come."""
+"""Results of many texts, stacked as they come, chunk by chunk."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 from scipy import sparse
-
-S = TypeVar("S")
-T = TypeVar("T")
-
-
-def overlap(function: Callable[[S], T], items: Iterable[S]) -> Iterator[T]:
-    """Yield ``function(item)`` of each item, computed in another thread while the next item is made.
-
-    Parameters
-    ----------
-    function : callable
-        Calls of it do not overlap each other.
-    items : iterable
-        Read in the calling thread, up to two items ahead of what has been yielded.
-
-    Yields
-    ------
-    object
-        In the order of the items. What `function` raises is raised here.
-
-    Examples
-    --------
-    >>> from sktextcnn.chunks import overlap
-    >>> list(overlap(abs, iter([-1, 2, -3])))
-    [1, 2, 3]
-    """
-    pool = ThreadPoolExecutor(1)
-    waiting: deque[Future[T]] = deque()
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > 1:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def stack_rows(parts: Iterable[np.ndarray], n: int | None, dtype: Any = None) -> np.ndarray:

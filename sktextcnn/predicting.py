@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from itertools import chain, islice
+from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sktextcnn.chunks import overlap, stack_rows, stack_sparse
+from sktextcnn.chunks import stack_rows, stack_sparse
 from sktextcnn.engine import inference
 from sktextcnn.engine.scoring import Network, open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
 
 #: Texts, their characters, and their scores that are in work at the same time: beyond a few such
-#: chunks, prediction holds only results. While one is scored, the next is cut into tokens.
-TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 100_000, 1_000_000
+#: chunks, prediction holds only results.
+TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 1_000_000, 1_000_000
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
@@ -66,17 +66,15 @@ class Predictor(ClassifierMixin, Parameters):
         """Yield what `finish` makes of the logits of each chunk of texts."""
         check_is_fitted(self, "weights_")
         chunks = self._read(X)
-        ahead = [*islice(chunks, 2)]
-        if len(ahead) == 1:
-            yield finish(self._logits_of(ahead[0], open_network(self.weights_)))
+        first = next(chunks)
+        if len(first.flat) < inference.FEW_TOKENS:
+            network = open_network(self.weights_)
+            yield from (finish(self._logits_of(ids, network)) for ids in chain([first], chunks))
             return
-        with one_blas_thread() as n_threads, Team(max(1, n_threads - 1)) as team:
+        # BLAS with threads of its own waits long for cores that others use, our threads among them.
+        with one_blas_thread() as n_threads, Team(n_threads) as team:
             network = open_network(self.weights_, team)
-
-            def work(ids: TokenIds) -> np.ndarray:
-                return finish(self._logits_of(ids, network))
-
-            yield from (overlap if n_threads > 1 else map)(work, chain(ahead, chunks))
+            yield from (finish(self._logits_of(ids, network)) for ids in chain([first], chunks))
 
     def _read(self, X: Any) -> Iterator[TokenIds]:
         """Yield texts as token ids, chunk by chunk."""

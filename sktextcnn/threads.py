@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from itertools import pairwise
-from threading import Lock
+from queue import SimpleQueue
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import joblib
@@ -122,14 +123,29 @@ class Team:
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._pool = ThreadPoolExecutor(n_threads - 1) if n_threads > 1 else None
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
+        self._others = [Thread(target=self._help, daemon=True) for _ in range(n_threads - 1)]
+        for other in self._others:
+            other.start()
 
     def __enter__(self) -> Team:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for _other in self._others:
+            self._work.put(None)
+        for other in self._others:
+            other.join()
+
+    def _help(self) -> None:
+        while (work := self._work.get()) is not None:
+            error = None
+            try:
+                work()
+            except BaseException as raised:
+                error = raised
+            self._ended.put(error)
 
     def parts(self, n: int) -> list[tuple[int, int]]:
         """Return where parts of 0 to n begin and end, as many as there are threads."""
@@ -150,7 +166,8 @@ class Team:
             In the order of the tasks.
         """
         tasks = [*tasks]
-        if self._pool is None or len(tasks) < 2:
+        n_others = min(self.n_threads, len(tasks)) - 1
+        if n_others < 1:
             return [task() for task in tasks]
         results: list[Any] = [None] * len(tasks)
         waiting = iter(range(len(tasks)))  # next() of it is one step of the interpreter: no lock
@@ -159,12 +176,14 @@ class Team:
             for i in waiting:
                 results[i] = tasks[i]()
 
-        others = [self._pool.submit(work) for _ in range(min(self.n_threads, len(tasks)) - 1)]
+        for _ in range(n_others):
+            self._work.put(work)
         try:
             work()
         finally:
-            for other in others:
-                other.result()
+            errors = [self._ended.get() for _ in range(n_others)]
+        for error in filter(None, errors):
+            raise error
         return results
 
     def map(self, function: Callable[[Any], T], parts: Iterable) -> list[T]:

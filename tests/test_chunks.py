@@ -1,4 +1,4 @@
-"""Chunks: results stacked as they come, and one chunk worked on beside the making of the next."""
+"""Results stacked as they come, chunk by chunk; what a process that only predicts needs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
 
 import numpy as np
 import pytest
@@ -14,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sktextcnn.chunks import overlap, stack_rows, stack_sparse
+from sktextcnn.chunks import stack_rows, stack_sparse
 
 sizes = st.lists(st.integers(0, 30), min_size=1, max_size=9)
 
@@ -44,64 +43,10 @@ def test_sparse_rows_are_stacked(sizes, k):
     assert found.shape == expected.shape
 
 
-@given(st.lists(st.integers(), max_size=9))
-def test_results_come_in_order(items):
-    assert list(overlap(lambda item: 2 * item, iter(items))) == [2 * item for item in items]
-
-
-def test_items_are_made_at_most_two_ahead():
-    n_made, ahead = 0, []
-
-    def make():
-        nonlocal n_made
-        for item in range(9):
-            n_made += 1
-            yield item
-
-    for n_yielded, _ in enumerate(overlap(str, make())):
-        ahead.append(n_made - n_yielded)
-    assert max(ahead) == 2
-
-
-def test_the_next_item_is_made_while_one_is_in_work():
-    second = threading.Event()
-
-    def make():
-        yield 1
-        second.set()
-        yield 2
-
-    assert list(overlap(lambda item: second.wait(10), make())) == [True, True]
-
-
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_goes_wrong_is_raised_and_no_thread_stays(error):
-    before = threading.active_count()
-
-    def wrong(item):
-        if item == 3:
-            raise error(f"item {item}")
-        return item
-
-    def make():
-        yield from (1, 2)
-        raise error("no more")
-
-    found = []
-    with pytest.raises(error, match="item 3"):
-        found.extend(overlap(wrong, range(6)))
-    with pytest.raises(error, match="no more"):
-        found.extend(overlap(wrong, make()))
-    abandoned = overlap(wrong, iter(range(3)))
-    next(abandoned)
-    abandoned.close()
-    assert threading.active_count() == before
-
-
 # -- a process that only predicts --------------------------------------------------------------------
 
 MODEL = """
-import json, resource, sys
+import json, re, sys
 import numpy as np
 from sktextcnn import TextCNNClassifier
 
@@ -149,7 +94,7 @@ print(json.dumps(sorted(names & {"numba", "llvmlite", "tensorflow", "keras", "sc
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak in the unit of Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("is_iterator", [False, True])
 @pytest.mark.parametrize(
     "method", ["predict", "predict_proba", "decision_function", "predict_labels", "score", "sparse"]
@@ -165,7 +110,9 @@ if method == "score":
     size = 0
 else:
     size = getattr(getattr(clf, "predict" if method == "sparse" else method)(X), "nbytes", 0)
-print(json.dumps([size / 2**20, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10]))
+with open("/proc/self/status") as file:  # of this program; getrusage's begins with the parent's
+    peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read()).group(1)) / 2**10
+print(json.dumps([size / 2**20, peak]))
 """
     size, peak = run(script, 20_000, method, is_iterator)
     assert peak <= 1.3 * size + 300

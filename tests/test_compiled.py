@@ -238,6 +238,7 @@ def test_both_gradients_at_a_usual_size(dense_up_to, monkeypatch):
     weights = some_weights(rng, (2, 3), n_tokens=2000, dim=6, filters=5)
     settings = some_settings(kernel_sizes=(2, 3))
     monkeypatch.setattr(compiled, "WORTH_DIVIDING", 1000)
+    monkeypatch.setattr(compiled, "FILTERS_PER_BLOCK", 2)
     monkeypatch.setattr(compiled, "DENSE_UP_TO", dense_up_to)
     state, _ = compiled.train(State(weights), examples, settings, n_threads=2)
     _, gradients = reference_step(weights, examples, range(30), settings)
@@ -252,12 +253,12 @@ def test_the_gradient_is_taken_by_density(monkeypatch):
     def spied(name, plain):
         return lambda *arguments: (taken.append(name), plain(*arguments))
 
-    for name in ("scatter", "slice_gradient"):
+    for name in ("scatter", "spread"):
         monkeypatch.setattr(kernels, name, spied(name, getattr(kernels, name)))
     monkeypatch.setattr(jit, "prepare", lambda calls: None)
     rng = np.random.default_rng(0)
     weights = some_weights(rng, (1, 2), n_tokens=300)
-    for longest, expected in [(3, "scatter"), (200, "slice_gradient")]:
+    for longest, expected in [(3, "scatter"), (200, "spread")]:
         examples = some_examples(rng, [longest] * 10, n_tokens=300)
         compiled.train(State(weights), examples, some_settings(), n_threads=1)
         assert taken.pop() == expected
@@ -382,7 +383,7 @@ def test_updates_are_those_of_keras(optimizer):
     for step in range(1, 7):
         gradient = rng.normal(0, 10.0 ** rng.integers(-3, 2), (5, 3)).astype(np.float32)
         rate = 0.01 * (math.sqrt(1 - 0.999**step) / (1 - 0.9**step) if optimizer == "adam" else 1)
-        kernels.update(number, weight, *slots, np.arange(5), gradient, 0, np.float32(rate), 0, 5)
+        kernels.update(number, weight, *slots, np.arange(5), gradient, 0, np.float32(rate))
         theirs.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         expected = keras.ops.convert_to_numpy(variable)
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
@@ -487,7 +488,7 @@ def test_what_an_observer_sees_is_not_changed_later():
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.9])
 def test_share_and_scale_of_what_is_dropped(rate):
     values, out = np.full((300, 128), 3.0, np.float32), np.empty((300, 128), np.float32)
-    kernels.drop(values, np.arange(300), rate, np.uint32(77), out)
+    kernels.drop(values, np.arange(300), rate, np.uint32(77), 0, out)
     kept = out != 0
     np.testing.assert_allclose(out[kept], 3.0 / (1 - rate), rtol=1e-6)
     # Five standard deviations; and in every row and column about as many.
@@ -497,8 +498,18 @@ def test_share_and_scale_of_what_is_dropped(rate):
     assert np.abs(kept.mean(axis=1) - (1 - rate)).max() <= spread / math.sqrt(128)
     # The same again; and with another key, no more in common than chance has it.
     again, other = np.empty_like(out), np.empty_like(out)
-    kernels.drop(values, np.arange(300), rate, np.uint32(77), again)
-    kernels.drop(values, np.arange(300), rate, np.uint32(78), other)
+    kernels.drop(values, np.arange(300), rate, np.uint32(77), 0, again)
+    kernels.drop(values, np.arange(300), rate, np.uint32(78), 0, other)
+    np.testing.assert_array_equal(again, out)
+    for part in (slice(0, 120), slice(120, 300)):  # and by parts
+        kernels.drop(
+            values[part],
+            np.arange(300)[: len(values[part])],
+            rate,
+            np.uint32(77),
+            part.start,
+            again[part],
+        )
     np.testing.assert_array_equal(again, out)
     both = (kept & (other != 0)).mean()
     assert abs(both - (1 - rate) ** 2) <= 5 * math.sqrt(0.25 / out.size)
@@ -511,11 +522,10 @@ class Dropped:
         self.vectors, self.features = [], []
         convolve = compiled._Run._convolve
 
-        def spied(run, vectors, local, starts, key):
+        def spied(run, block, vectors, local, starts, key, features, winners):
+            convolve(run, block, vectors, local, starts, key, features, winners)
             self.vectors.append((vectors.copy(), local, starts))
-            features, winners = convolve(run, vectors, local, starts, key)
             self.features.append(features.copy())
-            return features, winners
 
         monkeypatch.setattr(compiled._Run, "_convolve", spied)
 
@@ -604,6 +614,9 @@ def test_hidden_units_are_dropped_too(what):
 @pytest.mark.parametrize("dense_up_to", [math.inf, -1], ids=["dense", "sparse"])
 def test_threads_change_no_bit(optimizer, dense_up_to, monkeypatch):
     monkeypatch.setattr(compiled, "DENSE_UP_TO", dense_up_to)
+    monkeypatch.setattr(compiled, "FILTERS_PER_BLOCK", 2)
+    for name in ("WORTH_A_TEAM", "WORTH_SHARING", "WORTH_DIVIDING"):
+        monkeypatch.setattr(compiled, name, 1)
     rng = np.random.default_rng(11)
     examples = corpus(rng, 90, n_tokens=1500, longest=40)
     weights = some_weights(rng, (2, 3), n_tokens=1500, dim=12, filters=7, hidden=5, k=4)
@@ -718,7 +731,7 @@ def test_forms_of_examples_change_nothing():
 def test_every_kernel_is_compiled_for_one_kind_of_arguments(tmp_path):
     """No fit compiles anything silently: `jit.prepare` has seen to it, and said so."""
     jit.prepare(kernels.examples_of_calls())
-    called = {name: function for name, function in KERNELS.items() if name != "_draw"}
+    called = {name: function for name, function in KERNELS.items() if not name.startswith("_")}
     assert {len(function.signatures) for function in called.values()} <= {1}
     matrix = np.array([[int("sport" in row), 1] for row in TAGS])
     wide = sparse.csr_matrix(matrix)
@@ -737,7 +750,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arguments(tmp_path):
 
 
 def test_every_kernel_has_an_example_of_a_call():
-    private = {"_draw"}  # called by others alone
+    private = {"_draw", "_is_larger"}  # called by others alone
     called = {function.__name__ for function, _ in kernels.examples_of_calls()}
     assert called == set(KERNELS or called) - private
 

@@ -18,7 +18,9 @@ Work is shared among threads in parts that change nothing in the numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial, wraps
+from itertools import pairwise
 from time import perf_counter
 from typing import Any, TypeVar
 
@@ -45,14 +47,17 @@ OPTIMIZERS = {
 #: Distinct tokens per text of the batch, up to which the gradient is dense enough for products.
 DENSE_UP_TO = 4
 
+#: Filters of a block. A thread takes a block at a time, so there are as many whoever works.
+FILTERS_PER_BLOCK = 64
+
 #: Multiplications in a product that are worth a second thread.
-WORTH_DIVIDING = 2**24
+WORTH_DIVIDING = 2**25
 
 #: Multiplications of a step's first product from which on a second thread is worth waking at all.
 WORTH_A_TEAM = 2**24
 
-#: Numbers in an array whose update is worth a second thread.
-WORTH_SHARING = 16_384
+#: Numbers in an array of which parts are worth a second thread.
+WORTH_SHARING = 2**17
 
 
 def _quiet(function: Callable[..., T]) -> Callable[..., T]:
@@ -66,12 +71,26 @@ def _quiet(function: Callable[..., T]) -> Callable[..., T]:
     return quiet
 
 
-@_quiet
-def _matmul(first: np.ndarray, second: np.ndarray, out: np.ndarray) -> np.ndarray:
-    return np.matmul(first, second, out=out)
-
-
+_matmul = _quiet(np.matmul)
 _compute_loss = _quiet(compute_loss)
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Some filters of every width: what one thread works on.
+
+    Attributes
+    ----------
+    first : int
+        Number of the first filter.
+    kernel : ndarray of shape (S, F, D)
+        Their part of the kernels.
+    slots : list of ndarray of shape (S, F, D)
+    """
+
+    first: int
+    kernel: np.ndarray
+    slots: list[np.ndarray]
 
 
 class _Run:
@@ -102,24 +121,31 @@ class _Run:
         n_tokens, dim = self.arrays["embedding"].shape
         self.n_static = int(n_static * dim)
         self.stamp, self.place = np.zeros((2, n_tokens), np.int64)
+        self.blocks = _divide(*(part.pop("kernel") for part in (self.arrays, *self.slots)))
+        self.n_weights = sum(block.kernel.size for block in self.blocks)
 
     # -- what observers see --------------------------------------------------------------------------
 
     def weights(self) -> Weights:
         """Return a copy of all weights."""
-        return split_kernels(self.arrays, self.settings.kernel_sizes)
+        return self._split(self.arrays, [block.kernel for block in self.blocks])
 
     def compute_logits(self, ids: TokenIds) -> np.ndarray:
         """Return the logits of texts from the weights of now."""
-        return inference.compute_logits(self.weights(), ids)
+        return inference.Network(self.weights(), self.everyone).compute_logits(ids)
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
         slots: dict[str, list[np.ndarray]] = {}
-        for part in self.slots:
-            for name, slot in split_kernels(part, self.settings.kernel_sizes).items():
+        for i, part in enumerate(self.slots):
+            split = self._split(part, [block.slots[i] for block in self.blocks])
+            for name, slot in split.items():
                 slots.setdefault(name, []).append(slot)
         return State(self.weights(), slots, self.step, self.epoch, self.settings.optimizer)
+
+    def _split(self, arrays: Weights, kernels: list[np.ndarray]) -> Weights:
+        kernel = np.concatenate(kernels, axis=1)
+        return split_kernels({**arrays, "kernel": kernel}, self.settings.kernel_sizes)
 
     # -- an epoch ------------------------------------------------------------------------------------
 
@@ -137,27 +163,36 @@ class _Run:
     @_quiet
     def learn(self, rows: np.ndarray, rate: float) -> float:
         """Learn from the texts at `rows`; return the sum of their losses."""
-        arrays, rate_of_vectors = self.arrays, self.embedding_dropout
+        embedding, drop_rate = self.arrays["embedding"], self.embedding_dropout
         self.step += 1
+        step_size = np.float32(self._step_size(rate))
         keys = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(3)
         tokens, local, starts = self._gather(rows)
-        is_large = len(tokens) * arrays["kernel"].size >= WORTH_A_TEAM
-        self.team = self.everyone if is_large else self.alone
-        vectors = np.empty((len(tokens), arrays["embedding"].shape[1]), np.float32)
-        kernels.drop(arrays["embedding"], tokens, rate_of_vectors, keys[0], vectors)
-        features, winners = self._convolve(vectors, local, starts, keys[1])
+        self.team = self.everyone if len(tokens) * self.n_weights >= WORTH_A_TEAM else self.alone
+
+        vectors = np.empty((len(tokens), embedding.shape[1]), np.float32)
+        kernels.drop(embedding, tokens, drop_rate, keys[0], 0, vectors)
+        shape = len(rows), self.arrays["bias"].size
+        features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
+        batch = vectors, local, starts
+        self.team.run(
+            partial(self._convolve, block, *batch, keys[1], features, winners) for block in self.blocks
+        )
         loss, upstream, gradients = self._run_head(features, rows, keys[2])
         upstream *= features > 0  # of what was dropped or not positive, nothing
         upstream /= np.float32(1 - self.dropout)
         gradients["bias"] = upstream.sum(axis=0)
-        gradients["kernel"], to_vectors = self._backpropagate(upstream, winners, vectors, local, starts)
-        every = np.arange(len(tokens))
-        kernels.drop(to_vectors, every, rate_of_vectors, keys[0], to_vectors)
-        step_size = np.float32(self._step_size(rate))
-        tasks = self._updates("embedding", to_vectors, step_size, tokens, self.n_static)
+        to_vectors = self.team.run(
+            partial(self._backpropagate, block, *batch, upstream, winners, step_size)
+            for block in self.blocks
+        )
+        tasks: list[Callable[[], None]] = [
+            partial(self._update_vectors, tokens, to_vectors, keys[0], step_size, part)
+            for part in self._parts(vectors)
+        ]
         for name, gradient in gradients.items():
             tasks += self._updates(name, gradient, step_size)
-        self.team.run(tasks)
+        (self.team if vectors.size >= WORTH_SHARING else self.alone).run(tasks)
         return loss
 
     def _gather(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -171,20 +206,23 @@ class _Run:
         )
         return tokens[:n_distinct], local, starts
 
+    @_quiet
     def _convolve(
-        self, vectors: np.ndarray, local: np.ndarray, starts: np.ndarray, key: np.uint32
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the features (B, widths * F), dropped out, and where their windows start."""
-        kernel = self.arrays["kernel"]
-        table = self._multiply(vectors, kernel.reshape(-1, kernel.shape[2]).T)
-        table = table.reshape(len(vectors), *kernel.shape[:2])
-        shape = len(starts) - 1, self.arrays["bias"].size
-        features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
-        given = table, local, starts, self.sizes, self.arrays["bias"], self.dropout, key
-        self.team.run(
-            partial(kernels.pool, *given, *part, features, winners) for part in self.team.parts(shape[0])
-        )
-        return features, winners
+        self,
+        block: _Block,
+        vectors: np.ndarray,
+        local: np.ndarray,
+        starts: np.ndarray,
+        key: np.uint32,
+        features: np.ndarray,
+        winners: np.ndarray,
+    ) -> None:
+        """Fill in a block's features (B, widths * F), dropped out, and where their windows start."""
+        n_slices, n_filters, dim = block.kernel.shape
+        table = np.matmul(vectors, block.kernel.reshape(-1, dim).T)
+        table = table.reshape(len(vectors), n_slices, n_filters)
+        given = self.sizes, self.arrays["bias"], self.dropout, key, block.first
+        kernels.pool(table, local, starts, *given, features, winners)
 
     def _run_head(
         self, features: np.ndarray, rows: np.ndarray, key: np.uint32
@@ -196,7 +234,7 @@ class _Run:
             hidden = self._multiply(features, arrays["hidden_kernel"]) + arrays["hidden_bias"]
             hidden = np.maximum(hidden, 0)
             inputs = np.empty_like(hidden)
-            kernels.drop(hidden, every, rate, key, inputs)
+            kernels.drop(hidden, every, rate, key, 0, inputs)
         logits = self._multiply(inputs, arrays["output_kernel"]) + arrays["output_bias"]
         targets = np.zeros_like(logits)
         kernels.densify(self.columns, self.column_starts, rows, targets)
@@ -218,10 +256,9 @@ class _Run:
     def _compute_loss(self, logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return the loss of each text and the gradient of the logits, a thread's texts at a time."""
         loss, weight = self.settings.loss, self.label_weight
-        parts = self.team.parts(len(logits)) if logits.size >= WORTH_SHARING else [(0, len(logits))]
         found = self.team.run(
             partial(_compute_loss, loss, logits[low:high], targets[low:high], weight)
-            for low, high in parts
+            for low, high in self._parts(logits)
         )
         losses, gradients = zip(*found, strict=True)
         return np.concatenate(losses), np.concatenate(gradients)
@@ -236,57 +273,77 @@ class _Run:
         self.team.run(partial(_matmul, first, second[:, part], out=out[:, part]) for part in blocks)
         return out
 
+    @_quiet
     def _backpropagate(
         self,
-        upstream: np.ndarray,
-        winners: np.ndarray,
+        block: _Block,
         vectors: np.ndarray,
         local: np.ndarray,
         starts: np.ndarray,
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the gradients of the kernels (S, F, D) and of the distinct tokens' vectors (U, D)."""
-        kernel, where = self.arrays["kernel"], (upstream, local, starts, self.sizes, winners)
+        upstream: np.ndarray,
+        winners: np.ndarray,
+        step_size: np.float32,
+    ) -> np.ndarray:
+        """Let a block's kernels take a step; return what it adds to the gradient of `vectors` (U, D)."""
+        kernel, where = block.kernel, (upstream, local, starts, self.sizes, winners, block.first)
         n_slices, n_filters, dim = kernel.shape
-        of_filters, of_numbers = self.team.parts(n_filters), self.team.parts(dim)
         if len(vectors) <= DENSE_UP_TO * len(upstream):
             table = np.zeros((len(vectors), n_slices, n_filters), np.float32)
-            self.team.run(partial(kernels.scatter, *where, *part, table) for part in of_filters)
+            kernels.scatter(*where, table)
             flat = table.reshape(len(vectors), n_slices * n_filters)
-            to_kernel = self._multiply(flat.T, vectors).reshape(kernel.shape)
-            return to_kernel, self._multiply(flat, kernel.reshape(-1, dim))
-        to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
-        self.team.run(
-            [
-                *(
-                    partial(kernels.slice_gradient, *where, vectors, *part, to_kernel)
-                    for part in of_filters
-                ),
-                *(
-                    partial(kernels.vector_gradient, *where, kernel, *part, to_vectors)
-                    for part in of_numbers
-                ),
-            ]
-        )
-        return to_kernel, to_vectors
+            to_kernel, to_vectors = flat.T @ vectors, flat @ kernel.reshape(-1, dim)
+        else:
+            to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
+            kernels.spread(*where, vectors, kernel, to_kernel, to_vectors)
+        arrays = [array.reshape(-1, dim) for array in (kernel, *block.slots)]
+        rows, gradient = np.arange(len(arrays[0])), to_kernel.reshape(-1, dim)
+        self._update(arrays, rows, gradient, 0, step_size)
+        return to_vectors
+
+    def _update_vectors(
+        self,
+        tokens: np.ndarray,
+        gradients: list[np.ndarray],
+        key: np.uint32,
+        step_size: np.float32,
+        part: tuple[int, int],
+    ) -> None:
+        """Let the vectors of a part of the distinct tokens take a step."""
+        low, high = part
+        first, *others = gradients
+        summed = first[low:high]
+        for other in others:  # in the order of the blocks, whichever was ready first
+            summed = summed + other[low:high]
+        rows, gradient = np.arange(high - low), np.empty_like(summed)
+        kernels.drop(summed, rows, self.embedding_dropout, key, low, gradient)
+        arrays = [arrays["embedding"] for arrays in (self.arrays, *self.slots)]
+        self._update(arrays, tokens[low:high], gradient, self.n_static, step_size)
 
     def _updates(
-        self,
-        name: str,
-        gradient: np.ndarray,
-        step_size: np.float32,
-        rows: np.ndarray | None = None,
-        column: int = 0,
+        self, name: str, gradient: np.ndarray, step_size: np.float32
     ) -> list[Callable[[], None]]:
-        """Return the tasks that take a step with some rows of an array (all: None), from a column on."""
+        """Return the tasks that let an array take a step."""
         gradient = gradient.reshape(-1, gradient.shape[-1])
-        arrays = [part[name].reshape(-1, gradient.shape[1]) for part in (self.arrays, *self.slots)]
-        arrays += arrays[:1] * (3 - len(arrays))  # an optimizer with fewer slots does not look at them
-        rows = np.arange(len(gradient)) if rows is None else rows
-        parts = self.team.parts(len(rows)) if gradient.size >= WORTH_SHARING else [(0, len(rows))]
+        arrays = [part[name].reshape(gradient.shape) for part in (self.arrays, *self.slots)]
         return [
-            partial(kernels.update, self.optimizer, *arrays, rows, gradient, column, step_size, *part)
-            for part in parts
+            partial(self._update, arrays, np.arange(*part), gradient[slice(*part)], 0, step_size)
+            for part in self._parts(gradient)
         ]
+
+    def _update(
+        self,
+        arrays: list[np.ndarray],
+        rows: np.ndarray,
+        gradient: np.ndarray,
+        column: int,
+        step_size: np.float32,
+    ) -> None:
+        arrays = arrays + arrays[:1] * (3 - len(arrays))  # slots that the optimizer does not look at
+        kernels.update(self.optimizer, *arrays, rows, gradient, column, step_size)
+
+    def _parts(self, array: np.ndarray) -> list[tuple[int, int]]:
+        """Return the parts of an array's rows that are worth a thread each."""
+        return self.team.parts(len(array)) if array.size >= WORTH_SHARING else [(0, len(array))]
 
     def _step_size(self, rate: float) -> float:
         """Return the rate, corrected for Adam's slots, which start from zero."""
@@ -297,6 +354,16 @@ class _Run:
 
 def _own(array: np.ndarray, dtype: type) -> np.ndarray:
     return np.require(array, dtype, ["C", "W"])
+
+
+def _divide(kernel: np.ndarray, *slots: np.ndarray) -> list[_Block]:
+    """Return blocks of filters, each with its own arrays."""
+    n_filters = kernel.shape[1]
+    n_blocks = -(-n_filters // FILTERS_PER_BLOCK)
+    ends = [n_filters * i // n_blocks for i in range(n_blocks + 1)]
+    parts = [slice(low, high) for low, high in pairwise(ends)]
+    own = np.ascontiguousarray
+    return [_Block(p.start, own(kernel[:, p]), [own(slot[:, p]) for slot in slots]) for p in parts]
 
 
 def train(

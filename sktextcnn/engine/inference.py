@@ -290,7 +290,8 @@ def pool_in_numpy(
     """
     columns = slice(column, column + table.shape[1])
     for rows in _chunks(places.lengths, TOKENS_PER_CHUNK):
-        few = places.take(rows)
+        few = places.take(rows) if len(places) > 1 else places
+        lengths = few.lengths
         matrix = few.padded(size - 1) * size  # (n, T + size - 1)
         width = matrix.shape[1] - size + 1
         windows, summand = np.empty((2, len(rows), width, table.shape[1]), np.float32)
@@ -298,7 +299,7 @@ def pool_in_numpy(
         for offset in range(1, size):
             index = matrix[:, offset : offset + width] + offset
             windows += np.take(table, index, axis=0, out=summand, mode="clip")
-        windows[np.arange(width) >= np.maximum(few.lengths - size + 1, 1)[:, None]] = -np.inf
+        windows[np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]] = -np.inf
         out[rows, columns] = windows.max(axis=1)
         if starts is not None:
             starts[rows, columns] = windows.argmax(axis=1)
@@ -306,6 +307,9 @@ def pool_in_numpy(
 
 def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
     """Yield the rows of texts of about the same length, as many as a matrix of `n_tokens` holds."""
+    if len(lengths) == 1:  # a single text should wait for nothing
+        yield np.zeros(1, np.int64)
+        return
     order = np.argsort(lengths, kind="stable")
     sizes = np.maximum(lengths[order], 1)
     start = 0
@@ -322,17 +326,25 @@ def _multiply(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = Non
     """Return ``rows @ matrix``, in products of `BLOCK` rows and sums of up to `DEPTH` numbers."""
     if out is None:
         out = np.empty((len(rows), matrix.shape[1]), np.float32)
-    for start in range(0, len(rows), BLOCK):
-        block, product = rows[start : start + BLOCK], out[start : start + BLOCK]
-        n = len(block)
-        if n < BLOCK:
-            block = np.concatenate([block, np.zeros((BLOCK - n, block.shape[1]), np.float32)])
-            product = np.empty((BLOCK, matrix.shape[1]), np.float32)
-        np.matmul(block[:, :DEPTH], matrix[:DEPTH], out=product)
-        for depth in range(DEPTH, len(matrix), DEPTH):
-            product += block[:, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
-        if n < BLOCK:
-            out[start:] = product[:n]
+    full = len(rows) // BLOCK * BLOCK
+    if full:
+        # One call for all blocks: between calls a thread would wait for the interpreter's lock.
+        _multiply_blocks(rows[:full], matrix, out[:full])
+    if n_left := len(rows) - full:
+        block = np.zeros((BLOCK, rows.shape[1]), np.float32)
+        block[:n_left] = rows[full:]
+        out[full:] = _multiply_blocks(block, matrix, np.empty((BLOCK, matrix.shape[1]), np.float32))[
+            :n_left
+        ]
+    return out
+
+
+def _multiply_blocks(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> np.ndarray:
+    blocks = rows.reshape(-1, BLOCK, rows.shape[1])
+    products = out.reshape(-1, BLOCK, out.shape[1])  # a view: `out` is contiguous
+    np.matmul(blocks[:, :, :DEPTH], matrix[:DEPTH], out=products)
+    for depth in range(DEPTH, len(matrix), DEPTH):
+        products += blocks[:, :, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
     return out
 
 

@@ -1,12 +1,11 @@
 """The loops of a training step that NumPy has no fast form for.
 
-Shapes: B texts of a batch with N tokens in all, U of them distinct; D numbers in a token's vector; F
-filters of each width. A kernel of width w has w slices, S is the number of slices of all widths.
-Features are in the order of widths, F of each.
+Shapes: B texts of a batch with N tokens in all, U of them distinct; D numbers in a token's vector.
+Filters come in blocks of F of each width. A kernel of width w has w slices, S is the number of slices of
+all widths. Features are in the order of widths, and those of a block stand together in each width.
 
-Where a kernel is called for a part of the work, `low` and `high` bound the part, and how the work is
-divided changes nothing in the numbers: every sum is taken by one call, in one order. Inner loops run
-from 0 over views, whose indices need no check of their sign, so that they become vector instructions.
+Inner loops run from 0 over views or unsigned numbers, whose indices need no check of their sign, so that
+they become vector instructions.
 """
 
 from __future__ import annotations
@@ -78,15 +77,25 @@ def _draw(key: Any, index: Any) -> Any:
 
 
 @kernel
-def drop(values: Any, rows: Any, rate: Any, key: Any, out: Any) -> None:
-    """Copy some rows of `values` to `out` (U, D), a share `rate` of the entries dropped."""
+def drop(values: Any, rows: Any, rate: Any, key: Any, first: Any, out: Any) -> None:
+    """Copy some rows of `values` to `out` (U, D), a share `rate` of the entries dropped.
+
+    They are the rows from `first` on of what is dropped by that key. `out` is another array than
+    `values`: within one, the loop would not become vector instructions.
+    """
     n, dim = out.shape
     limit, scale = np.uint32(rate * 4294967296.0), np.float32(1.0 / (1.0 - rate))
     for r in range(n):
         source, target = values[rows[r]], out[r]
         for d in range(dim):
-            kept = _draw(key, r * dim + d) >= limit
+            kept = _draw(key, (first + r) * dim + d) >= limit
             target[d] = source[d] * scale if kept else np.float32(0)
+
+
+@kernel
+def _is_larger(value: Any, largest: Any) -> Any:
+    """Tell whether a window wins; one that is no number does, so that a loss that is none will show."""
+    return not (value <= largest)
 
 
 @kernel
@@ -98,133 +107,136 @@ def pool(
     bias: Any,
     rate: Any,
     key: Any,
-    low: Any,
-    high: Any,
+    first: Any,
     features: Any,
     winners: Any,
 ) -> None:
-    """Find the largest window of texts `low` to `high` for every filter; add bias, rectify, drop.
+    """Find the largest window of each text for every filter of a block; add bias, rectify, drop.
 
-    `table` (U, S, F): distinct tokens times slices. Fills rows of `features` (B, widths * F) and of
-    `winners`: the place, in the text, at which the largest window starts.
+    `table` (U, S, F): distinct tokens times the block's slices. Fills the columns of the block's
+    filters, from `first` on, in `features` (B, n_features) and in `winners`: the place, in the text, at
+    which the largest window starts. The usual widths have loops of their own, in which sums stay in
+    registers.
     """
-    n_filters = table.shape[2]
+    n_slices, n_filters = table.shape[1:]
+    flat, u = table.reshape(-1), np.uint64
+    per_width = features.shape[1] // len(sizes)
     limit, scale = np.uint32(rate * 4294967296.0), np.float32(1.0 / (1.0 - rate))
-    nothing = np.zeros(n_filters, np.float32)
-    window = np.empty(n_filters, np.float32)
-    for i in range(low, high):
+    window, cells = np.empty(n_filters, np.float32), np.empty(sizes.max(), np.uint64)
+    for i in range(len(starts) - 1):
         begin, length = starts[i], starts[i + 1] - starts[i]
-        slice_, column = 0, 0
+        slice_, column = 0, first
         for size in sizes:
             best = features[i, column : column + n_filters]
             where = winners[i, column : column + n_filters]
-            best[:] = -np.inf
+            best[:] = -np.inf if length > 0 else 0
             where[:] = 0
-            for t in range(max(length - size + 1, 1)):
+            for t in range(max(length - size + 1, min(length, 1))):
                 n = min(size, length - t)  # fewer than `size` in a text that is shorter than the window
-                summed = table[local[begin + t], slice_] if n > 0 else nothing
-                for j in range(1, n - 1):
-                    row = table[local[begin + t + j], slice_ + j]
+                for j in range(n):
+                    cells[j] = u((local[begin + t + j] * n_slices + slice_ + j) * n_filters)
+                a, z = cells[0], cells[n - 1]
+                if n == 1:
                     for f in range(n_filters):
-                        window[f] = summed[f] + row[f]
-                    summed = window
-                last = table[local[begin + t + n - 1], slice_ + n - 1] if n > 1 else nothing
-                for f in range(n_filters):
-                    value = summed[f] + last[f]
-                    # Not-a-number wins too: a loss that is no longer finite must show.
-                    larger = not (value <= best[f])
-                    best[f] = value if larger else best[f]
-                    where[f] = t if larger else where[f]
+                        value = flat[a + u(f)]
+                        larger = _is_larger(value, best[f])
+                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                elif n == 2:
+                    for f in range(n_filters):
+                        value = flat[a + u(f)] + flat[z + u(f)]
+                        larger = _is_larger(value, best[f])
+                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                elif n == 3:
+                    b = cells[1]
+                    for f in range(n_filters):
+                        value = flat[a + u(f)] + flat[b + u(f)] + flat[z + u(f)]
+                        larger = _is_larger(value, best[f])
+                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                else:
+                    b, c = cells[1], cells[2]
+                    for f in range(n_filters):
+                        window[f] = flat[a + u(f)] + flat[b + u(f)] + flat[c + u(f)]
+                    for j in range(3, n - 1):
+                        c = cells[j]
+                        for f in range(n_filters):
+                            window[f] += flat[c + u(f)]
+                    for f in range(n_filters):
+                        value = window[f] + flat[z + u(f)]
+                        larger = _is_larger(value, best[f])
+                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
             for f in range(n_filters):
                 value = best[f] + bias[column + f]
                 kept = _draw(key, i * features.shape[1] + column + f) >= limit
                 best[f] = value * scale if kept and not (value <= 0) else np.float32(0)
             slice_ += size
-            column += n_filters
+            column += per_width
 
 
 @kernel
 def scatter(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, low: Any, high: Any, table: Any
+    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, first: Any, table: Any
 ) -> None:
-    """Add the gradient of filters `low` to `high` where their windows are in `table` (U, S, F)."""
-    n_filters = table.shape[2]
+    """Add the gradient of a block's features where their windows are in `table` (U, S, F)."""
+    n_filters, per_width = table.shape[2], upstream.shape[1] // len(sizes)
     for i in range(len(starts) - 1):
-        slice_, column = 0, 0
+        slice_, column = 0, first
         for size in sizes:
-            for f in range(low, high):
+            for f in range(n_filters):
                 g = upstream[i, column + f]
                 if g != 0:
                     begin = starts[i] + winners[i, column + f]
                     for j in range(min(size, starts[i + 1] - begin)):
                         table[local[begin + j], slice_ + j, f] += g
             slice_ += size
-            column += n_filters
+            column += per_width
 
 
 @kernel
-def slice_gradient(
+def spread(
     upstream: Any,
     local: Any,
     starts: Any,
     sizes: Any,
     winners: Any,
+    first: Any,
     vectors: Any,
-    low: Any,
-    high: Any,
-    gradient: Any,
+    slices: Any,
+    to_slices: Any,
+    to_vectors: Any,
 ) -> None:
-    """Add the gradient of filters `low` to `high`, straight from their windows, to `gradient` (S, F, D).
+    """Add the gradient of a block's features straight from their windows.
 
-    `vectors` (U, D) are the distinct tokens'.
+    To `to_slices` (S, F, D), from `vectors` (U, D), those of the distinct tokens; and to `to_vectors`
+    (U, D), from `slices` (S, F, D), the block's part of the kernels.
     """
-    n_filters, dim = gradient.shape[1], gradient.shape[2]
-    slice_, column = 0, 0
+    n_filters, dim = slices.shape[1:]
+    per_width = upstream.shape[1] // len(sizes)
+    slice_, column = 0, first
     for size in sizes:
-        for f in range(low, high):  # one filter after the other: what is added to stays in the cache
+        for f in range(n_filters):  # one filter after the other: what is added to stays in the cache
             for i in range(len(starts) - 1):
                 g = upstream[i, column + f]
                 if g != 0:
                     begin = starts[i] + winners[i, column + f]
                     for j in range(min(size, starts[i + 1] - begin)):
-                        vector, target = vectors[local[begin + j]], gradient[slice_ + j, f]
+                        vector, target = vectors[local[begin + j]], to_slices[slice_ + j, f]
                         for d in range(dim):
                             target[d] += g * vector[d]
         slice_ += size
-        column += n_filters
-
-
-@kernel
-def vector_gradient(
-    upstream: Any,
-    local: Any,
-    starts: Any,
-    sizes: Any,
-    winners: Any,
-    slices: Any,
-    low: Any,
-    high: Any,
-    gradient: Any,
-) -> None:
-    """Add the gradient of numbers `low` to `high` of the tokens' vectors to `gradient` (U, D).
-
-    `slices` (S, F, D) are the kernels'.
-    """
-    n_filters = slices.shape[1]
-    for i in range(len(starts) - 1):
-        slice_, column = 0, 0
+        column += per_width
+    for i in range(len(starts) - 1):  # and here one text after the other
+        slice_, column = 0, first
         for size in sizes:
             for f in range(n_filters):
                 g = upstream[i, column + f]
                 if g != 0:
                     begin = starts[i] + winners[i, column + f]
                     for j in range(min(size, starts[i + 1] - begin)):
-                        part = slices[slice_ + j, f, low:high]
-                        target = gradient[local[begin + j], low:high]
-                        for d in range(len(part)):
+                        part, target = slices[slice_ + j, f], to_vectors[local[begin + j]]
+                        for d in range(dim):
                             target[d] += g * part[d]
             slice_ += size
-            column += n_filters
+            column += per_width
 
 
 @kernel
@@ -237,15 +249,13 @@ def update(
     gradient: Any,
     column: Any,
     rate: Any,
-    low: Any,
-    high: Any,
 ) -> None:
     """Take a step with some rows of a matrix, from a column on.
 
-    `gradient` has one row for each of `rows`, of which `low` to `high` are meant. Slots are an
-    optimizer's memory, of the weight's shape. Constants are Keras'.
+    `gradient` has one row for each of `rows`. Slots are an optimizer's memory, of the weight's shape.
+    Constants are Keras'.
     """
-    for r in range(low, high):
+    for r in range(len(rows)):
         w, g = weight[rows[r], column:], gradient[r, column:]
         first, second = first_slot[rows[r], column:], second_slot[rows[r], column:]
         if optimizer == ADAM:
@@ -266,24 +276,15 @@ def examples_of_calls() -> list[tuple[Any, tuple]]:
     """Return one call of every kernel, smallest first: two texts of one token, one filter of width 1."""
     one, two = np.ones((1, 1), np.float32), np.ones((2, 1), np.float32)
     ids, rows, key = np.ones(2, np.int32), np.arange(2), np.uint32(0)
-    places, numbers, starts = (
-        np.zeros((3, 2), np.int64),
-        np.zeros(2, np.int64),
-        np.arange(3, dtype=np.int64),
-    )
-    sizes, winners, table = (
-        np.ones(1, np.int64),
-        np.zeros((2, 1), np.int32),
-        np.ones((1, 1, 1), np.float32),
-    )
-    where = two, numbers, starts, sizes, winners
+    places, numbers, starts = np.zeros((3, 2), np.int64), np.zeros(2, np.int64), np.arange(3)
+    sizes, winners, table = np.array([1]), np.zeros((2, 1), np.int32), np.ones((1, 1, 1), np.float32)
+    where = two, numbers, starts, sizes, winners, 0
     return [
         (densify, (numbers, starts, rows, two)),
-        (drop, (two, rows, 0.5, key, two.copy())),
+        (drop, (two, rows, 0.5, key, 0, two.copy())),
         (gather, (ids, starts, rows, *places[:2], 1, numbers, starts.copy(), places[2])),
-        (scatter, (*where, 0, 1, table)),
-        (slice_gradient, (*where, one, 0, 1, table)),
-        (vector_gradient, (*where, table, 0, 1, one)),
-        (update, (ADAM, two, two, two, rows, two, 0, np.float32(0), 0, 2)),
-        (pool, (table, numbers, starts, sizes, one[0], 0.5, key, 0, 2, two, winners)),
+        (scatter, (*where, table)),
+        (update, (ADAM, two, two, two, rows, two, 0, np.float32(0))),
+        (spread, (*where, one, table, table, one)),
+        (pool, (table, numbers, starts, sizes, one[0], 0.5, key, 0, two, winners)),
     ]
