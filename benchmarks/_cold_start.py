@@ -113,5 +113,6 @@ def run(code, path):
     env = os.environ if path is None else {**os.environ, "PYTHONPATH": path}
     start = perf_counter()
     # Not in this folder, whose package would come before that of the path.
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, env=env, cwd=gettempdir())
+    command = [sys.executable, "-c", code]
+    subprocess.run(command, check=True, capture_output=True, env=env, cwd=gettempdir())
     return perf_counter() - start
