@@ -369,11 +369,10 @@ MOMENTS = ["begin_epoch", "end_batch", "end_epoch", "fit_linear", "fit_blend", "
 @pytest.mark.parametrize("n_jobs", [1, 2])
 @pytest.mark.parametrize("error", [Error("no"), KeyboardInterrupt()], ids=["Exception", "interrupt"])
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_a_fit_that_fails_leaves_the_estimator_as_it_was(
-    engine, moment, error, n_jobs, monkeypatch
-):
+def test_a_fit_that_fails_leaves_the_estimator_as_it_was(engine, moment, error, n_jobs, monkeypatch):
     if engine == "keras" and n_jobs > 1:
         pytest.skip("networks of Keras are trained one after the other")
+
     def fail(*arguments, **named):
         raise error
 
