@@ -32,7 +32,19 @@ if hasattr(os, "register_at_fork"):
 def kernel(function: Callable) -> Any:
     """Compile a function when it is first called, and keep the machine code on disk.
 
-    It is kept beside the module or, where that folder cannot be written, in Numba's folder of the user
+    Parameters
+    ----------
+    function : callable
+        Of arrays and numbers, on which it works in plain loops.
+
+    Returns
+    -------
+    callable
+        The same, compiled.
+
+    Notes
+    -----
+    Machine code is kept beside the module or, where that folder cannot be written, in Numba's folder of the user
     (`NUMBA_CACHE_DIR`). Where neither can be written, every process compiles for itself.
     """
     try:

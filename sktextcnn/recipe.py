@@ -63,7 +63,7 @@ class Plan:
 
     @property
     def held_out(self) -> np.ndarray:
-        """Rows that are held out, fold after fold."""
+        """The rows that are held out, fold after fold."""
         return np.concatenate([rows for _, rows in self.folds] or [np.zeros(0, np.int64)])
 
 

@@ -34,8 +34,27 @@ def gather(
 ) -> int:
     """Collect a batch: its texts end to end, in terms of its distinct tokens.
 
-    `stamp` and `place`, one number per token of the vocabulary, are the kernel's own memory; `mark` is
-    another number in each call. Fills `local` (N,), `starts` (B + 1,) and `tokens`; returns U.
+    Parameters
+    ----------
+    flat, offsets : ndarray
+        All texts, see `sktextcnn.text.TokenIds`.
+    rows : ndarray of shape (B,)
+        Those of the batch.
+    stamp, place : ndarray, one number per token of the vocabulary
+        The kernel's own memory.
+    mark : int
+        Another one in each call.
+    local : ndarray of shape (N,)
+        Filled with the batch's tokens, as places among the distinct ones.
+    starts : ndarray of shape (B + 1,)
+        Filled with where each text begins in `local`.
+    tokens : ndarray of shape (N,)
+        The first U are filled with the distinct tokens, as they come.
+
+    Returns
+    -------
+    int
+        U.
     """
     n, distinct = 0, 0
     for i in range(len(rows)):
@@ -80,8 +99,17 @@ def _draw(key: Any, index: Any) -> Any:
 def drop(values: Any, rows: Any, rate: Any, key: Any, first: Any, out: Any) -> None:
     """Copy some rows of `values` to `out` (U, D), a share `rate` of the entries dropped.
 
-    They are the rows from `first` on of what is dropped by that key. `out` is another array than
-    `values`: within one, the loop would not become vector instructions.
+    Parameters
+    ----------
+    values : ndarray of shape (n, D)
+    rows : ndarray of shape (U,)
+    rate : float
+    key : uint32
+        What is drawn is a function of it and of the place alone.
+    first : int
+        Row of `out` among all that are drawn by that key, if it is a part of them.
+    out : ndarray of shape (U, D)
+        Another array than `values`: within one, the loop would not become vector instructions.
     """
     n, dim = out.shape
     limit, scale = np.uint32(rate * 4294967296.0), np.float32(1.0 / (1.0 - rate))
@@ -113,10 +141,26 @@ def pool(
 ) -> None:
     """Find the largest window of each text for every filter of a block; add bias, rectify, drop.
 
-    `table` (U, S, F): distinct tokens times the block's slices. Fills the columns of the block's
-    filters, from `first` on, in `features` (B, n_features) and in `winners`: the place, in the text, at
-    which the largest window starts. The usual widths have loops of their own, in which sums stay in
-    registers.
+    The usual widths have loops of their own, in which sums stay in registers.
+
+    Parameters
+    ----------
+    table : ndarray of shape (U, S, F)
+        Distinct tokens times the block's slices.
+    local, starts : ndarray
+        The batch, see `gather`.
+    sizes : ndarray of int
+        Widths of the convolutions, ascending.
+    bias : ndarray of shape (n_features,)
+    rate : float
+    key : uint32
+        As of `drop`.
+    first : int
+        Number of the block's first filter.
+    features : ndarray of shape (B, n_features)
+        The columns of the block are filled.
+    winners : ndarray of shape (B, n_features)
+        Likewise, with the place in the text at which the largest window starts.
     """
     n_slices, n_filters = table.shape[1:]
     flat, u = table.reshape(-1), np.uint64
@@ -176,7 +220,21 @@ def pool(
 def scatter(
     upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, first: Any, table: Any
 ) -> None:
-    """Add the gradient of a block's features where their windows are in `table` (U, S, F)."""
+    """Add the gradient of a block's features where their windows are.
+
+    Parameters
+    ----------
+    upstream : ndarray of shape (B, n_features)
+        Gradient of the features.
+    local, starts : ndarray
+        The batch, see `gather`.
+    sizes, winners : ndarray
+        As of `pool`.
+    first : int
+        Likewise.
+    table : ndarray of shape (U, S, F)
+        Where it is added.
+    """
     n_filters, per_width = table.shape[2], upstream.shape[1] // len(sizes)
     for i in range(len(starts) - 1):
         slice_, column = 0, first
@@ -206,8 +264,24 @@ def spread(
 ) -> None:
     """Add the gradient of a block's features straight from their windows.
 
-    To `to_slices` (S, F, D), from `vectors` (U, D), those of the distinct tokens; and to `to_vectors`
-    (U, D), from `slices` (S, F, D), the block's part of the kernels.
+    Parameters
+    ----------
+    upstream : ndarray of shape (B, n_features)
+        Gradient of the features.
+    local, starts : ndarray
+        The batch, see `gather`.
+    sizes, winners : ndarray
+        As of `pool`.
+    first : int
+        Likewise.
+    vectors : ndarray of shape (U, D)
+        Those of the distinct tokens.
+    slices : ndarray of shape (S, F, D)
+        The block's part of the kernels.
+    to_slices : ndarray of shape (S, F, D)
+        Where their gradient is added.
+    to_vectors : ndarray of shape (U, D)
+        Where the vectors' gradient is added.
     """
     n_filters, dim = slices.shape[1:]
     per_width = upstream.shape[1] // len(sizes)
@@ -252,8 +326,17 @@ def update(
 ) -> None:
     """Take a step with some rows of a matrix, from a column on.
 
-    `gradient` has one row for each of `rows`. Slots are an optimizer's memory, of the weight's shape.
-    Constants are Keras'.
+    Parameters
+    ----------
+    optimizer : int
+        `SGD`, `ADAGRAD` or `ADAM`, with Keras' constants.
+    weight : ndarray of shape (n, m)
+    first_slot, second_slot : ndarray of shape (n, m)
+        What the optimizer remembers; any array where it remembers less.
+    rows : ndarray of shape (U,)
+    gradient : ndarray of shape (U, m)
+    column : int
+    rate : float32
     """
     for r in range(len(rows)):
         w, g = weight[rows[r], column:], gradient[r, column:]

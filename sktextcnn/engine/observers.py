@@ -120,7 +120,23 @@ class EarlyStopping(Observer):
 def check_finite(loss: float, learning_rate: float, weights: Iterable[np.ndarray] = ()) -> float:
     """Return the loss of an epoch, or say that training has diverged.
 
-    Weights are looked at, too: those after the last batch have not been felt by any loss.
+    Parameters
+    ----------
+    loss : float
+    learning_rate : float
+        For the message.
+    weights : iterable of ndarray, default=()
+        Looked at, too: those after the last batch have not been felt by any loss.
+
+    Returns
+    -------
+    float
+        The loss.
+
+    Raises
+    ------
+    ValueError
+        If it is not finite, or a weight is not.
     """
     largest = max((max(weight.max(), -weight.min()) for weight in weights if weight.size), default=0.0)
     if not np.isfinite(loss):
