@@ -44,8 +44,8 @@ def kernel(function: Callable) -> Any:
 
     Notes
     -----
-    Machine code is kept beside the module or, where that folder cannot be written, in Numba's folder of the user
-    (`NUMBA_CACHE_DIR`). Where neither can be written, every process compiles for itself.
+    Machine code is kept beside the module or, where that folder cannot be written, in Numba's folder of
+    the user (`NUMBA_CACHE_DIR`). Where neither can be written, every process compiles for itself.
     """
     try:
         return numba.njit(function, error_model="numpy", nogil=True, cache=True)
