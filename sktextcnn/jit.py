@@ -79,7 +79,7 @@ def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
             raise RuntimeError(
                 f"The compiled kernel {function.__name__!r} could not be loaded or compiled "
                 f"({error!r}). Delete Numba's cache, {_folder(function) or 'if any'}, or name another "
-                "folder in the environment variable NUMBA_CACHE_DIR; engine='keras' trains without it."
+                "folder in the environment variable NUMBA_CACHE_DIR."
             ) from error
         _ready.add(function)
         if not said and _was_compiled(function):
