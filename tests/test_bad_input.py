@@ -552,7 +552,7 @@ def test_no_tokens():
 def test_another_keras_backend():
     code = (
         "from sktextcnn import TextCNNClassifier\n"
-        "TextCNNClassifier(min_df=1).fit(['a b', 'c d'], ['x', 'y'])\n"
+        "TextCNNClassifier(min_df=1, engine='keras').fit(['a b', 'c d'], ['x', 'y'])\n"
     )
     result = subprocess.run(
         [sys.executable, "-c", code],

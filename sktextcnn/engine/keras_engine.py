@@ -214,7 +214,7 @@ class _Run:
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
-        slots = [np.asarray(variable.value) for variable in self._model.optimizer.variables]
+        slots = [np.asarray(variable.value.numpy()) for variable in self._model.optimizer.variables]
         return State(self._weights(), {"optimizer": slots}, self.n_steps, self.n_epochs, self._optimizer)
 
     def restore_slots(self) -> None:
