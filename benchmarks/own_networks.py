@@ -104,6 +104,7 @@ def main():
         f"The first {args.rows:,} training texts, {args.epochs} epochs, one seed. {environment()}",
     ]
     if args.out:
+        args.out.mkdir(parents=True, exist_ok=True)
         (args.out / "own_networks_table.inc").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
