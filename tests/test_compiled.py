@@ -796,6 +796,19 @@ def test_weights_that_are_not_finite(name, value, n_threads):
         compiled.train(State(weights), examples, some_settings(epochs=2), n_threads=n_threads)
 
 
+@pytest.mark.parametrize("name", ["embedding", "convolution_2_kernel", "output_bias"])
+def test_weights_that_the_last_step_ruins(name):
+    """What Adam remembers of one array throws that array alone; the loss was that of the start."""
+    rng = np.random.default_rng(18)
+    weights, examples = some_weights(rng, (1, 2)), some_examples(rng, [8] * 6)
+    slots = {key: [np.zeros_like(weight) for _ in range(2)] for key, weight in weights.items()}
+    slots[name][0][...] = 1e30
+    settings = some_settings(optimizer="adam", learning_rate=0.01)
+    state = State(weights, slots, optimizer="adam")
+    with pytest.raises(ValueError, match=r"^A weight has grown to .*: training has diverged"):
+        compiled.train(state, examples, settings, n_threads=1)
+
+
 def test_texts_of_a_weight_that_is_too_large():
     rng = np.random.default_rng(17)
     weights, examples = some_weights(rng, (1, 2)), some_examples(rng, [8] * 6)

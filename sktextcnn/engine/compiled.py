@@ -413,7 +413,8 @@ def train(
                 return settings.learning_rate * (left if settings.decays else 1.0)
 
             loss = run.run_epoch(rate_at, told.end_batch)
-            check_finite(loss, settings.learning_rate, run.arrays.values())
+            kernels_of_blocks = (block.kernel for block in run.blocks)
+            check_finite(loss, settings.learning_rate, [*run.arrays.values(), *kernels_of_blocks])
             if told.end_epoch(epoch, {"loss": loss, "seconds": perf_counter() - started}, run):
                 break
     return run.state(), told.history
