@@ -141,7 +141,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         the same. A single network uses the processors for its products all the same; networks of Keras
         are trained one after the other.
     optimizer : {"adam", "adagrad", "sgd"}, default="adam"
-        Vectors of tokens that do not occur in a batch are left alone by all of them.
+        In the compiled engine, all of them leave alone the vectors of tokens that a batch does not hold.
     learning_rate : float or "auto", default="auto"
         Step size, at first. "auto": 0.006 if it falls, 0.002 if it stays.
     learning_rate_schedule : {"auto", "linear", "constant"}, default="auto"
@@ -187,8 +187,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     max_labels : int or None, default=None
         Predict so many labels at most. ``min_labels=k, max_labels=k``: the best k, always.
     random_state : int, RandomState instance or None, default=None
-        Seed of all random choices. Two fits with the same int give the same weights, bit for bit on
-        the same machine, versions and number of threads.
+        Seed of all random choices. Two fits of the compiled engine with the same int give the same
+        weights, bit for bit on the same machine and with the same versions, whatever the number of
+        threads; Keras' as far as TensorFlow's operations do.
     verbose : int, default=0
         1 prints a line per epoch of every network and per fit of the linear part, with the time left of
         the whole fit.
@@ -291,7 +292,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         TypeError
             If a text is not a str, or labels are of a type without meaning.
         ImportError
-            If Keras runs on another backend than TensorFlow.
+            If Keras is needed and runs on another backend than TensorFlow.
         """
         from sktextcnn import recipe
 

@@ -24,6 +24,7 @@ from sktextcnn import TextCNNClassifier, predicting
 from sktextcnn.engine import inference
 from sktextcnn.engine.pooling import pool_in_kernel
 from sktextcnn.text import TokenIds
+from sktextcnn.threads import Team, one_blas_thread
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
 WORDS += ["votes", "on", "budget", "minister"]
@@ -366,7 +367,9 @@ def test_scores_do_not_depend_on_the_number_of_threads(n_threads, sizes, monkeyp
     with threadpool_limits(2, "blas"):
         assert_same_bits(inference.compute_logits(weights, ids), expected)
     for pool in (inference.pool_in_numpy, pool_in_kernel):
-        found = pooled(monkeypatch, pool, inference.compute_logits, weights, ids, n_threads)
+        with one_blas_thread(), Team(n_threads) as team:
+            network = inference.Network(weights, team)
+            found = pooled(monkeypatch, pool, network.compute_logits, ids)
         assert_same_bits(found, expected)
 
 

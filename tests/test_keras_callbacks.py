@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pickle
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 from sklearn.base import clone
 
-from sktextcnn import TextCNNClassifier
 from sktextcnn.engine import network
+from tests import test_training
+from tests.test_training import TAGS, TEXTS, same
 
 pytest.importorskip("sktextcnn.engine.keras_engine")
 
@@ -20,48 +22,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
 
-TEXTS = [
-    "the match ended in a draw",
-    "a goal in the last minute",
-    "parliament votes on the budget",
-    "the minister resigns",
-    "the minister opens the match",
-    "budget",
-    "",
-    "a late goal wins the match",
-]
-TAGS = [
-    ["sport"],
-    ["sport"],
-    ["politics"],
-    ["politics"],
-    ["politics", "sport"],
-    ["politics"],
-    [],
-    ["sport"],
-]
-
-
-def tiny(**params):
-    defaults = {
-        "engine": "keras",
-        "min_df": 1,
-        "embedding_dim": 8,
-        "filters": 4,
-        "kernel_sizes": (1, 2),
-        "epochs": 2,
-        "batch_size": 3,
-        "learning_rate": 0.002,
-        "learning_rate_schedule": "constant",
-        "random_state": 0,
-    }
-    return TextCNNClassifier(**{**defaults, **params})
-
-
-def same(a, b):
-    """Whether two estimators, or two dicts of weights, have bit-equal weights."""
-    a, b = (getattr(x, "weights_", x) for x in (a, b))
-    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+tiny = partial(test_training.tiny, engine="keras")
 
 
 @pytest.fixture(scope="module")

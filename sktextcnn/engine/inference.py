@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 
 from sktextcnn.text import PADDING, TokenIds
-from sktextcnn.threads import Team, one_blas_thread
+from sktextcnn.threads import Team
 
 Weights = Mapping[str, np.ndarray]
 
@@ -78,7 +78,7 @@ def check_shapes(weights: Weights, **parameters: object) -> None:
             )
 
 
-def compute_logits(weights: Weights, ids: TokenIds, n_threads: int = 1) -> np.ndarray:
+def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     """Run the network.
 
     Parameters
@@ -87,18 +87,12 @@ def compute_logits(weights: Weights, ids: TokenIds, n_threads: int = 1) -> np.nd
         As `sktextcnn.engine.weights.initial_weights` names them.
     ids : TokenIds
         Of n texts, each cut to the maximal length.
-    n_threads : int, default=1
-        Beyond one, threads share the widths of the convolutions, and BLAS has one thread. The scores are
-        the same for every number.
 
     Returns
     -------
     ndarray of shape (n, k), dtype float32
     """
-    if n_threads == 1:
-        return Network(weights).compute_logits(ids)
-    with one_blas_thread(), Team(n_threads) as team:
-        return Network(weights, team).compute_logits(ids)
+    return Network(weights).compute_logits(ids)
 
 
 def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:

@@ -20,23 +20,7 @@ def pool_in_kernel(
     column: int,
     starts: np.ndarray | None = None,
 ) -> None:
-    """Find the largest of each filter's responses in each text.
-
-    Parameters
-    ----------
-    table : ndarray of shape (m * size, F), dtype float32
-        Products of the tokens and a kernel's slices; row 0 to ``size - 1`` for what comes after a text.
-    places : TokenIds
-        Of n texts, for each token its place in `table`, counted in `size` rows.
-    size : int
-        Tokens in a window.
-    out : ndarray of shape (n, n_features), dtype float32
-        Filled with the maxima, from column `column` on.
-    column : int
-        That of the first filter.
-    starts : ndarray of shape (n, n_features), dtype int64, or None, default=None
-        Filled likewise with where the first window begins that gave them.
-    """
+    """Do what `sktextcnn.engine.inference.pool_in_numpy` does, in compiled loops."""
     if starts is None:
         _take_maxima(table, places.flat, places.offsets, size, out, column)
     else:
