@@ -21,7 +21,7 @@ KERAS_EPOCHS = {"reuters90": 10, "stackoverflow30k": 6}
 #: Epochs that we try, the fewest first.
 EPOCHS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30)
 #: How we learn in them.
-BY_DEFAULT = {"learning_rate": "auto", "learning_rate_schedule": "auto"}
+BY_DEFAULT = {"learning_rate": 0.006, "learning_rate_schedule": "linear"}
 
 
 def rows(name, options, curves):

@@ -66,12 +66,29 @@ def ours(network, **parameters):
         "dropout": network.dropout,
         "learning_rate": network.learning_rate,
         "learning_rate_schedule": "constant",
-        "ngram_range": None,
-        "early_stopping": False,
+        "linear": False,
+        "validation": None,
         "threshold": 0.5,
         "random_state": 0,
     }
-    return TextCNNClassifier(**{**same, **parameters})
+    return TextCNNClassifier(**as_named({**same, **parameters}))
+
+
+def as_named(parameters):
+    """Return parameters under the names that they have in the version that is imported."""
+    from sktextcnn import TextCNNClassifier
+
+    if "linear" in TextCNNClassifier().get_params():
+        return parameters
+    earlier = {name: value for name, value in parameters.items() if name not in ("linear", "validation")}
+    if "linear" in parameters:
+        earlier["ngram_range"] = (1, 2) if parameters["linear"] else None
+    if "validation" in parameters:
+        share = parameters["validation"]
+        earlier.update({"early_stopping": share is not None, "validation_folds": 1})
+        if share is not None:
+            earlier["validation_fraction"] = share
+    return earlier
 
 
 def import_engine(name="compiled"):

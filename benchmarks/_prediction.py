@@ -7,7 +7,7 @@ from time import perf_counter
 import numpy as np
 from _data import indicator, label_names, load
 from _measure import BASELINE, Result, alternate, baseline, baseline_title, missing, n_cores
-from _networks import DEFAULTS, Encoder, keras_network, ours
+from _networks import DEFAULTS, Encoder, as_named, keras_network, ours
 from _peers import tokenize
 
 KERAS_BATCHES = (32, 256)
@@ -93,7 +93,7 @@ def our_model(texts, Y, *, whole=False):
         return ours(DEFAULTS, epochs=1, max_length=length).fit(texts, Y)
     from sktextcnn import TextCNNClassifier
 
-    options = {"ngram_range": (1, 2), "validation_folds": 1, "epochs": 1, "random_state": 0}
+    options = as_named({"linear": True, "validation": 0.1, "epochs": 1, "random_state": 0})
     return TextCNNClassifier(max_length=length, **options).fit(texts, Y)
 
 

@@ -20,7 +20,7 @@ def main():
     train_texts, train_labels = train_texts[:rows], train_labels[:rows]
     classes = label_names(train_labels)
     search = GridSearchCV(
-        TextCNNClassifier(random_state=0, ngram_range=None, validation_folds=1),
+        TextCNNClassifier(random_state=0, linear=False, validation=0.1),
         {"filters": [64, 128], "learning_rate": [3e-3, 6e-3]},
         cv=3,
         scoring="f1_micro",

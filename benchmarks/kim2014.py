@@ -27,8 +27,8 @@ CNN_RAND = {
     "learning_rate_schedule": "constant",
     "batch_size": 50,
     "epochs": 25,
-    "early_stopping": True,
-    "ngram_range": None,
+    "validation": 0.1,
+    "linear": False,
 }
 
 

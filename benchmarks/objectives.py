@@ -32,10 +32,10 @@ def measure(name, loss, metric, seed, n_rows):
     # The network alone: what a loss does is clearest there.
     model = TextCNNClassifier(
         loss=loss,
-        threshold_metric=metric,
+        metric=metric,
         random_state=seed,
-        ngram_range=None,
-        validation_folds=1,
+        linear=False,
+        validation=0.1,
         **PATIENT,
     )
     start = perf_counter()

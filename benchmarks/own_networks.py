@@ -76,7 +76,7 @@ def main():
         Y = as_label_matrix(labels, classes=classes)
         truth = as_label_matrix(test_labels, classes=classes, unseen="ignore")
         # The network alone, whichever it is: what the linear part adds is the same for all.
-        options = {"epochs": args.epochs, "ngram_range": None, "validation_folds": 1, "random_state": 0}
+        options = {"epochs": args.epochs, "linear": False, "validation": 0.1, "random_state": 0}
         search = GridSearchCV(
             TextCNNClassifier(**options),
             {"network": [*NETWORKS.values()]},

@@ -18,8 +18,14 @@ MODES = [None, "static", "trainable", "multichannel"]
 #: Passes of gensim over the texts, more over the smaller set.
 EPOCHS = {"mr": 20, "stackoverflow30k": 8}
 
-#: A rate that stays the same, for so many epochs.
-PATIENT = {"learning_rate": 0.002, "learning_rate_schedule": "constant", "epochs": 40}
+#: The network alone, with a rate that stays the same, for so many epochs.
+ALONE = {
+    "learning_rate": 0.002,
+    "learning_rate_schedule": "constant",
+    "epochs": 40,
+    "linear": False,
+    "validation": None,
+}
 
 
 def main():
@@ -60,7 +66,7 @@ def main():
             options = {} if mode is None else {"embeddings": vectors, "embedding_mode": mode}
             scores = []
             for seed in args.seeds:
-                model = TextCNNClassifier(random_state=seed, **PATIENT, **options)
+                model = TextCNNClassifier(random_state=seed, **ALONE, **options)
                 if single_label:
                     model.fit(texts, np.array([label for (label,) in labels]))
                     truth = np.array([label for (label,) in test_labels])

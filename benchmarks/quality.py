@@ -26,7 +26,7 @@ KERAS_EPOCHS = {"reuters90": 10}
 OURS = {
     "ours": {},
     "ours-keras": {"engine": "keras"},
-    "network": {"ngram_range": None, "validation_folds": 1},
+    "network": {"linear": False, "validation": 0.1},
 }
 PACKAGES = [
     *("sktextcnn", "numpy", "scipy", "numba", "scikit-learn", "tensorflow", "keras", "scikeras"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -26,7 +25,7 @@ from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import Labels, check_classes
-from sktextcnn.model_selection import divide, hold_out
+from sktextcnn.model_selection import choose_folds
 from sktextcnn.objective import (
     check_kind,
     is_exclusive,
@@ -34,13 +33,13 @@ from sktextcnn.objective import (
     resolve_loss,
 )
 from sktextcnn.parameters import (
-    SMALL,
     check_kernel_sizes,
     check_ngram_range,
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
-    choose_n_folds,
+    choose_max_length,
+    choose_validation,
     is_option,
 )
 from sktextcnn.predicting import Predictor
@@ -48,7 +47,6 @@ from sktextcnn.text import (
     FIRST_TOKEN,
     TokenIds,
     check_vocabulary,
-    choose_max_length,
     encode,
     extend_vocabulary,
     learn_vocabulary,
@@ -80,13 +78,16 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     min_df : int or float, default=2
         Number (int) or share (float) of training texts a token must occur in to be kept. All other
         tokens share one vector, which is trained on the rare ones.
+    max_df : int or float, default=1.0
+        Number (int) or share (float) of training texts a token may occur in to be kept.
     max_features : int or None, default=50_000
         Keep so many tokens at most, the most frequent ones.
-    max_length : int, None or "auto", default="auto"
-        Cut texts after so many tokens. "auto": the 95th percentile of the training texts, at least
-        128. None: no limit; memory then grows with the longest text.
+    max_length : int, float or None, default=0.95
+        Truncate texts after so many tokens. A float is the share of the training texts that remain
+        whole, but no text is truncated before its 128th token. None: no limit; memory then grows with
+        the longest text.
     vocabulary : mapping, iterable of str or None, default=None
-        Tokens fixed in advance; `min_df` and `max_features` are not used then.
+        Tokens fixed in advance; `min_df`, `max_df` and `max_features` are not used then.
     embedding_dim : int, default=128
         Length of a token's vector. Not used with `embeddings`, which bring their own.
     embeddings : WordVectors, path, mapping, (array, words) or None, default=None
@@ -107,12 +108,15 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Share of the entries of token vectors dropped in training.
     dropout : float, default=0.5
         Share of the filters' maxima (and hidden units) dropped in training.
-    ngram_range : sequence of two int, "auto" or None, default="auto"
-        Fewest and most tokens, 1 to 3, of the n-grams of the linear part: a linear SVM per label on
-        tf-idf weights of the n-grams that at least two training texts hold, whose margins are added to
-        the network's outputs. How much each of the two counts is found on held-out texts. None leaves
-        the pure network. "auto": (1, 2) where texts are held out, from 1,000 texts on; None with
-        `warm_start` and in `partial_fit`, since the linear part does not learn by mini-batches.
+    linear : bool, default=True
+        Whether a linear part stands beside the network: a linear SVM per label on tf-idf weights of
+        n-grams, whose margins are added to the network's outputs. How much each of the two counts is
+        found on held-out texts, so there is none where no text is held out, nor in `partial_fit`, since
+        it does not learn by mini-batches. False leaves the pure network; `warm_start` needs that.
+    linear_ngram_range : sequence of two int, default=(1, 2)
+        Fewest and most tokens, 1 to 3, of its n-grams: those that at least two training texts hold.
+    linear_C : float, default=1.0
+        How much an error of its SVMs counts beside the size of their weights, as in `LinearSVC`.
     loss : str, default="auto"
         For several labels per text: "binary_crossentropy" (independent labels, sigmoid), "focal" or
         "asymmetric" (the same for rare labels), "kl_divergence" (the labels of a text share one
@@ -142,46 +146,42 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         are trained one after the other.
     optimizer : {"adam", "adagrad", "sgd"}, default="adam"
         In the compiled engine, all of them leave alone the vectors of tokens that a batch does not hold.
-    learning_rate : float or "auto", default="auto"
-        Step size, at first. "auto": 0.006 if it falls, 0.002 if it stays.
-    learning_rate_schedule : {"auto", "linear", "constant"}, default="auto"
+    learning_rate : float, default=0.006
+        Step size, at first.
+    learning_rate_schedule : {"linear", "constant"}, default="linear"
         "linear": the step size falls in a straight line and reaches zero with the last of the `epochs`.
-        "auto": the same, but "constant" with `warm_start` and in `partial_fit`, where nobody knows which
-        epoch is the last.
+        With `warm_start` and in `partial_fit`, where nobody knows which epoch is the last, it stays at a
+        third of `learning_rate` instead.
     batch_size : int or "auto", default="auto"
-        Texts per step. "auto": 1 in 64 of the training texts, at least 16 and at most 64 of them, so
-        that small collections, too, see many steps.
+        Texts per step. "auto": 1 in 32 of the training texts, at least 16 and at most 64 of them.
     epochs : int or "auto", default="auto"
-        Passes over the training texts; the most that early stopping allows. "auto": as many as make up
-        1,000 steps, but at least 4 and at most 40.
-    early_stopping : bool or "auto", default="auto"
-        Hold `validation_fraction` of the texts out, stop when the `threshold_metric` of their
-        predictions has not improved for `n_iter_no_change` epochs, and keep the best epoch. "auto":
-        from 1,000 texts on.
-    validation_fraction : float, default=0.1
-        Share of the texts to hold out.
+        Passes over the training texts; the most that early stopping allows. "auto": the fewer, the more
+        texts there are, from 40 to 4.
+    early_stopping : bool, default=True
+        Stop when the `metric` of the network's predictions on held-out texts has not improved for
+        `n_iter_no_change` epochs, and keep the best epoch. Without held-out texts, all epochs are run.
     n_iter_no_change : int, default=5
         Epochs to wait for an improvement.
-    validation_folds : int or "auto", default="auto"
-        1: hold out `validation_fraction` of the texts once. More: divide them into so many parts and
-        hold out each in turn, so that all texts help to choose thresholds; that costs a fit for each
-        part and a last one to all texts, for as many epochs as were best on the first part. "auto": 3
-        where thresholds are tuned for "f1_macro", or on 1,000 to 10,000 texts, since a tenth of them
-        holds too few texts of a label; else 1. One label per text: always 1.
-    refit : bool, default=False
-        Fit the network again to all texts, held-out ones included, for the best number of epochs.
-    threshold : float, array-like of shape (n_labels,), "auto", "tune" or "cardinality", default="auto"
-        Probability from which a label is predicted. "tune": the threshold with the best
-        `threshold_metric` on held-out texts; one for all labels or, for "f1_macro", one for each.
-        "cardinality": the one at which held-out texts get as many labels as training texts have.
-        "auto": the same where early stopping holds texts out and `threshold_metric` is not a callable;
-        else 0.5, or 1 / (m + 1) under "kl_divergence", m being the mean number of labels of a labelled
-        training text. For one label per text it must be "auto": the most probable class is predicted.
-    threshold_metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
+    validation : float, int, splitter, None or "auto", default="auto"
+        Which training texts are held out, for early stopping, tuned thresholds and the blend with the
+        linear part. A float: that share of them, once; the final network never learns from those. An
+        int: they are divided into so many parts, each of which is held out in turn, so that all texts
+        help to choose thresholds; that costs a network for each part and a last one on all texts, for as
+        many epochs as were best on the first part. A splitter of scikit-learn, such as
+        `PredefinedSplit`: as it says; with one split like a float, with more like an int. None: no text
+        is held out. "auto": 3, or 0.1 from 10,000 texts on (5,000 for one label per text) unless
+        thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 24 texts.
+    threshold : float, array-like of shape (n_labels,), "tune" or "cardinality", default="tune"
+        Probability from which a label is predicted. "tune": the threshold with the best `metric` on
+        held-out texts; one for all labels or, for "f1_macro", one for each. Where none are held out:
+        0.5, or 1 / (m + 1) under "kl_divergence", m being the mean number of labels of a labelled
+        training text. "cardinality": the one at which held-out texts get as many labels as training
+        texts have.
+        For one label per text it must be "tune", and the most probable class is predicted.
+    metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
         The measure that decisions are meant to do well on: early stopping watches it, and thresholds
-        are tuned for it. A callable
-        gets true and predicted labels, (n, k) 0/1 matrices or, for one label per text, 1-D codes,
-        and returns a float, higher being better.
+        are tuned for it. A callable gets true and predicted labels, (n, k) 0/1 matrices or, for one
+        label per text, 1-D codes, and returns a float, higher being better.
     min_labels : int, default=0
         Predict so many labels at least.
     max_labels : int or None, default=None
@@ -222,10 +222,17 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
+    validation_score_ : float
+        The `metric` on held-out texts, of network and linear part together. Somewhat above what new
+        texts will give, as blend and thresholds were chosen on the same ones. NaN if none were held out.
+    validation_label_scores_ : ndarray of shape (k,)
+        F1 of each label there; NaN where no held-out text carries it.
+    resolved_ : Resolved
+        What the parameters that depend on the texts became, "auto" among them.
     history_ : dict of str to list of float
         Per epoch, or call of `partial_fit`: mean ``loss`` of a text, ``seconds``, and
         ``validation_score`` of the network under early stopping (NaN for epochs without). With several
-        validation folds or `refit`, those of the first network.
+        validation folds, those of the first network.
     n_epochs_ : int
         Epochs that the weights have seen.
     optimizer_state_ : dict
@@ -298,6 +305,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
         engine = open_engine(self.engine, self.network, self.keras_callbacks)
         resumes = self.warm_start and hasattr(self, "weights_")
+        if self.warm_start:
+            self._check_resumes()
+        if resumes:
+            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
         )
@@ -307,7 +318,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         fixed, ids = self._fix(texts, given, vectors, resumes)
         start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(fixed, given)
+        judge = self._judge(given, fixed["loss_"], fixed["thresholds_"])
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
@@ -319,8 +330,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         callbacks = FitCallbacks(self, settings.epochs, attributes, X=X, y=y, metadata=metadata)
         networks = [(len(rows), settings.epochs) for rows, _ in plan.folds]
         networks += [(len(texts), settings.epochs)] * (plan.n_networks - len(plan.folds))
-        n_linear = 0 if plan.ngram_range is None else len(plan.folds) + 1
-        state, weights, thresholds, history = recipe.learn(
+        n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
+        fitted = recipe.learn(
             start,
             self._examples(ids, given, weight),
             settings,
@@ -328,14 +339,22 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             judge=judge,
             engine=engine,
             observers=[callbacks],
-            progress=Progress(self.verbose, networks, n_linear, _name_of(self.threshold_metric)),
+            progress=Progress(self.verbose, networks, n_linear, _name_of(self.metric)),
             n_jobs=effective_n_jobs(self.n_jobs),
         )
-        fixed = {**fixed, "thresholds_": thresholds, "weights_": weights}
+        fixed = {
+            **fixed,
+            "thresholds_": fitted.thresholds,
+            "weights_": fitted.weights,
+            "validation_score_": fitted.score,
+            "validation_label_scores_": fitted.label_scores,
+            "resolved_": self._resolved(fixed, settings, plan.folds, "linear_kernel" in fitted.weights),
+        }
         callbacks.end_fit(fixed)
+        history = fitted.history
         if resumes:
             history = recipe.join_histories(self.history_, history)
-        return self._assign(fixed, state, history, keep_optimizer=self.warm_start)
+        return self._assign(fixed, fitted.state, history, keep_optimizer=self.warm_start)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -343,8 +362,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     ) -> TextCNNClassifier:
         """Learn from a mini-batch: one pass over it, going on from the weights there are.
 
-        The first call fixes vocabulary and classes; with small batches, pass a `vocabulary` to the
-        constructor. Callbacks are not called and nothing is printed.
+        No text is held out, so the network learns alone, and `early_stopping`, `linear` and
+        ``threshold="tune"`` wait for a `fit`; `tune_thresholds` can follow. The first call fixes
+        vocabulary and classes; with small batches, pass a `vocabulary` to the constructor. Callbacks are
+        not called and nothing is printed.
 
         Parameters
         ----------
@@ -365,16 +386,19 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Raises
         ------
         ValueError
-            As in `fit`; and with ``early_stopping=True`` or ``threshold="tune"``, which hold texts out,
-            ``class_weight="balanced"``, or where `classes` differs from the first call's.
+            As in `fit`; and if the fitted model has a linear part, if `validation` or `threshold` ask
+            for texts to be held out, with ``class_weight="balanced"``, or where `classes` differs from
+            the first call's.
         TypeError, ImportError
             As in `fit`.
         """
         from sktextcnn import recipe
 
+        resumes = hasattr(self, "weights_")
+        if resumes:
+            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
         self._check_learns_by_batches()
         engine = open_engine(self.engine, self.network, None)
-        resumes = hasattr(self, "weights_")
         if resumes and classes is not None:
             named = check_classes(classes).tolist()
             if {*named} != {*self.classes_.tolist()}:
@@ -388,11 +412,17 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         if resumes:
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, vectors, resumes, ends=False)
-        settings = replace(settings, epochs=1, decays=False)
+        settings = replace(settings, epochs=1)
         state, history = engine.train(state, self._examples(ids, given, weight), settings)
         if resumes:
             history = recipe.join_histories(self.history_, history)
-        fixed = {**fixed, "weights_": state.weights}
+        fixed = {
+            **fixed,
+            "weights_": state.weights,
+            "validation_score_": np.nan,
+            "validation_label_scores_": np.full(len(fixed["classes_"]), np.nan),
+            "resolved_": self._resolved(fixed, settings, [], False),
+        }
         return self._assign(fixed, state, history, keep_optimizer=True)
 
     def _fix(
@@ -401,13 +431,16 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
-            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
             if self.vocabulary is None:
                 vocabulary, ids = learn_vocabulary(
-                    texts, self._tokenizer(), min_df=self.min_df, max_features=self.max_features
+                    texts,
+                    self._tokenizer(),
+                    min_df=self.min_df,
+                    max_df=self.max_df,
+                    max_features=self.max_features,
                 )
                 if vectors is not None:
                     find_tokens(vectors, vocabulary)  # some must have one, before others join them
@@ -417,10 +450,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
-            max_length = self.max_length  # type: ignore[assignment]
-            if is_option(max_length, "auto"):
-                max_length = choose_max_length(ids.lengths)
-            elif max_length is None and self.network is not None:  # to which its texts are padded
+            max_length = choose_max_length(self.max_length, ids.lengths)
+            if max_length is None and self.network is not None:  # to which its texts are padded
                 max_length = max(1, int(ids.lengths.max()))
         loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
         mode = self.embedding_mode_ if resumes else None if vectors is None else self.embedding_mode
@@ -448,7 +479,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """Return the state to start training from, and how to train; `ends` if this is all of it."""
         sizes, n = check_kernel_sizes(self.kernel_sizes), given.matrix.shape[0]
         batch_size = choose_batch_size(self.batch_size, n)
-        epochs = choose_epochs(self.epochs, n, batch_size)
+        epochs = choose_epochs(self.epochs, n)
         learning_rate, decays = choose_learning_rate(
             self.learning_rate, self.learning_rate_schedule, ends=ends
         )
@@ -509,57 +540,38 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     def _plan(self, given: Labels, seed: int) -> Any:
         """Return which texts are held out, and what they are for."""
-        from sktextcnn.recipe import Plan
+        from sktextcnn.recipe import LinearSettings, Plan
 
-        n = given.matrix.shape[0]
-        asked_for = self._wants_held_out()
-        folds = []
-        if asked_for or self._stops_early(n):
-            n_folds = choose_n_folds(self.validation_folds, n, self.threshold, self.threshold_metric)
-            if self.warm_start and is_option(self.validation_folds, "auto"):
-                n_folds = 1
-            # What the user did not ask for must not fail: without texts to spare, all are learned.
-            with nullcontext() if asked_for else suppress(ValueError):
-                rng = np.random.default_rng([seed, n])
-                folds = [hold_out(given.matrix, self.validation_fraction, rng)]
-                if n_folds > 1 and given.multilabel:
-                    folds = divide(given.matrix, n_folds, np.random.default_rng([seed, n]))
-        suits = len(folds) > 0 and n >= SMALL and not self.warm_start
-        ngram_range = self.ngram_range
-        if is_option(ngram_range, "auto"):
-            ngram_range = (1, 2) if suits else None
-        elif ngram_range is not None and self.warm_start:
+        validation = choose_validation(
+            self.validation,
+            given.matrix.shape[0],
+            self.metric,
+            multilabel=given.multilabel,
+            resumes=self.warm_start,
+        )
+        rng = np.random.default_rng([seed, given.matrix.shape[0]])
+        automatic = is_option(self.validation, "auto")
+        folds = choose_folds(validation, given.matrix, rng, at_most=automatic)
+        if is_option(self.threshold, "cardinality") and not folds:
             raise ValueError(
-                "The linear part cannot go on learning; pass ngram_range=None to warm_start."
+                "threshold='cardinality' looks at held-out texts, and there are none: "
+                + (f"validation={self.validation!r}" if not automatic else "X has too few to spare")
+                + ". Hold some out, or use threshold='tune' or a number."
             )
-        if self.warm_start and (self.refit or len(folds) > 1):
-            raise ValueError(
-                "warm_start needs refit=False and validation_folds=1: a network that has learned from "
-                "all texts cannot be judged by some of them later."
-            )
+        linear = LinearSettings(check_ngram_range(self.linear_ngram_range), self.linear_C)
         return Plan(
             folds=folds,
-            n_iter_no_change=self.n_iter_no_change if self._stops_early(n) else None,
-            refit=self.refit,
-            ngram_range=check_ngram_range(ngram_range),
+            n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
+            linear=linear if self.linear else None,
         )
 
-    def _stops_early(self, n: int) -> bool:
-        if isinstance(self.early_stopping, str):  # "auto"
-            return n >= SMALL
-        return self.early_stopping
-
-    def _judge(self, fixed: dict, given: Labels) -> Judge:
-        rule = self.threshold if isinstance(self.threshold, str) else None
-        # The two F1s are tuned for fast; a callable is asked about 101 thresholds each time.
-        if rule == "auto" and callable(self.threshold_metric):
-            rule = None
+    def _judge(self, given: Labels, loss: str, thresholds: np.ndarray) -> Judge:
         return Judge(
             multilabel=given.multilabel,
-            exclusive=is_exclusive(fixed["loss_"]),
-            metric=self.threshold_metric,
-            rule=rule,
-            fixed_thresholds=fixed["thresholds_"],
+            exclusive=is_exclusive(loss),
+            metric=self.metric,
+            rule=self.threshold if isinstance(self.threshold, str) else None,
+            fixed_thresholds=thresholds,
             labels_per_text=given.matrix.nnz / given.matrix.shape[0],
             min_labels=self.min_labels,
             max_labels=self.max_labels,

@@ -111,7 +111,7 @@ def explain_logits(
     if is_own and not is_linear:
         raise ValueError(
             "explain takes apart the standard network and the linear part, and this model has neither: "
-            "its network is your own. Fit it with ngram_range=(1, 2) to see what a linear part says."
+            "its network is your own. Fit it with linear=True to see what a linear part says."
         )
     if is_own:
         logits = compute_logits(weights, ids)

@@ -21,6 +21,7 @@ def fit_linear(
     label_weight: np.ndarray,
     seed: int,
     *,
+    C: float = 1.0,
     n_threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fit one linear SVM per label.
@@ -34,6 +35,8 @@ def fit_linear(
     label_weight : ndarray of shape (2, k)
         Weight of a 1 and of a 0 in each column.
     seed : int
+    C : float, default=1.0
+        How much an error counts beside the size of the weights.
     n_threads : int, default=1
         Threads that share the labels. The result is the same for every number of them.
 
@@ -52,7 +55,7 @@ def fit_linear(
     kernel, bias = fit_svms(
         features,
         targets,
-        sample_weight,
+        sample_weight * np.float32(C),
         label_weight,
         fitted,
         tolerance=TOLERANCE,
@@ -70,6 +73,7 @@ def fit_blend(
     margins: np.ndarray,
     truth: np.ndarray,
     sample_weight: np.ndarray,
+    label_weight: np.ndarray,
     *,
     counts: np.ndarray,
     exclusive: bool,
@@ -88,6 +92,9 @@ def fit_blend(
     truth : ndarray of shape (n, k)
         0/1.
     sample_weight : ndarray of shape (n,)
+    label_weight : ndarray of shape (2, k)
+        Weight of a 1 and of a 0 in each column: as in the losses of the two parts, so that the blend
+        does not undo what they were told to prefer.
     counts : ndarray of shape (k,)
         Training texts that carry each label.
     exclusive : bool
@@ -110,7 +117,7 @@ def fit_blend(
     >>> truth = np.array([[1], [0], [1], [0]])
     >>> chance, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
     >>> of_logits, of_margins, constant = fit_blend(
-    ...     chance, margins, truth, np.ones(4), counts=np.array([2]), exclusive=False
+    ...     chance, margins, truth, np.ones(4), np.ones((2, 1)), counts=np.array([2]), exclusive=False
     ... )
     >>> bool(of_logits < of_margins)
     True
@@ -119,7 +126,14 @@ def fit_blend(
     frequency = np.log1p(counts)
     frequency = (frequency - frequency.min()) / max(np.ptp(frequency), 1e-9)
     ends = np.stack([1 - frequency, frequency])  # how near each label is to the two ends
-    loss = _cross_entropy(logits, margins, truth, weight, ends, exclusive)
+    cross_entropy = _cross_entropy(logits, margins, truth, weight, label_weight, ends, exclusive)
+
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = cross_entropy(numbers)
+        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
+        pull = 1e-4 * numbers
+        return value + pull @ numbers, gradient + 2 * pull
+
     constant = (0, 0) if exclusive else (None, None)
     found = optimize.minimize(
         loss,
@@ -140,21 +154,27 @@ def _cross_entropy(
     margins: np.ndarray,
     truth: np.ndarray,
     weight: np.ndarray,
+    label_weight: np.ndarray,
     ends: np.ndarray,
     exclusive: bool,
 ) -> Callable[[np.ndarray], tuple[float, np.ndarray]]:
-    """Return the function of six numbers that `fit_blend` minimises; it gives its gradient as well."""
+    """Return the cross-entropy as a function of six numbers; it gives its gradient as well."""
     rows = max(1, _PART // logits.shape[1])
     parts = [slice(first, first + rows) for first in range(0, len(logits), rows)]
+    positive, negative = label_weight.astype(np.float64)
+
+    def share_of(part: slice) -> np.ndarray:
+        """Return how much each label that is true counts."""
+        share = positive * truth[part]
+        if exclusive:
+            share /= np.maximum(truth[part].sum(axis=1, keepdims=True), 1)
+        return share
+
     # Where a label is true, the blend itself is taken off the loss: that is summed up once for all.
     linear = np.zeros((3, logits.shape[1]))
     for part in parts:
-        share = weight[part, None] * truth[part]
-        if exclusive:
-            share /= np.maximum(truth[part].sum(axis=1, keepdims=True), 1)
+        share = weight[part, None] * share_of(part)
         linear += [(share * summand).sum(axis=0) for summand in (logits[part], margins[part], 1.0)]
-    if exclusive:  # a text without label has no part in what remains either
-        weight = weight * truth.any(axis=1)
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         blend = numbers.reshape(3, 2) @ ends
@@ -164,26 +184,30 @@ def _cross_entropy(
             z = blend[0] * of_network
             z += blend[1] * of_margins
             z += blend[2]
-            values, slope = (_log_sum_exp if exclusive else _softplus)(z)
-            value += weight[part] @ values
-            slope *= weight[part, None]
+            if exclusive:  # a text without label has no part in it
+                values, slope = _log_sum_exp(z)
+                counts = weight[part] * share_of(part).sum(axis=1)
+                value += counts @ values
+                slope *= counts[:, None]
+            else:
+                values, slope = _softplus(z)
+                counts = np.where(truth[part] > 0, positive, negative) * weight[part, None]
+                value += (counts * values).sum()
+                slope *= counts
             of_network *= slope
             of_margins *= slope
             gradient += [summand.sum(axis=0) for summand in (of_network, of_margins, slope)]
-        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
-        pull = 1e-4 * numbers
-        return value + pull @ numbers, (gradient @ ends.T).ravel() + 2 * pull
+        return value, (gradient @ ends.T).ravel()
 
     return loss
 
 
 def _softplus(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return each row's sum of ``log(1 + exp(z))``, and the derivatives."""
+    """Return ``log(1 + exp(z))``, and the derivatives."""
     small = np.exp(-np.abs(z))
-    values = np.maximum(z, 0).sum(axis=1) + np.log1p(small).sum(axis=1)
     slope = np.where(z >= 0, 1.0, small)
     slope /= 1 + small
-    return values, slope
+    return np.maximum(z, 0) + np.log1p(small), slope
 
 
 def _log_sum_exp(z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from sktextcnn.classifier import TextCNNClassifier
+from sktextcnn.parameters import Resolved
 from sktextcnn.persistence import join_params, read_state
 from sktextcnn.predicting import NEEDED
 
@@ -59,5 +60,6 @@ def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
         needed=NEEDED,
     )
     classifier = TextCNNClassifier(**params)
-    classifier.__dict__.update(state["fitted"])
+    fitted = state["fitted"]
+    classifier.__dict__.update({**fitted, "resolved_": Resolved(**fitted["resolved_"])})
     return classifier

@@ -32,9 +32,7 @@ def score_decisions(metric: str | Callable, truth: np.ndarray, decisions: np.nda
     if callable(metric):
         value = float(metric(truth, decisions))
         if np.isnan(value):
-            raise ValueError(
-                "threshold_metric returned nan; it must return a number, higher being better."
-            )
+            raise ValueError("metric returned nan; it must return a number, higher being better.")
         return value
     from sklearn.metrics import f1_score  # here: a process that only predicts does without
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -53,9 +56,8 @@ def hold_out(
             taken.append(row)
     if not taken or len(taken) == n:
         raise ValueError(
-            f"validation_fraction={fraction} of {n} texts leaves nothing to validate on, or nothing to "
-            "learn from: every label needs a text on the training side. Pass more texts, or "
-            "hold none out: early_stopping=False, threshold='auto', ngram_range=None."
+            f"validation={fraction} of {n} texts leaves nothing to validate on, or nothing to learn "
+            "from: every label needs a text on the training side. Pass more texts, or validation=None."
         )
     held_out = np.zeros(n, bool)
     held_out[taken] = True
@@ -68,7 +70,8 @@ def divide(
     """Divide rows into parts, and hold out each in turn.
 
     The texts of a rare label are spread over all parts: rows go round in the order of their rarest
-    label.
+    label. The only text of a label is held out as well: new texts, too, will carry labels that nothing
+    could be learned of, and thresholds that are tuned without them turn out too high.
 
     Parameters
     ----------
@@ -98,10 +101,13 @@ def divide(
     [1, 1]
     """
     n, k = targets.shape
-    if n < n_folds:
-        raise ValueError(f"{n} texts cannot be divided into validation_folds={n_folds} parts.")
     # Column of each row's rarest label; rows without label come last.
     counts = np.bincount(targets.indices, minlength=k)
+    if n < n_folds:
+        raise ValueError(
+            f"{n} texts cannot be divided into validation={n_folds} parts. Pass more texts, or "
+            "validation=None."
+        )
     rank = np.empty(k, np.int64)
     rank[np.argsort(counts, kind="stable")] = np.arange(k)
     rarest = np.full(n, k)
@@ -111,3 +117,65 @@ def divide(
     part = np.empty(n, np.int64)
     part[order] = np.arange(n) % n_folds
     return [(np.flatnonzero(part != fold), np.flatnonzero(part == fold)) for fold in range(n_folds)]
+
+
+def choose_folds(
+    validation: Any, targets: sparse.csr_matrix, rng: np.random.Generator, *, at_most: bool = False
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Divide rows as `validation` says.
+
+    Parameters
+    ----------
+    validation : float, int, splitter or None
+        A share to hold out once; into how many parts to divide, each of which is held out in turn; a
+        splitter of scikit-learn; or nothing.
+    targets : csr_matrix of shape (n, k)
+        0/1.
+    rng : numpy.random.Generator
+    at_most : bool, default=False
+        Where rows or labels do not allow it, hold out less often, or nothing, rather than fail.
+
+    Returns
+    -------
+    list of (train, held_out)
+        Row numbers.
+
+    Raises
+    ------
+    ValueError
+        If so much cannot be held out, or a splitter gives rows that there are not, none, or the same on
+        both sides.
+    """
+    if validation is None:
+        return []
+    if hasattr(validation, "get_n_splits"):
+        return _split(validation, targets)
+    try:
+        if isinstance(validation, Integral):
+            n_folds = min(int(validation), targets.shape[0]) if at_most else int(validation)
+            return divide(targets, n_folds, rng) if n_folds > 1 else []
+        return [hold_out(targets, validation, rng)]
+    except ValueError:
+        if at_most:
+            return []
+        raise
+
+
+def _split(splitter: Any, targets: sparse.csr_matrix) -> list[tuple[np.ndarray, np.ndarray]]:
+    n = targets.shape[0]
+    folds = [
+        (np.asarray(train), np.asarray(held_out))
+        for train, held_out in splitter.split(np.zeros((n, 1)), targets.toarray())
+    ]
+    for train, held_out in folds:
+        rows = np.concatenate([train, held_out])
+        if not len(train) or not len(held_out) or rows.min() < 0 or rows.max() >= n:
+            raise ValueError(
+                f"validation={splitter!r} gives a split of {len(train)} and {len(held_out)} rows, up to "
+                f"number {max(rows, default=-1)}; expected some of the {n} rows of X on both sides."
+            )
+        if len(np.intersect1d(train, held_out)):
+            raise ValueError(f"validation={splitter!r} holds rows out that it also trains on.")
+    if not folds:
+        raise ValueError(f"validation={splitter!r} gives no split; expected one at least.")
+    return folds

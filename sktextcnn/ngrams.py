@@ -114,8 +114,8 @@ def learn_ngrams(
     """
     if base ** ngram_range[1] > np.iinfo(np.int64).max:
         raise ValueError(
-            f"ngram_range={ngram_range} is too wide for {base} token ids; lower max_features, or use "
-            "(1, 2)."
+            f"linear_ngram_range={ngram_range} is too wide for {base} token ids; lower max_features, or "
+            "use (1, 2)."
         )
     rows, keys = _rows_and_keys(ids, ngram_range, base)
     keys, columns = np.unique(keys, return_inverse=True)

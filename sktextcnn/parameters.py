@@ -6,27 +6,33 @@ What they mean is said once, in the docstring of `TextCNNClassifier`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from sktextcnn.engine.engines import choose_engine
+from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TOKEN_PATTERN
 
-#: Fewer texts than this are too few to hold some out, unless the user asks for it.
-SMALL = 1000
+#: Of fewer texts none is held out: what so few of them say is chance.
+FEW = 24
 
-#: From so many texts on a tenth of them is enough to tune a threshold on that all labels share.
-LARGE = 10_000
+#: From so many texts on, a tenth of them is enough to find one threshold, or a blend alone, on.
+MANY, MANY_OF_ONE_LABEL = 10_000, 5_000
 
-#: Steps that a network learns in, and epochs: few texts need to be seen several times however small
-#: the steps, and many texts more than once.
-STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 4, 40
+#: Epochs for one text, as it were: eight times as many texts need half as many passes. Found on training
+#: rows of five data sets, with the linear part beside the network.
+EPOCHS_BY_SIZE = 100
+
+#: The least that ``max_length`` comes to where it is a share: truncating shorter texts saves nothing.
+SHORTEST = 128
 
 
 class Parameters(BaseEstimator):
@@ -42,8 +48,16 @@ class Parameters(BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
             Interval(Real, 0, 1, closed="both"),
         ],
+        "max_df": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="right"),
+        ],
         "max_features": [Interval(Integral, 1, None, closed="left"), None],
-        "max_length": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"}), None],
+        "max_length": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(Real, 0, 1, closed="neither"),
+            None,
+        ],
         "vocabulary": [Mapping, "array-like", set, frozenset, None],
         "embedding_dim": [Interval(Integral, 1, None, closed="left")],
         "embeddings": [object],  # `check_embeddings` looks at it
@@ -53,7 +67,9 @@ class Parameters(BaseEstimator):
         "hidden_units": [Interval(Integral, 1, None, closed="left"), None],
         "embedding_dropout": [Interval(Real, 0, 1, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
-        "ngram_range": ["array-like", StrOptions({"auto"}), None],
+        "linear": ["boolean"],
+        "linear_ngram_range": ["array-like"],
+        "linear_C": [Interval(Real, 0, None, closed="neither")],
         "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
         "classes": ["array-like", None],
@@ -61,21 +77,25 @@ class Parameters(BaseEstimator):
         "network": [callable, None],
         "n_jobs": [Integral, None],
         "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
-        "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
-        "learning_rate_schedule": [StrOptions({"auto", "linear", "constant"})],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "learning_rate_schedule": [StrOptions({"linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "validation_folds": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "refit": ["boolean"],
+        "validation": [
+            Interval(Real, 0, 1, closed="neither"),
+            Interval(Integral, 2, None, closed="left"),
+            HasMethods(["split", "get_n_splits"]),
+            StrOptions({"auto"}),
+            None,
+        ],
         "threshold": [
             Interval(Real, 0, 1, closed="both"),
-            StrOptions({"auto", "tune", "cardinality"}),
+            StrOptions({"tune", "cardinality"}),
             "array-like",
         ],
-        "threshold_metric": [StrOptions({*F1_AVERAGES}), callable],
+        "metric": [StrOptions({*F1_AVERAGES}), callable],
         "min_labels": [Interval(Integral, 0, None, closed="left")],
         "max_labels": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
@@ -93,8 +113,9 @@ class Parameters(BaseEstimator):
         token_pattern: str | None = TOKEN_PATTERN,
         tokenizer: Callable | None = None,
         min_df: int | float = 2,
+        max_df: int | float = 1.0,
         max_features: int | None = 50_000,
-        max_length: int | str | None = "auto",
+        max_length: int | float | None = 0.95,
         vocabulary: Any = None,
         embedding_dim: int = 128,
         embeddings: Any = None,
@@ -104,7 +125,9 @@ class Parameters(BaseEstimator):
         hidden_units: int | None = None,
         embedding_dropout: float = 0.2,
         dropout: float = 0.5,
-        ngram_range: Sequence[int] | str | None = "auto",
+        linear: bool = True,
+        linear_ngram_range: Sequence[int] = (1, 2),
+        linear_C: float = 1.0,
         loss: str = "auto",
         class_weight: Any = None,
         classes: Any = None,
@@ -112,17 +135,15 @@ class Parameters(BaseEstimator):
         network: Callable | None = None,
         n_jobs: int | None = None,
         optimizer: str = "adam",
-        learning_rate: float | str = "auto",
-        learning_rate_schedule: str = "auto",
+        learning_rate: float = 0.006,
+        learning_rate_schedule: str = "linear",
         batch_size: int | str = "auto",
         epochs: int | str = "auto",
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
+        early_stopping: bool = True,
         n_iter_no_change: int = 5,
-        validation_folds: int | str = "auto",
-        refit: bool = False,
-        threshold: Any = "auto",
-        threshold_metric: str | Callable = "f1_micro",
+        validation: Any = "auto",
+        threshold: Any = "tune",
+        metric: str | Callable = "f1_micro",
         min_labels: int = 0,
         max_labels: int | None = None,
         random_state: Any = None,
@@ -136,6 +157,7 @@ class Parameters(BaseEstimator):
         self.token_pattern = token_pattern
         self.tokenizer = tokenizer
         self.min_df = min_df
+        self.max_df = max_df
         self.max_features = max_features
         self.max_length = max_length
         self.vocabulary = vocabulary
@@ -147,7 +169,9 @@ class Parameters(BaseEstimator):
         self.hidden_units = hidden_units
         self.embedding_dropout = embedding_dropout
         self.dropout = dropout
-        self.ngram_range = ngram_range
+        self.linear = linear
+        self.linear_ngram_range = linear_ngram_range
+        self.linear_C = linear_C
         self.loss = loss
         self.class_weight = class_weight
         self.classes = classes
@@ -160,12 +184,10 @@ class Parameters(BaseEstimator):
         self.batch_size = batch_size
         self.epochs = epochs
         self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
-        self.validation_folds = validation_folds
-        self.refit = refit
+        self.validation = validation
         self.threshold = threshold
-        self.threshold_metric = threshold_metric
+        self.metric = metric
         self.min_labels = min_labels
         self.max_labels = max_labels
         self.random_state = random_state
@@ -173,31 +195,56 @@ class Parameters(BaseEstimator):
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
 
-    def _wants_held_out(self) -> bool:
-        """Return whether a parameter asks for texts to be held out, however few there are."""
-        return (
-            self.early_stopping is True
-            or is_option(self.threshold, "tune")
-            or is_option(self.threshold, "cardinality")
-            or not (self.ngram_range is None or is_option(self.ngram_range, "auto"))
+    def _resolved(self, fixed: dict, settings: Settings, folds: list, linear: bool) -> Resolved:
+        """Return what parameters became in a fit of that outcome."""
+        tunes = isinstance(self.threshold, str) and fixed["multilabel_"] and folds
+        return Resolved(
+            engine=choose_engine(self.engine, self.network, self.keras_callbacks),
+            loss=fixed["loss_"],
+            max_length=fixed["max_length_"],
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
+            learning_rate=settings.learning_rate,
+            learning_rate_schedule="linear" if settings.decays else "constant",
+            n_folds=len(folds),
+            n_held_out=sum(len(rows) for _, rows in folds),
+            linear=linear,
+            threshold=self.threshold if tunes else "fixed",
         )
 
     def _check_learns_by_batches(self) -> None:
         """Refuse parameters that need all texts at once."""
-        if self._wants_held_out():
+        if self.validation is not None and not is_option(self.validation, "auto"):
             raise ValueError(
-                "partial_fit cannot hold texts out, and the linear part does not learn by mini-batches; "
-                "set early_stopping=False, threshold='auto' or a number, and ngram_range=None."
+                f"partial_fit cannot hold texts out, and validation={self.validation!r} asks for it; "
+                "set validation='auto' or None."
             )
-        if self.learning_rate_schedule == "linear":
+        if is_option(self.threshold, "cardinality"):
             raise ValueError(
-                "partial_fit does not know which call is the last, where a falling learning rate would "
-                "reach zero; set learning_rate_schedule='auto' or 'constant'."
+                "partial_fit holds no texts out that threshold='cardinality' could look at; set "
+                "threshold='tune' (the default) or a number, and call tune_thresholds afterwards."
             )
         if is_option(self.class_weight, "balanced"):
             raise ValueError(
                 "class_weight='balanced' counts the labels of all texts, and partial_fit sees a few of "
                 "them; pass a dict of weights."
+            )
+
+    def _check_resumes(self) -> None:
+        """Refuse, before any text is read, what `warm_start` cannot do."""
+        if self.linear:
+            raise ValueError(
+                "warm_start goes on learning, which the linear part cannot do; set linear=False."
+            )
+        if not (
+            self.validation is None
+            or is_option(self.validation, "auto")
+            or (isinstance(self.validation, Real) and not isinstance(self.validation, Integral))
+        ):
+            raise ValueError(
+                f"warm_start with validation={self.validation!r}: a network that has learned from all "
+                "texts cannot be judged by some of them later. Hold out a share of them, such as "
+                "validation=0.1, or none."
             )
 
     def _check_keeps_its_form(
@@ -207,7 +254,7 @@ class Parameters(BaseEstimator):
         if "linear_kernel" in weights:
             raise ValueError(
                 "The fitted model has a linear part, which cannot go on learning; fit it with "
-                "ngram_range=None first."
+                "linear=False first."
             )
         if (self.network is not None) != ("network" in weights):
             raise ValueError(
@@ -262,88 +309,154 @@ def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     return tuple(sorted(map(int, sizes)))
 
 
+@dataclass(frozen=True)
+class Resolved:
+    """What the parameters that depend on the texts, on labels or on each other became in a fit.
+
+    Attributes
+    ----------
+    engine : {"compiled", "keras"}
+        Who trained.
+    loss : str
+        What was minimised.
+    max_length : int or None
+        Tokens after which texts are truncated.
+    batch_size : int
+        Texts per step.
+    epochs : int
+        Passes over the training texts, at most.
+    learning_rate : float
+        Step size at first.
+    learning_rate_schedule : {"linear", "constant"}
+        Whether it fell.
+    n_folds : int
+        How often texts were held out; 0 if none were.
+    n_held_out : int
+        Texts that were held out, all in all.
+    linear : bool
+        Whether there is a linear part.
+    threshold : {"tune", "cardinality", "fixed"}
+        How the thresholds were found.
+
+    See Also
+    --------
+    TextCNNClassifier : Has it as ``resolved_``.
+    """
+
+    engine: str
+    loss: str
+    max_length: int | None
+    batch_size: int
+    epochs: int
+    learning_rate: float
+    learning_rate_schedule: str
+    n_folds: int
+    n_held_out: int
+    linear: bool
+    threshold: str
+
+
+def choose_max_length(max_length: Any, lengths: np.ndarray) -> int | None:
+    """Return after how many tokens to truncate texts.
+
+    Parameters
+    ----------
+    max_length : int, float or None
+        A float is a share of the texts that are to remain whole. The few longest texts of a collection
+        cost as much as all others together and say little more after their first page.
+    lengths : ndarray of shape (n_texts,)
+        Number of tokens of each text.
+
+    Returns
+    -------
+    int or None
+    """
+    if max_length is None or isinstance(max_length, Integral):
+        return max_length  # type: ignore[return-value]
+    return max(SHORTEST, int(np.quantile(lengths, max_length)))
+
+
 def choose_batch_size(batch_size: int | str, n: int) -> int:
     """Return the number of texts per step that `batch_size` means for n texts."""
-    return min(64, max(16, n // 64)) if isinstance(batch_size, str) else batch_size
+    return min(64, max(16, n // 32)) if isinstance(batch_size, str) else batch_size
 
 
-def choose_epochs(epochs: int | str, n: int, batch_size: int) -> int:
-    """Return the number of epochs that `epochs` means for n texts in batches of `batch_size`."""
-    if not isinstance(epochs, str):
-        return epochs
-    n_batches = -(-n // batch_size)
-    return min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(STEPS / n_batches)))
+def choose_epochs(epochs: int | str, n: int) -> int:
+    """Return the number of epochs that `epochs` means for n texts: from 40 to 4 of them."""
+    return min(40, max(4, round(EPOCHS_BY_SIZE * n ** (-1 / 3)))) if isinstance(epochs, str) else epochs
 
 
-def choose_learning_rate(learning_rate: float | str, schedule: str, *, ends: bool) -> tuple[float, bool]:
+def choose_learning_rate(learning_rate: float, schedule: str, *, ends: bool) -> tuple[float, bool]:
     """Return the learning rate and whether it falls.
 
     Parameters
     ----------
-    learning_rate : float or "auto"
-    schedule : {"auto", "linear", "constant"}
+    learning_rate : float
+    schedule : {"linear", "constant"}
     ends : bool
-        Whether it is known when training will end.
+        Whether it is known when training will end. If not, a rate that would fall stays at a third.
 
     Returns
     -------
     tuple of (float, bool)
     """
-    falls = ends if schedule == "auto" else schedule == "linear"
-    if isinstance(learning_rate, str):
-        learning_rate = 0.006 if falls else 0.002
-    return learning_rate, falls
+    if schedule == "constant" or ends:
+        return learning_rate, schedule == "linear"
+    return learning_rate / 3, False
 
 
-def check_ngram_range(ngram_range: Any) -> tuple[int, int] | None:
+def choose_validation(
+    validation: Any, n: int, metric: str | Callable, *, multilabel: bool, resumes: bool
+) -> Any:
+    """Return the share of n texts, or the number of folds, that ``validation="auto"`` means.
+
+    A tenth of a small collection is too little to tune thresholds and to blend on; under macro-F1, where
+    rare labels count as much as others, so is a tenth of a large one.
+
+    Parameters
+    ----------
+    validation : "auto", or anything else that is returned as it is
+    n : int
+        Number of training texts.
+    metric : str or callable
+    multilabel : bool
+        Whether a text may carry several labels.
+    resumes : bool
+        Whether training may go on later, so that some texts must never be learned from.
+
+    Returns
+    -------
+    float, int, splitter or None
+    """
+    if not is_option(validation, "auto"):
+        return validation
+    if n < FEW:
+        return None
+    many = n >= (MANY if multilabel else MANY_OF_ONE_LABEL)
+    return 0.1 if resumes or (many and not (multilabel and metric == "f1_macro")) else 3
+
+
+def check_ngram_range(ngram_range: Any) -> tuple[int, int]:
     """Return the fewest and the most tokens of an n-gram.
 
     Parameters
     ----------
-    ngram_range : sequence of two int, or None
+    ngram_range : sequence of two int
 
     Returns
     -------
-    tuple of (int, int), or None
+    tuple of (int, int)
 
     Raises
     ------
     ValueError
         If it is not two whole numbers from 1 to 3, in order.
     """
-    if ngram_range is None:
-        return None
     sizes = [*ngram_range]
     whole = all(type(size) is int or isinstance(size, np.integer) for size in sizes)
     if len(sizes) != 2 or not whole or not 1 <= sizes[0] <= sizes[1] <= 3:
         raise ValueError(
-            f"ngram_range={ngram_range!r}; expected the fewest and the most tokens of an n-gram, 1 to 3 "
-            "such as (1, 2), or None for no linear part."
+            f"linear_ngram_range={ngram_range!r}; expected the fewest and the most tokens of an n-gram, "
+            "1 to 3, such as (1, 2). linear=False leaves the linear part out."
         )
     return int(sizes[0]), int(sizes[1])
-
-
-def choose_n_folds(validation_folds: int | str, n: int, threshold: Any, metric: str | Callable) -> int:
-    """Return how often texts are held out.
-
-    A tenth of a small collection is too little to tune thresholds on; under macro-F1, where rare labels
-    count as much as others, so is a tenth of a large one.
-
-    Parameters
-    ----------
-    validation_folds : int or "auto"
-    n : int
-        Number of training texts.
-    threshold : float, array-like or str
-    metric : str or callable
-        The `threshold_metric`.
-
-    Returns
-    -------
-    int
-    """
-    if not isinstance(validation_folds, str):
-        return validation_folds
-    tunes = isinstance(threshold, str) and not (threshold == "auto" and callable(metric))
-    few = metric == "f1_macro" or n < LARGE
-    return 3 if tunes and few and n >= SMALL else 1

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import asdict
 from itertools import chain
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from sktextcnn.chunks import stack_rows, stack_sparse
 from sktextcnn.engine import inference
 from sktextcnn.engine.scoring import Network, open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
+from sktextcnn.inputs import read_input
 from sktextcnn.labels import count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
@@ -25,7 +27,7 @@ from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
 from sktextcnn.text import Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
 from sktextcnn.threads import Team, one_blas_thread
-from sktextcnn.thresholds import decide
+from sktextcnn.thresholds import decide, tune_thresholds
 
 if TYPE_CHECKING:
     import keras
@@ -257,6 +259,64 @@ class Predictor(ClassifierMixin, Parameters):
             raise ValueError(f"X has {n_texts} texts, but y has {n} rows; expected as many.")
         return float(np.average(hits, weights=check_sample_weight(sample_weight, n)))
 
+    def tune_thresholds(
+        self, X: Any, y: Any, *, metric: str | Callable | None = None, sample_weight: Any = None
+    ) -> Any:
+        """Choose thresholds anew, on texts of one's own that the model has not learned from.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, or a column of shape (n, 1)
+            Texts.
+        y : label sets or 0/1 matrix of n rows
+            Their labels, as in `fit`, all of them among `classes_`.
+        metric : {"f1_micro", "f1_macro", "cardinality"}, callable or None, default=None
+            What the decisions are to do well on, see the parameter `metric`; None: what that says.
+            "cardinality": the texts get as many labels as they have.
+        sample_weight : array-like of shape (n,) or None, default=None
+            A text of weight 0 is left out.
+
+        Returns
+        -------
+        self : TextCNNClassifier
+            With other `thresholds_`; nothing else changes.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If texts, labels or `metric` are not of these kinds, no text carries a label, or the
+            classifier predicts one label per text, which takes no thresholds.
+
+        Examples
+        --------
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
+        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
+        >>> clf = TextCNNClassifier(random_state=0).fit(texts, tags)
+        >>> new = ["a late goal", "tax talks", "goal or tax"]
+        >>> clf = clf.tune_thresholds(new, [["sport"], ["politics"], ["politics", "sport"]])
+        >>> clf.thresholds_.shape
+        (2,)
+        """
+        check_is_fitted(self, "weights_")
+        if not self.multilabel_:
+            raise ValueError(
+                "tune_thresholds: the classifier predicts the most probable of its classes for each "
+                "text; there are thresholds only where texts may carry several labels."
+            )
+        metric = self.metric if metric is None else metric
+        names = ("f1_micro", "f1_macro", "cardinality")
+        if not callable(metric) and metric not in names:
+            raise ValueError(f"metric={metric!r}; expected one of {', '.join(names)}, or a callable.")
+        texts, given, _ = read_input(X, y, sample_weight, self.classes_)
+        check_kind(given.multilabel, self.multilabel_)
+        if not given.matrix.nnz:
+            raise ValueError("y holds no label anywhere, so there is nothing to tune thresholds on.")
+        self.thresholds_ = tune_thresholds(self.predict_proba(texts), given.matrix.toarray(), metric)
+        return self
+
     def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:
         """Say which n-grams of each text spoke for a label, and how strongly.
 
@@ -436,6 +496,7 @@ class Predictor(ClassifierMixin, Parameters):
             for name, value in vars(self).items()
             if name.endswith("_") and (include_optimizer or name != "optimizer_state_")
         }
+        fitted["resolved_"] = asdict(fitted["resolved_"])
         lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]
         if lost:
             warnings.warn(

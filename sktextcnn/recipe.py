@@ -3,14 +3,14 @@
 Some texts are held out: one part of them once, or every part in turn. The network learns from the
 others until its decisions on the held-out ones get no better; the linear part is fitted beside it. How
 much each of the two counts, and from which probability on a label is predicted, is decided by what both
-say of texts that they have not learned from. Then the linear part, and if wanted the network, are
-fitted again to all texts.
+say of texts that they have not learned from. Then the linear part is fitted again to all texts, and so
+is the network, if texts were held out in turn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
@@ -19,7 +19,7 @@ import numpy as np
 from sktextcnn.callbacks import Progress
 from sktextcnn.engine.engines import Engine
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.observers import EarlyStopping, History, Observer
+from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.linear import fit_blend, fit_linear
@@ -28,6 +28,22 @@ from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class LinearSettings:
+    """How to fit the linear part.
+
+    Attributes
+    ----------
+    ngram_range : tuple of (int, int)
+        Fewest and most tokens of an n-gram.
+    C : float
+        How much an error counts beside the size of the weights.
+    """
+
+    ngram_range: tuple[int, int]
+    C: float
 
 
 @dataclass(frozen=True)
@@ -40,31 +56,55 @@ class Plan:
         Rows to learn from and rows to hold out, for each time that texts are held out.
     n_iter_no_change : int or None
         Epochs to wait for an improvement on held-out texts; None to train for all epochs.
-    refit : bool
-        Whether the network is fitted again to all texts. It always is if there are several folds.
-    ngram_range : tuple of (int, int) or None
-        N-grams of the linear part, if there is one.
+    linear : LinearSettings or None
+        Of the linear part, if there is to be one.
     """
 
     folds: list[tuple[np.ndarray, np.ndarray]]
     n_iter_no_change: int | None
-    refit: bool
-    ngram_range: tuple[int, int] | None
+    linear: LinearSettings | None
 
     @property
     def refits(self) -> bool:
-        """Whether the final network is another than the first."""
-        return self.refit or len(self.folds) > 1
+        """Whether the network is fitted once more, to all texts."""
+        return len(self.folds) != 1
 
     @property
     def n_networks(self) -> int:
         """How many networks are trained."""
-        return len(self.folds) + (self.refits or not self.folds)
+        return len(self.folds) + self.refits
 
     @property
     def held_out(self) -> np.ndarray:
         """The rows that are held out, fold after fold."""
         return np.concatenate([rows for _, rows in self.folds] or [np.zeros(0, np.int64)])
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What came of it.
+
+    Attributes
+    ----------
+    state : State
+        Of the final network.
+    weights : dict of str to ndarray
+        Its weights, and those of the linear part.
+    thresholds : ndarray of shape (k,)
+    history : dict of str to list of float
+        Of the first network, whose epochs were validated if any were.
+    score : float
+        Of the decisions on held-out texts, network and linear part together; NaN if there are none.
+    label_scores : ndarray of shape (k,)
+        F1 of each label there, NaN where no held-out text carries it.
+    """
+
+    state: State
+    weights: Weights
+    thresholds: np.ndarray
+    history: History
+    score: float
+    label_scores: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -95,7 +135,7 @@ def learn(
     observers: Sequence[Observer] = (),
     progress: Progress,
     n_jobs: int = 1,
-) -> tuple[State, Weights, np.ndarray, History]:
+) -> Fitted:
     """Cross-fit network and linear part, blend them, tune thresholds, and refit to all texts.
 
     Parameters
@@ -115,20 +155,15 @@ def learn(
 
     Returns
     -------
-    state : State
-        Of the final network.
-    weights : dict of str to ndarray
-        Its weights, and those of the linear part.
-    thresholds : ndarray of shape (k,)
-    history : dict of str to list of float
-        Of the first network, whose epochs were validated if any were.
+    Fitted
     """
     every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
-    is_linear = plan.ngram_range is not None
-    if plan.ngram_range is not None:
+    # How the two parts are to be blended is seen on held-out texts alone.
+    is_linear = plan.linear is not None and len(truth) > 0
+    if plan.linear is not None and is_linear:
         ngrams, features = learn_ngrams(
             examples.ids,
-            plan.ngram_range,
+            plan.linear.ngram_range,
             base=count_token_ids(start.weights),
             n_labels=truth.shape[1],
         )
@@ -140,8 +175,10 @@ def learn(
 
         def fit_network(number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray) -> _Network:
             is_final = number == plan.n_networks - 1
-            watching = [progress.network(number, len(rows), epochs, jobs.check)]
-            # The first network finds out how many epochs are best; the others take as many.
+            watching: list[Observer] = [progress.network(number, len(rows), epochs, jobs.check)]
+            # The first network finds out how many epochs are best; the others take as many, at the
+            # learning rates that it had in them.
+            watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
                 judged = partial(judge.score, truth=examples.targets[held_out].toarray())
@@ -150,7 +187,7 @@ def learn(
             state, history = (engine.train_final if is_final else engine.train)(
                 start,
                 examples.take(rows),
-                replace(settings, epochs=epochs),
+                settings,
                 observers=[*watching, *(observers if is_final else ())],
                 n_threads=n_threads,
             )
@@ -160,15 +197,20 @@ def learn(
 
         def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)
-            weights = part.sample_weight, part.label_weight
             found = fit_linear(
-                features[rows], part.targets, *weights, settings.seed, n_threads=n_threads
+                features[rows],
+                part.targets,
+                part.sample_weight,
+                part.label_weight,
+                settings.seed,
+                C=plan.linear.C,  # type: ignore[union-attr]
+                n_threads=n_threads,
             )
             progress.end_linear(perf_counter() - started)
             return found
 
         none = np.zeros(0, np.int64)
-        parts = [*plan.folds, *([(every, none)] if plan.refits or not plan.folds else [])]
+        parts = [*plan.folds, *([(every, none)] if plan.refits else [])]
         first = jobs.submit(fit_network, 0, settings.epochs, *parts[0])
         svms = [jobs.submit(fit_svms, rows) for rows, _ in plan.folds] if is_linear else []
         epochs = first().state.epoch - start.epoch
@@ -181,22 +223,30 @@ def learn(
         fitted = [network() for network in networks]
         logits = np.concatenate([network.logits for network in fitted])
         state, history = fitted[-1].state, fitted[0].history
-        if final_svms is None:
-            return state, state.weights, judge.thresholds(logits, truth), history
-        margins = [
-            features[held_out] @ kernel + bias
-            for (_, held_out), (kernel, bias) in zip(plan.folds, (svm() for svm in svms), strict=True)
-        ]
-        blend = fit_blend(
-            logits,
-            np.concatenate(margins),
-            truth,
-            examples.sample_weight[plan.held_out],
-            counts=examples.targets.getnnz(axis=0),
-            exclusive=settings.exclusive,
-        )
-        thresholds = judge.thresholds(blend_logits(logits, np.concatenate(margins), blend), truth)
-        return state, {**state.weights, **pack(ngrams, *final_svms(), blend)}, thresholds, history
+        weights = state.weights
+        if final_svms is not None:
+            margins = np.concatenate(
+                [
+                    features[held_out] @ kernel + bias
+                    for (_, held_out), (kernel, bias) in zip(
+                        plan.folds, (svm() for svm in svms), strict=True
+                    )
+                ]
+            )
+            blend = fit_blend(
+                logits,
+                margins,
+                truth,
+                examples.sample_weight[plan.held_out],
+                examples.label_weight,
+                counts=examples.targets.getnnz(axis=0),
+                exclusive=settings.exclusive,
+            )
+            logits = blend_logits(logits, margins, blend)
+            weights = {**weights, **pack(ngrams, *final_svms(), blend)}
+    thresholds = judge.thresholds(logits, truth)
+    score, label_scores = judge.evaluate(logits, truth, thresholds)
+    return Fitted(state, weights, thresholds, history, score, label_scores)
 
 
 def join_histories(first: History, second: History) -> History:

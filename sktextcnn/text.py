@@ -449,6 +449,7 @@ def learn_vocabulary(
     tokenize: Tokenize,
     *,
     min_df: int | float = 1,
+    max_df: int | float = 1.0,
     max_features: int | None = None,
 ) -> tuple[dict[str, int], TokenIds]:
     """Collect the tokens worth a vector of their own, and the texts in their terms.
@@ -462,6 +463,8 @@ def learn_vocabulary(
         From a text to its tokens.
     min_df : int or float, default=1
         Texts that must hold a token for it to be kept; a float is a share of the texts.
+    max_df : int or float, default=1.0
+        Texts that may hold a token for it to be kept, at most.
     max_features : int or None, default=None
         Keep so many tokens at most, the most frequent ones.
 
@@ -496,11 +499,18 @@ def learn_vocabulary(
     counts = np.bincount(flat, minlength=len(numbers))
     row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
     df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
-    least = min_df if isinstance(min_df, (int, np.integer)) else min_df * len(rows)
+    least, most = (
+        bound if isinstance(bound, (int, np.integer)) else bound * len(rows)
+        for bound in (min_df, max_df)
+    )
     tokens = list(numbers)
-    kept = sorted(np.flatnonzero(df >= least), key=lambda i: (-counts[i], tokens[i]))[:max_features]
+    in_bounds = np.flatnonzero((df >= least) & (df <= most))
+    kept = sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))[:max_features]
     if not kept:
-        raise ValueError(f"No token occurs in min_df={min_df} of the {len(rows)} texts; lower min_df.")
+        bounds, advice = f"min_df={min_df}", "lower min_df"
+        if most < len(rows):
+            bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
+        raise ValueError(f"No token occurs in {bounds} of the {len(rows)} texts; {advice}.")
     new_id = np.full(len(numbers), UNKNOWN, np.int32)
     new_id[kept] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(kept))
     vocabulary = {tokens[i]: position for position, i in enumerate(kept)}
@@ -587,21 +597,3 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
     if not result:
         raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
     return result
-
-
-def choose_max_length(lengths: np.ndarray) -> int:
-    """Return after how many tokens to cut texts of such lengths.
-
-    The 95th percentile: the few longest texts of a collection cost as much as all others together
-    and say little more after their first page. Never under 128, where cutting saves next to nothing.
-
-    Parameters
-    ----------
-    lengths : ndarray of shape (n_texts,)
-        Number of tokens of each text.
-
-    Returns
-    -------
-    int
-    """
-    return max(128, int(np.percentile(lengths, 95)))

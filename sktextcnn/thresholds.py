@@ -84,8 +84,8 @@ def resolve_thresholds(
 
     Parameters
     ----------
-    threshold : float, array-like of shape (k,), "auto", "tune" or "cardinality"
-        The last two give what "auto" does, until `tune_thresholds` has seen scores.
+    threshold : float, array-like of shape (k,), "tune" or "cardinality"
+        The last two give those of no tuning, until `tune_thresholds` has seen scores.
     loss : str
         Name of the loss, as resolved.
     matrix : csr_matrix of shape (n, k)
@@ -107,7 +107,7 @@ def resolve_thresholds(
         If the parameters contradict each other, or have no meaning for one label per text.
     """
     automatic = isinstance(threshold, str)
-    chosen = not automatic or threshold != "auto"
+    chosen = not automatic or threshold != "tune"
     if not multilabel and (chosen or min_labels or max_labels is not None):
         raise ValueError(
             "threshold, min_labels and max_labels have no meaning for one label per text, where the "

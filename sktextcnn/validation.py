@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,13 +52,33 @@ class Judge:
         return tune_thresholds(scores, truth, metric, labels_per_text=self.labels_per_text)
 
     def score(self, logits: np.ndarray, truth: np.ndarray) -> float:
-        """Return the metric of the decisions that the logits lead to."""
+        """Return the metric of the decisions that the logits lead to, each with its best thresholds.
+
+        A callable is asked once, at the threshold of the best micro-F1: looking for its own would ask it
+        a hundred times after every epoch.
+        """
+        judge = replace(self, metric="f1_micro") if callable(self.metric) else self
+        return self._measure(self.decide(logits, judge.thresholds(logits, truth)), truth)
+
+    def evaluate(
+        self, logits: np.ndarray, truth: np.ndarray, thresholds: np.ndarray
+    ) -> tuple[float, np.ndarray]:
+        """Return the metric of decisions, and each label's F1 (k,); NaN where nothing is known."""
+        if not len(truth):
+            return np.nan, np.full(truth.shape[1], np.nan)
+        decisions = self.decide(logits, thresholds)
+        positives = truth.sum(axis=0)
+        f1 = 2 * (decisions & (truth > 0)).sum(axis=0) / np.maximum(decisions.sum(axis=0) + positives, 1)
+        return self._measure(decisions, truth), np.where(positives > 0, f1, np.nan)
+
+    def decide(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+        """Return the decisions (n, k), bool."""
         if not self.multilabel:
-            return score_decisions(self.metric, truth.argmax(axis=1), logits.argmax(axis=1))
-        decisions = decide(
-            to_probabilities(logits, exclusive=self.exclusive),
-            self.thresholds(logits, truth),
-            min_labels=self.min_labels,
-            max_labels=self.max_labels,
-        )
+            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        scores = to_probabilities(logits, exclusive=self.exclusive)
+        return decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
+
+    def _measure(self, decisions: np.ndarray, truth: np.ndarray) -> float:
+        if not self.multilabel:
+            return score_decisions(self.metric, truth.argmax(axis=1), decisions.argmax(axis=1))
         return score_decisions(self.metric, truth, decisions.astype(np.int8))

@@ -47,6 +47,8 @@ def tiny(**parameters):
         "filters": 4,
         "epochs": 2,
         "batch_size": 6,
+        "linear": False,
+        "validation": None,
         "learning_rate": 0.002,
         "learning_rate_schedule": "constant",
         "random_state": 0,

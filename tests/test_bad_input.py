@@ -376,8 +376,9 @@ INVALID = {
     "token_pattern": [None, 3, "(", "(a)(b)"],
     "tokenizer": ["split", 3],
     "min_df": [-1, 1.5, -0.1, "2", None],
+    "max_df": [0, 0.0, -1, 1.5, None],
     "max_features": [0, -1, 2.5, "all"],
-    "max_length": [0, 2.5, "none"],
+    "max_length": [0, 2.5, 1.0, "none", "auto"],
     "vocabulary": ["a b c", [], ["a", "a"], {"a": 1}, {"a": 0, "b": 2}, [1, 2], 5],
     "embedding_dim": [0, 2.5, None, "8"],
     "kernel_sizes": [3, (), (0, 1), (1.5,), (2, 2), [[1, 2]], "23", None, ("2",)],
@@ -396,25 +397,26 @@ INVALID = {
         {"sport": float("inf")},
     ],
     "optimizer": ["lion", None, "Adam"],
-    "learning_rate": [0, -1e-3, None, "fast"],
-    "learning_rate_schedule": ["cosine", None, 0.5],
+    "learning_rate": [0, -1e-3, None, "auto"],
+    "learning_rate_schedule": ["cosine", "auto", None, 0.5],
     "batch_size": [0, -1, 2.5, None],
     "epochs": [0, -1, 2.5, None, "many"],
     "engine": ["gpu", None, "tensorflow", True],
     "network": ["lstm", 3, []],
     "n_jobs": [0, 1.5, "all"],
-    "early_stopping": ["always", None, 2],
-    "validation_fraction": [0.0, 1.0, -0.1, 1.5, None],
+    "early_stopping": ["always", "auto", None, 2],
     "n_iter_no_change": [0, -1, 2.5, None],
-    "validation_folds": [0, 2.5, None, "many"],
-    "refit": [None, "always"],
-    "ngram_range": [2, (1,), (0, 1), (2, 1), (1, 4), (1.0, 2), "all"],
+    "validation": [0.0, 1.0, -0.1, 1.5, 0, 1, "many", "abc", []],
+    "linear": [None, "yes"],
+    "linear_ngram_range": [2, (1,), (0, 1), (2, 1), (1, 4), (1.0, 2), "all", None],
+    "linear_C": [0, -1.0, "1", None],
     "embeddings": [3, {}, {"a": "b"}],
     "embedding_mode": ["frozen", None],
     "threshold": [
         -0.1,
         1.1,
         "tune it",
+        "auto",
         None,
         [0.5, 0.5],
         [0.5] * 4,
@@ -422,7 +424,7 @@ INVALID = {
         [[0.5] * 3],
         [0.5, np.nan, 0.5],
     ],
-    "threshold_metric": ["f2", None, 3],
+    "metric": ["f2", None, 3],
     "min_labels": [-1, 1.5, None],
     "max_labels": [0, -1, 1.5],
     "random_state": ["seed", -1, 1.5],
@@ -534,10 +536,10 @@ def test_messages_about_kernel_sizes():
 @pytest.mark.parametrize("y", [TAGS[:3], TOPICS[:3]])
 def test_validation_that_leaves_nothing(y):
     """Every label has a single text, which the network must learn from."""
-    clf = tiny(early_stopping=True, validation_fraction=0.5)
-    with pytest.raises(ValueError, match=r"validation_fraction=0\.5 of 3 texts leaves nothing"):
+    clf = tiny(early_stopping=True, validation=0.5)
+    with pytest.raises(ValueError, match=r"validation=0\.5 of 3 texts leaves nothing"):
         clf.fit(TEXTS[:3], y)
-    with pytest.raises(ValueError, match=r"validation_fraction=0\.5 of 1 texts leaves nothing"):
+    with pytest.raises(ValueError, match=r"validation=0\.5 of 1 texts leaves nothing"):
         clf.fit(TEXTS[:1], [["sport"]])
 
 
@@ -648,9 +650,9 @@ def test_odd_texts_with_accents_stripped(strip_accents):
         ({"tokenizer": lambda text: text}, TypeError, "analyzer or tokenizer returned 'the match"),
         ({"analyzer": lambda text: [1]}, TypeError, "returned the token 1; tokens must be str"),
         (
-            {"threshold_metric": lambda a, b: float("nan"), "early_stopping": True},
+            {"metric": lambda a, b: float("nan"), "validation": 0.25},
             ValueError,
-            "threshold_metric returned nan; it must return a number",
+            "metric returned nan; it must return a number",
         ),
     ],
     ids=str,

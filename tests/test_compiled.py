@@ -650,7 +650,7 @@ def test_jobs_change_no_bit(ngram_range, n_jobs):
     rng = np.random.default_rng(12)
     texts = [" ".join(f"w{i}" for i in rng.integers(0, 40, rng.integers(1, 12))) for _ in range(90)]
     y = (rng.random((90, 3)) < 0.4).astype(int)
-    options = {"threshold": "tune", "validation_folds": 3, "early_stopping": True}
+    options = {"threshold": "tune", "validation": 3, "early_stopping": True}
     options["ngram_range"] = ngram_range
     first = tiny(**options, epochs=3).fit(texts, y)
     second = tiny(**options, epochs=3, n_jobs=n_jobs).fit(texts, y)
@@ -744,7 +744,7 @@ def test_every_kernel_is_compiled_for_one_kind_of_arguments(tmp_path):
         for weight in warm.weights_.values():
             weight.flags.writeable = False
         warm.fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
-    tiny(class_weight="balanced", threshold="tune", ngram_range=(1, 2)).fit(TEXTS, TAGS)
+    tiny(class_weight="balanced", threshold="tune", linear=True, validation=0.1).fit(TEXTS, TAGS)
     tiny(embeddings={"match": [1.0, 2.0]}, embedding_mode="multichannel").fit(TEXTS, TAGS)
     assert {len(function.signatures) for function in called.values()} <= {1}
 
@@ -766,8 +766,8 @@ def test_every_kernel_has_an_example_of_a_call():
         ({"learning_rate": 1e300}, 1),
         ({"learning_rate": 1e30, "optimizer": "sgd"}, 1),
         ({"learning_rate": 1e30, "optimizer": "adagrad", "hidden_units": 3}, 2),
-        ({"learning_rate": 1e30, "early_stopping": True, "validation_fraction": 0.4}, 2),
-        ({"learning_rate": 1e30, "threshold": "tune", "validation_folds": 2, "n_jobs": 2}, 2),
+        ({"learning_rate": 1e30, "early_stopping": True, "validation": 0.4}, 2),
+        ({"learning_rate": 1e30, "threshold": "tune", "validation": 2, "n_jobs": 2}, 2),
     ],
     ids=str,
 )

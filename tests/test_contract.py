@@ -19,6 +19,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn.parameters import Resolved
 from sktextcnn.thresholds import tune_thresholds
 from tests import examples
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
@@ -381,7 +382,7 @@ def test_an_interrupted_fit_leaves_the_estimator_as_it_was():
     clf = tiny().fit(TEXTS, TAGS)
     before = clf.predict_proba(TEXTS)
     state = {name: value for name, value in vars(clf).items() if name.endswith("_")}
-    clf.set_params(early_stopping=True, threshold_metric=interrupt, epochs=5)
+    clf.set_params(validation=0.25, metric=interrupt, epochs=5)
     with pytest.raises(KeyboardInterrupt):
         clf.fit(TEXTS, TAGS)
     assert {name: value for name, value in vars(clf).items() if name.endswith("_")} == state
@@ -395,6 +396,9 @@ FITTED_ATTRIBUTES = {
     "classes_",
     "multilabel_",
     "sparse_output_",
+    "resolved_",
+    "validation_score_",
+    "validation_label_scores_",
     "loss_",
     "embedding_mode_",
     "max_length_",
@@ -438,7 +442,9 @@ def test_fitted_state_is_numpy_and_plain_python():
 
     for name in [*FITTED_ATTRIBUTES, "optimizer_state_"]:
         visit(getattr(clf, name))
-    assert set(seen) <= {np.ndarray, dict, list, tuple, int, float, bool, str, type(None)}
+    plain = {np.ndarray, dict, list, tuple, int, float, bool, str, type(None)}
+    assert set(seen) <= {*plain, Resolved}
+    assert {*map(type, vars(clf.resolved_).values())} <= plain
 
 
 def test_get_and_set_params_round_trip():
@@ -661,7 +667,7 @@ def test_progress_without_validation(capsys):
 
 @every_engine
 def test_progress_with_validation(capsys):
-    clf = tiny(verbose=1, epochs=2, early_stopping=True, validation_fraction=0.3).fit(TEXTS, TAGS)
+    clf = tiny(verbose=1, epochs=2, early_stopping=True, validation=0.3).fit(TEXTS, TAGS)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2
     for number, line in enumerate(lines, 1):
@@ -679,13 +685,19 @@ def test_silence_by_default(capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("n", [24, 1008])
 @pytest.mark.parametrize(
-    ("early_stopping", "n", "expected"),
-    [("auto", 12, False), ("auto", 1000, True), (True, 12, True), (False, 1000, False)],
+    ("options", "expected"),
+    [
+        ({"validation": "auto"}, True),
+        ({"validation": "auto", "early_stopping": False}, False),
+        ({"validation": None}, False),
+    ],
+    ids=str,
 )
-def test_when_texts_are_held_out(early_stopping, n, expected):
+def test_when_epochs_are_validated(options, n, expected):
     texts, tags = [*TEXTS * 84][:n], [*TAGS * 84][:n]
-    clf = tiny(early_stopping=early_stopping, batch_size=256, epochs=1).fit(texts, tags)
+    clf = tiny(batch_size=256, epochs=1, **options).fit(texts, tags)
     assert ("validation_score" in clf.history_) == expected
 
 
@@ -702,23 +714,24 @@ class Scripted:
 
 @every_engine
 def test_early_stopping_keeps_the_best_epoch():
-    metric = Scripted([0.1, 0.5, 0.3, 0.4, 0.9])
+    metric = Scripted([0.1, 0.5, 0.3, 0.4, 0.9])  # the last of them is asked of the final model
     clf = tiny(
         epochs=5,
         early_stopping=True,
         n_iter_no_change=2,
-        validation_fraction=0.25,
+        validation=0.25,
         threshold=0.5,
-        threshold_metric=metric,
+        metric=metric,
     ).fit(TEXTS, TAGS)
     assert clf.history_["validation_score"] == [0.1, 0.5, 0.3, 0.4]
     assert clf.n_epochs_ == 2
+    assert clf.validation_score_ == 0.9
     short = tiny(
         epochs=2,
         early_stopping=True,
-        validation_fraction=0.25,
+        validation=0.25,
         threshold=0.5,
-        threshold_metric=Scripted([0.1, 0.5]),
+        metric=Scripted([0.1, 0.5, 0.5]),
     ).fit(TEXTS, TAGS)
     assert same_weights(clf, short)
     for y_true, y_pred in metric.asked:
@@ -728,14 +741,14 @@ def test_early_stopping_keeps_the_best_epoch():
 
 @every_engine
 def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
-    metric = Scripted([0.0, 0.0, 0.0, 0.0])
+    metric = Scripted([0.0, 0.0, 0.0, 0.0, 0.0])
     clf = tiny(
         epochs=4,
         early_stopping=True,
         n_iter_no_change=1,
-        validation_fraction=0.25,
+        validation=0.25,
         threshold=0.5,
-        threshold_metric=metric,
+        metric=metric,
     ).fit(TEXTS, TAGS)
     assert len(clf.history_["loss"]) == 4
     assert clf.n_epochs_ == 4
@@ -743,8 +756,8 @@ def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
 
 @every_engine
 def test_early_stopping_with_one_label_per_text():
-    metric = Scripted([0.5, 0.5])
-    clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric).fit(TEXTS, TOPICS)
+    metric = Scripted([0.5, 0.5, 0.5])
+    clf = tiny(early_stopping=True, validation=0.25, metric=metric).fit(TEXTS, TOPICS)
     assert clf.history_["validation_score"] == [0.5, 0.5]
     assert metric.asked[0][0].shape == metric.asked[0][1].shape == (3,)
     assert set(metric.asked[0][0].tolist()) <= {0, 1, 2}
@@ -758,11 +771,11 @@ def test_early_stopping_leaves_the_held_out_texts_alone():
         held_out.append(len(y_true))
         return 1.0
 
-    clf = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric=metric, epochs=1)
+    clf = tiny(early_stopping=True, validation=0.25, metric=metric, epochs=1)
     clf.fit(TEXTS, TAGS)
     assert set(held_out) == {3}
     assert not same_weights(clf, tiny(epochs=1).fit(TEXTS, TAGS))
-    with_f1 = tiny(early_stopping=True, validation_fraction=0.25, threshold_metric="f1_macro", epochs=1)
+    with_f1 = tiny(early_stopping=True, validation=0.25, metric="f1_macro", epochs=1)
     assert same_weights(clf, with_f1.fit(TEXTS, TAGS))
 
 
@@ -782,7 +795,7 @@ def held_out_rows(clf, n):
 @pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
 def test_tuned_thresholds_do_best_on_held_out_texts(metric):
     options = {"vocabulary": sorted({word for text in TEXTS for word in text.split()})}
-    clf = tiny(threshold="tune", threshold_metric=metric, validation_fraction=0.25, **options)
+    clf = tiny(metric=metric, validation=0.25, early_stopping=False, **options)
     clf.fit(TEXTS, TAGS)
     rows = held_out_rows(clf, len(TEXTS))
     assert len(rows) == 3
@@ -796,22 +809,71 @@ def test_tuned_thresholds_do_best_on_held_out_texts(metric):
         assert reached >= f1_score(truth, scores >= fixed, average=average, zero_division=0)
 
 
-def test_automatic_thresholds_are_tuned_where_early_stopping_holds_texts_out():
-    options = {"validation_fraction": 0.25, "epochs": 2}
-    tuned = tiny(threshold="tune", early_stopping=True, **options).fit(TEXTS, TAGS)
-    automatic = tiny(early_stopping=True, **options).fit(TEXTS, TAGS)
-    np.testing.assert_array_equal(automatic.thresholds_, tuned.thresholds_)
-    assert (automatic.thresholds_ != 0.5).any()
-    assert (tiny(early_stopping=False, **options).fit(TEXTS, TAGS).thresholds_ == 0.5).all()
-    fixed = tiny(threshold=0.4, early_stopping=True, **options).fit(TEXTS, TAGS)
-    assert (fixed.thresholds_ == 0.4).all()
+def test_thresholds_are_tuned_where_texts_are_held_out():
+    options = {"validation": 0.25, "epochs": 2}
+    assert (tiny(**options).fit(TEXTS, TAGS).thresholds_ != 0.5).any()
+    assert (tiny(early_stopping=False, **options).fit(TEXTS, TAGS).thresholds_ != 0.5).any()
+    assert (tiny(threshold=0.4, **options).fit(TEXTS, TAGS).thresholds_ == 0.4).all()
+    assert (tiny(epochs=2).fit(TEXTS, TAGS).thresholds_ == 0.5).all()
 
 
-def test_tuning_is_refused_where_it_cannot_work():
-    with pytest.raises(ValueError, match="partial_fit cannot hold texts out"):
-        tiny(threshold="tune").partial_fit(TEXTS, TAGS)
+def test_thresholds_have_no_meaning_for_one_label_per_text():
     with pytest.raises(ValueError, match="no meaning for one label per text"):
-        tiny(threshold="tune").fit(TEXTS, TOPICS)
+        tiny(threshold="cardinality").fit(TEXTS, TOPICS)
+    assert tiny().fit(TEXTS, TOPICS).resolved_.threshold == "fixed"
+
+
+# -- thresholds from texts of one's own ----------------------------------------------------------------
+
+
+def matches(truth, predicted):
+    return float((truth == predicted).mean())
+
+
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "cardinality", matches])
+def test_thresholds_tuned_on_other_texts(metric):
+    clf = tiny().fit(TEXTS, TAGS)
+    before = {name: value for name, value in vars(clf).items() if name != "thresholds_"}
+    scores, truth = clf.predict_proba(TEXTS), np.asarray(as_label_matrix(TAGS))
+    assert clf.tune_thresholds(TEXTS, TAGS, metric=metric) is clf
+    np.testing.assert_array_equal(clf.thresholds_, tune_thresholds(scores, truth, metric))
+    assert {name: value for name, value in vars(clf).items() if name != "thresholds_"} == before
+    by_default = tiny(metric="f1_micro" if metric == "cardinality" else metric).fit(TEXTS, TAGS)
+    if metric != "cardinality":
+        by_default.tune_thresholds(TEXTS, as_label_matrix(TAGS))
+        np.testing.assert_array_equal(by_default.thresholds_, clf.thresholds_)
+
+
+def test_some_labels_may_be_missing_among_other_texts():
+    clf = tiny().fit(TEXTS, TAGS)
+    rows = [row for row, labels in enumerate(TAGS) if clf.classes_[0] not in labels]
+    clf.tune_thresholds([TEXTS[row] for row in rows], [TAGS[row] for row in rows])
+    assert clf.thresholds_.shape == (len(clf.classes_),)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "message"),
+    [
+        (TAGS[:-1], {}, r"^X has 12 texts, but y has 11 rows"),
+        ([["unheard of"]] * 12, {}, "unheard of"),
+        ([[]] * 12, {}, r"^y holds no label anywhere, so there is nothing to tune thresholds on\."),
+        (TOPICS, {}, r"^y has one label per text, but the classifier was fitted on several"),
+        (TAGS, {"metric": "f2"}, r"^metric='f2'; expected one of f1_micro, f1_macro, cardinality, or a"),
+    ],
+    ids=["too few", "unknown", "none", "one each", "metric"],
+)
+def test_what_thresholds_cannot_be_tuned_on(y, options, message):
+    clf = tiny().fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=message):
+        clf.tune_thresholds(TEXTS, y, **options)
+    assert (clf.thresholds_ == 0.5).all()
+
+
+def test_what_has_no_thresholds_to_tune():
+    with pytest.raises(NotFittedError):
+        tiny().tune_thresholds(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=r"^tune_thresholds: the classifier predicts the most probable"):
+        tiny().fit(TEXTS, TOPICS).tune_thresholds(TEXTS, TOPICS)
 
 
 # -- warm_start ----------------------------------------------------------------------------------------
@@ -899,7 +961,7 @@ def test_warm_start_after_an_ordinary_fit():
 
 @every_engine
 def test_warm_start_with_early_stopping():
-    clf = tiny(warm_start=True, early_stopping=True, validation_fraction=0.25).fit(TEXTS, TAGS)
+    clf = tiny(warm_start=True, early_stopping=True, validation=0.25).fit(TEXTS, TAGS)
     clf.fit(TEXTS, TAGS)
     assert len(clf.history_["validation_score"]) == len(clf.history_["loss"]) == 4
 
@@ -967,11 +1029,6 @@ def test_partial_fit_with_a_batch_without_labels():
     clf = tiny().partial_fit(TEXTS, TAGS)
     clf.partial_fit(TEXTS[:2], [[], []])
     assert clf.n_epochs_ == 2
-
-
-def test_partial_fit_refuses_early_stopping():
-    with pytest.raises(ValueError, match="early_stopping=False"):
-        tiny(early_stopping=True).partial_fit(TEXTS, TAGS)
 
 
 def test_partial_fit_refuses_new_labels():
@@ -1064,8 +1121,8 @@ def test_nothing_is_held_out_by_itself_where_no_text_can_be_spared():
 
 @every_engine
 def test_histories_stay_in_step():
-    clf = tiny(epochs=2, early_stopping=True, validation_fraction=0.25, warm_start=True)
-    clf.fit(TEXTS, TAGS).set_params(early_stopping=False).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
+    clf = tiny(epochs=2, early_stopping=True, validation=0.25, warm_start=True)
+    clf.fit(TEXTS, TAGS).set_params(validation=None).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
     assert {name: len(values) for name, values in clf.history_.items()} == {
         "loss": 5,
         "seconds": 5,

@@ -31,7 +31,8 @@ def test_table_has_every_parameter_with_its_default(extensions):
     assert rows["filters"].default == str(TextCNNClassifier().filters)
     assert rows["filters"].range == "int ≥ 1"
     assert rows["dropout"].range == "float, 0 ≤ x < 1"
-    assert rows["learning_rate"].range == 'float > 0; ``"auto"``'
+    assert rows["epochs"].range == 'int ≥ 1; ``"auto"``'
+    assert rows["validation"].range.startswith("float, 0 < x < 1; int ≥ 2; splitter")
     assert rows["max_labels"].range == "int ≥ 1; ``None``"
     assert all(row.meaning and row.range for row in rows.values())
 

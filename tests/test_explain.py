@@ -21,14 +21,14 @@ from tests.examples import TAGS, TEXTS, tiny
 WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
 some_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), min_size=1, max_size=5)
 
-LINEAR = {"ngram_range": (1, 2), "validation_fraction": 0.3, "epochs": 4, "learning_rate": 0.05}
+LINEAR = {"linear": True, "validation": 0.3, "epochs": 4, "learning_rate": 0.05}
 KINDS = {
     "network": {},
     "hidden layer": {"hidden_units": 5},
     "linear part": LINEAR,
     "all": {**LINEAR, "hidden_units": 5, "max_length": 4},
     "characters": {"analyzer": "char"},
-    "pairs beside single tokens": {**LINEAR, "ngram_range": (2, 3)},
+    "pairs beside single tokens": {**LINEAR, "linear_ngram_range": (2, 3)},
     "softmax": {"loss": "kl_divergence"},
 }
 

@@ -32,6 +32,7 @@ WORDS += ["votes", "on", "budget", "minister"]
 
 def tiny(**params):
     defaults = {"min_df": 1, "embedding_dim": 8, "filters": 4, "kernel_sizes": (1, 3), "epochs": 1}
+    defaults.update({"linear": False, "validation": None})
     return TextCNNClassifier(**{**defaults, "random_state": 0, **params})
 
 
@@ -420,7 +421,7 @@ FITS = {
     "several labels": lambda: tiny(hidden_units=5).fit(MANY, SEVERAL),
     "one label": lambda: tiny().fit(WORDS, ["x", "y"] * 7),
     "sparse": lambda: tiny().fit(MANY, sparse.csr_matrix(np.eye(3, dtype=int)[[0, 1] * 10])),
-    "linear part": lambda: tiny(ngram_range=(1, 2), validation_fraction=0.4).fit(MANY, SEVERAL),
+    "linear part": lambda: tiny(linear=True, validation=0.4).fit(MANY, SEVERAL),
 }
 
 

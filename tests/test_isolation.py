@@ -31,6 +31,7 @@ ONE_EACH = [["sport"], ["sport"], ["politics"], ["politics"], ["politics"], ["sp
 
 def tiny(**params):
     defaults = {"min_df": 1, "embedding_dim": 8, "filters": 4, "kernel_sizes": (1, 2), "epochs": 2}
+    defaults.update({"linear": False, "validation": None})
     return TextCNNClassifier(**{**defaults, "random_state": 0, "engine": examples.ENGINE, **params})
 
 
@@ -376,7 +377,7 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(engine, moment, error, 
     def fail(*arguments, **named):
         raise error
 
-    options = {"threshold": "tune", "validation_folds": 2, "ngram_range": (1, 2), "n_jobs": n_jobs}
+    options = {"threshold": "tune", "validation": 2, "linear": True, "n_jobs": n_jobs}
     clf = tiny(**options).fit(TEXTS * 3, TAGS * 3)
     objects, before = dict(vars(clf)), pickle.dumps(clf)
     with monkeypatch.context() as patch:
@@ -414,7 +415,7 @@ def test_a_metric_that_raises_leaves_the_estimator_as_it_was():
 
     clf = tiny().fit(TEXTS, TAGS)
     before = clf.weights_
-    clf.set_params(early_stopping=True, validation_fraction=0.3, threshold_metric=metric)
+    clf.set_params(early_stopping=True, validation=0.3, metric=metric)
     with pytest.raises(Error):
         clf.fit(TEXTS, TAGS)
     assert clf.weights_ is before
@@ -437,7 +438,7 @@ def test_a_fitted_estimator_holds_no_live_objects():
                 yield from walk(item)
 
     kinds = {type(value).__module__.partition(".")[0] for value in walk(vars(clf))}
-    assert kinds == {"builtins", "numpy"}
+    assert kinds == {"builtins", "numpy", "sktextcnn"}  # the last is that of `resolved_`
 
 
 @every_engine

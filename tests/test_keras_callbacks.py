@@ -37,8 +37,8 @@ def scripted(*scores):
 
 
 def stopping(metric, **params):
-    params = {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2, **params}
-    return tiny(threshold_metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
+    params = {"early_stopping": True, "validation": 0.25, "n_iter_no_change": 2, **params}
+    return tiny(metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
 
 
 class Recorder(keras.callbacks.Callback):
@@ -284,8 +284,8 @@ def test_keras_own_early_stopping_can_watch_the_validation_score():
     def constant(truth, predicted):
         return 0.5
 
-    clf = tiny(early_stopping=True, validation_fraction=0.3, epochs=9, n_iter_no_change=9)
-    clf.set_params(threshold_metric=constant, keras_callbacks=callbacks).fit(TEXTS, TAGS)
+    clf = tiny(early_stopping=True, validation=0.3, epochs=9, n_iter_no_change=9)
+    clf.set_params(metric=constant, keras_callbacks=callbacks).fit(TEXTS, TAGS)
     assert clf.history_["validation_score"] == [0.5, 0.5]
 
 
@@ -328,7 +328,7 @@ def test_only_the_network_that_stays_is_seen_by_keras_callbacks():
     def callbacks():
         return [keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(epoch))]
 
-    clf = tiny(early_stopping=True, validation_folds=2, keras_callbacks=callbacks).fit(TEXTS, TAGS)
+    clf = tiny(early_stopping=True, validation=2, keras_callbacks=callbacks).fit(TEXTS, TAGS)
     assert seen == [*range(clf.n_epochs_)]
 
 

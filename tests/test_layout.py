@@ -74,8 +74,16 @@ MODULES = {
     "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
-    "parameters": {"engine.inference", "metrics", "objective", "text"},
+    "parameters": {
+        "engine.engines",
+        "engine.examples",
+        "engine.inference",
+        "metrics",
+        "objective",
+        "text",
+    },
     "predicting": {
+        "inputs",
         *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
         *("threads", "thresholds"),
@@ -100,7 +108,7 @@ MODULES = {
         "validation",
     },
     # its users
-    "loading": {"classifier", "persistence", "predicting"},
+    "loading": {"classifier", "parameters", "persistence", "predicting"},
     "datasets._news_tags": {"labels"},
     "datasets": {"datasets._news_tags"},
     "cli": {"classifier", "datasets", "labels", "model_selection", "text"},
@@ -354,7 +362,7 @@ def test_using_the_package_without_fit_loads_neither_tensorflow_nor_numba():
 
 
 def test_tagging_one_text_loads_neither_tensorflow_nor_numba(tmp_path):
-    tiny(ngram_range=(1, 2)).fit(TEXTS, TAGS).save(tmp_path / "model")
+    tiny(linear=True, validation=0.1).fit(TEXTS, TAGS).save(tmp_path / "model")
     result = report(
         f"from sktextcnn import load\nclf = load({str(tmp_path / 'model')!r})\n"
         "clf.predict_labels(['the match']); clf.predict_proba(['a soup']); clf.explain(['the match'])",
@@ -367,8 +375,8 @@ def test_tagging_one_text_loads_neither_tensorflow_nor_numba(tmp_path):
 def test_a_fit_loads_numba_and_no_tensorflow():
     result = report(
         f"from sktextcnn import TextCNNClassifier\ntexts, tags = {TEXTS * 4!r}, {TAGS * 4!r}\n"
-        "clf = TextCNNClassifier(min_df=1, filters=4, epochs=1, ngram_range=(1, 2), n_jobs=2)\n"
-        "clf.fit(texts, tags).predict(texts); clf.score(texts, tags); clf.set_params(ngram_range=None)\n"
+        "clf = TextCNNClassifier(min_df=1, filters=4, epochs=1, n_jobs=2)\n"
+        "clf.fit(texts, tags).predict(texts); clf.score(texts, tags); clf.set_params(linear=False)\n"
         "clf.fit(texts, tags).partial_fit(texts, tags)",
         before=IMPORTS + ", numba",
     )

@@ -284,6 +284,10 @@ def test_fitting_leaves_its_inputs_alone():
 # -- the blend ---------------------------------------------------------------------------------------
 
 
+#: Label weights that change nothing.
+EVEN = np.ones((2, 1000), np.float32)
+
+
 def parts(n=400, k=3, seed=0):
     rng = np.random.default_rng(seed)
     return rng.normal(size=(n, k)) * 2, rng.normal(size=(n, k))
@@ -302,7 +306,9 @@ def blended(logits, margins, truth, sample_weight=None, *, exclusive=False):
     """Return the three numbers of labels that are equally frequent: they are the same for all."""
     weight = np.ones(len(truth)) if sample_weight is None else np.asarray(sample_weight)
     counts = np.full(truth.shape[1], 9)
-    found = fit_blend(logits, margins, truth, weight, counts=counts, exclusive=exclusive)
+    found = fit_blend(
+        logits, margins, truth, weight, EVEN[:, : truth.shape[1]], counts=counts, exclusive=exclusive
+    )
     assert found.shape == (3, truth.shape[1])
     np.testing.assert_array_equal(found, np.repeat(found[:, :1], truth.shape[1], axis=1))
     return found[:, 0]
@@ -320,7 +326,15 @@ def test_weights_follow_the_frequency_of_a_label(exclusive):
         rarest[2], most_frequent[2] = 0.8, -0.5
     expected = (1 - near) * rarest[:, None] + near * most_frequent[:, None]
     truth = drawn(expected[0] * logits + expected[1] * margins + expected[2], exclusive=exclusive)
-    found = fit_blend(logits, margins, truth, np.ones(8000), counts=counts, exclusive=exclusive)
+    found = fit_blend(
+        logits,
+        margins,
+        truth,
+        np.ones(8000),
+        EVEN[:, : truth.shape[1]],
+        counts=counts,
+        exclusive=exclusive,
+    )
     np.testing.assert_allclose(found, expected, rtol=0.15, atol=0.15)
     np.testing.assert_array_equal(found[:, 1], found[:, 4])
 
@@ -436,7 +450,7 @@ def test_weights_of_texts_in_the_blend(exclusive):
 def test_blending_leaves_its_inputs_alone():
     logits, margins = (part.astype(np.float32) for part in parts(40))
     truth, weight = drawn(logits, exclusive=False), np.ones(40, np.float32)
-    arrays = [logits, margins, truth, weight]
+    arrays = [logits, margins, truth, weight, EVEN[:, : truth.shape[1]].copy()]
     copies = [array.copy() for array in arrays]
     for array in arrays:
         array.setflags(write=False)
@@ -458,7 +472,51 @@ def test_blending_needs_little_memory(exclusive):
     truth = drawn(logits - 3, exclusive=exclusive)
     counts, weight = truth.sum(axis=0), np.ones(1500, np.float32)
     tracemalloc.start()
-    fit_blend(logits, margins, truth, weight, counts=counts, exclusive=exclusive)
+    fit_blend(
+        logits, margins, truth, weight, EVEN[:, : truth.shape[1]], counts=counts, exclusive=exclusive
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * logits.size
+
+
+def test_weights_of_labels_in_the_blend():
+    """A label whose 1s count twenty times keeps the probabilities that such a weight means."""
+    logits, margins = parts(4000, k=1)
+    truth = drawn(logits + margins - 3, exclusive=False)
+    even, heavy = (
+        fit_blend(
+            logits,
+            margins,
+            truth,
+            np.ones(4000),
+            np.array([[weight], [1.0]], np.float32),
+            counts=truth.sum(axis=0),
+            exclusive=False,
+        )[:, 0]
+        for weight in (1.0, 20.0)
+    )
+    np.testing.assert_allclose(even, [1, 1, -3], atol=0.15)
+    # In the odds of such a label, each 1 stands for twenty.
+    np.testing.assert_allclose(heavy, [1, 1, -3 + np.log(20)], atol=0.15)
+    repeated = np.repeat(np.arange(4000), np.where(truth[:, 0] > 0, 20, 1))
+    expected = blended(logits[repeated], margins[repeated], truth[repeated], exclusive=False)
+    np.testing.assert_allclose(heavy, expected, atol=1e-2)
+
+
+def test_weights_of_classes_in_the_blend():
+    logits, margins = parts(3000)
+    truth = drawn(logits + margins, exclusive=True)
+    weight = np.where(truth[:, 0] > 0, 3, 1)
+    repeated = np.repeat(np.arange(3000), weight)
+    expected = blended(logits[repeated], margins[repeated], truth[repeated], exclusive=True)
+    found = fit_blend(
+        logits,
+        margins,
+        truth,
+        np.ones(3000),
+        np.array([[3, 1, 1], [1, 1, 1]], np.float32),
+        counts=np.full(3, 1000),
+        exclusive=True,
+    )
+    np.testing.assert_allclose(found[:, 0], expected, atol=1e-2)

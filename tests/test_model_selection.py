@@ -79,9 +79,8 @@ def test_the_targets_are_left_alone():
 )
 def test_nothing_can_be_held_out(targets, fraction):
     message = (
-        rf"validation_fraction={fraction} of {len(targets)} texts leaves nothing to validate on, or "
-        r"nothing to learn from: .* Pass more texts, or hold none out: "
-        r"early_stopping=False, threshold='auto', ngram_range=None\."
+        rf"validation={fraction} of {len(targets)} texts leaves nothing to validate on, or "
+        r"nothing to learn from: .* Pass more texts, or validation=None\."
     )
     with pytest.raises(ValueError, match=message):
         divide(targets, fraction)

@@ -166,6 +166,7 @@ def fitted():
         kernel_sizes=(1, 2),
         hidden_units=5,
         epochs=2,
+        linear=False,
         random_state=0,
     )
     return clf.fit(texts, labels), texts

@@ -44,7 +44,7 @@ def probabilities(n_tokens, n_labels):
 @pytest.fixture(scope="module")
 def fitted():
     """A network that has learned little, and a linear part beside it."""
-    return tiny(network=mean_of_vectors, ngram_range=(1, 2), validation_folds=2).fit(TEXTS * 3, TAGS * 3)
+    return tiny(network=mean_of_vectors, linear=True, validation=2).fit(TEXTS * 3, TAGS * 3)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_the_linear_part_is_explained(fitted, alone):
         e for (explanation,) in fitted.explain(TEXTS, labels="sport") for e in explanation.evidence
     ]
     assert {e.stop - e.start for e in evidence} == {1, 2}
-    with pytest.raises(ValueError, match=r"its network is your own\. Fit it with ngram_range"):
+    with pytest.raises(ValueError, match=r"its network is your own\. Fit it with linear=True"):
         alone.explain(TEXTS)
 
 

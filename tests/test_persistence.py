@@ -526,7 +526,7 @@ def test_parameters_are_split():
         "analyzer": "word",
         "tokenizer": split_on_spaces,
         "strip_accents": functools.partial(str.replace, "e"),
-        "threshold_metric": Metric(),
+        "metric": Metric(),
         "keras_callbacks": lambda: [],
         "random_state": np.random.RandomState(0),
         "vocabulary": {"a", "b"},
@@ -540,7 +540,7 @@ def test_parameters_are_split():
     assert left_out == {
         "tokenizer": "test_persistence.split_on_spaces",
         "strip_accents": "functools.partial(str.replace)",
-        "threshold_metric": "an instance of test_persistence.Metric",
+        "metric": "an instance of test_persistence.Metric",
         "keras_callbacks": "test_persistence.test_parameters_are_split.<locals>.<lambda>",
         "random_state": "an instance of numpy.random.mtrand.RandomState",
     }
@@ -558,7 +558,7 @@ def test_all_default_parameters_are_written():
 
 
 def test_parameters_are_joined():
-    left_out = {"tokenizer": "words.split", "threshold_metric": "my.metric", "analyzer": "words.all"}
+    left_out = {"tokenizer": "words.split", "metric": "my.metric", "analyzer": "words.all"}
     needed = ["analyzer", "tokenizer", "strip_accents"]
     join = functools.partial(join_params, {"filters": 4}, known=["filters", *left_out], needed=needed)
     given = {"tokenizer": split_on_spaces, "analyzer": str.split}
@@ -586,9 +586,9 @@ def test_parameters_are_joined():
 @pytest.fixture(scope="module")
 def fitted():
     """A classifier with all that can be fitted, optimizer state and tuned thresholds included."""
-    return tiny(
-        tokenizer=split_on_spaces, warm_start=True, early_stopping=True, validation_fraction=0.4
-    ).fit(TEXTS, TAGS)
+    return tiny(tokenizer=split_on_spaces, warm_start=True, early_stopping=True, validation=0.4).fit(
+        TEXTS, TAGS
+    )
 
 
 @pytest.fixture
@@ -608,7 +608,7 @@ def test_a_loaded_classifier_learns_on(fitted, loaded, tmp_path):
     saved = pickle.dumps(fitted)
     for go_on in (
         lambda classifier: classifier.fit(TEXTS, TAGS),
-        lambda classifier: classifier.set_params(early_stopping="auto").partial_fit(TEXTS, TAGS),
+        lambda classifier: classifier.set_params(validation=None).partial_fit(TEXTS, TAGS),
     ):
         ours, theirs = clone_with_state(loaded), pickle.loads(saved)
         assert same_weights(go_on(ours), go_on(theirs))

@@ -34,7 +34,7 @@ def clock(monkeypatch):
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_lines_of_a_whole_fit(capsys, n_jobs):
     """Three folds and the final network, four fits of the linear part; lines are whole in any order."""
-    options = {"threshold": "tune", "validation_folds": 3, "ngram_range": (1, 2), "epochs": 3}
+    options = {"threshold": "tune", "validation": 3, "linear": True, "epochs": 3}
     clf, lines = lines_of(capsys, **options, early_stopping=True, n_iter_no_change=9, n_jobs=n_jobs)
     of_networks = [line for line in lines if line.startswith("network")]
     of_svms = [line for line in lines if line.startswith("linear part")]
@@ -71,14 +71,14 @@ def test_a_metric_of_ones_own_is_named(capsys):
     def as_good_as_it_gets(truth, predicted):
         return 1.0
 
-    options = {"early_stopping": True, "threshold_metric": as_good_as_it_gets, "epochs": 1}
+    options = {"validation": 0.1, "metric": as_good_as_it_gets, "epochs": 1}
     _, lines = lines_of(capsys, **options)
     assert "  validation as_good_as_it_gets 1.0000  " in lines[0]
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_nothing_is_printed_unless_asked_for(capsys, n_jobs):
-    tiny(threshold="tune", ngram_range=(1, 2), n_jobs=n_jobs).fit(TEXTS, TAGS)
+    tiny(threshold="tune", linear=True, validation=0.1, n_jobs=n_jobs).fit(TEXTS, TAGS)
     tiny(verbose=1).partial_fit(TEXTS, TAGS)
     captured = capsys.readouterr()
     assert captured.out == captured.err == ""

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import f1_score, get_scorer, roc_auc_score
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit
 from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
-from sktextcnn.engine.observers import EarlyStopping
+from sktextcnn.engine.observers import EarlyStopping, EpochLimit
 from sktextcnn.model_selection import divide
 from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
 from sktextcnn.text import encode
@@ -56,16 +56,23 @@ TOPICS = [LABELS[int(row.argmax())] if row.any() else "none" for row in np.asarr
 
 def tiny(**parameters):
     small = {"min_df": 1, "embedding_dim": 8, "filters": 8, "kernel_sizes": (1, 2), "epochs": 2}
+    small.update({"linear": False, "validation": None})
     return TextCNNClassifier(**{**small, "random_state": 0, **parameters})
 
 
 def stopping(**parameters):
-    return tiny(**{"early_stopping": True, "epochs": 3, **parameters})
+    return tiny(**{"validation": 0.1, "epochs": 3, **parameters})
+
+
+def both(**parameters):
+    """Return a classifier with a linear part."""
+    return tiny(**{"linear": True, "validation": 0.1, "early_stopping": False, **parameters})
 
 
 def quick(**parameters):
-    """Return a classifier for more texts."""
-    return tiny(**{"epochs": 1, "batch_size": 256, **parameters})
+    """Return a classifier for more texts, as it is by default but for its size."""
+    small = {"linear": True, "validation": "auto", "epochs": 1, "batch_size": 256}
+    return tiny(**{**small, **parameters})
 
 
 def linear_part(clf):
@@ -90,12 +97,12 @@ def assert_same_model(first, second):
 
 @pytest.fixture(scope="module")
 def blended():
-    return tiny(ngram_range=(1, 2)).fit(TEXTS, Y)
+    return both().fit(TEXTS, Y)
 
 
 @pytest.fixture(scope="module")
 def pure():
-    return stopping(ngram_range=None, epochs=2).fit(TEXTS, Y)
+    return stopping(linear=False, epochs=2).fit(TEXTS, Y)
 
 
 @pytest.fixture
@@ -118,11 +125,15 @@ def spy(monkeypatch):
 
 def trainings(calls):
     """Return how many texts and epochs each network was given, and whether it was validated."""
+
+    def observer(kwargs, kind):
+        return next((one for one in kwargs["observers"] if isinstance(one, kind)), None)
+
     return [
         (
             len(args[1].ids),
-            args[2].epochs,
-            any(isinstance(observer, EarlyStopping) for observer in kwargs["observers"]),
+            observer(kwargs, EpochLimit)._n_epochs,
+            observer(kwargs, EarlyStopping) is not None,
         )
         for args, kwargs, _ in calls
     ]
@@ -135,7 +146,7 @@ def trainings(calls):
 def test_every_text_is_held_out_once(targets, n_folds, seed):
     matrix, n = sparse.csr_matrix(targets), len(targets)
     if n < n_folds:
-        message = rf"^{n} texts cannot be divided into validation_folds={n_folds} parts\.$"
+        message = rf"^{n} texts cannot be divided into validation={n_folds} parts\. Pass more texts, or"
         with pytest.raises(ValueError, match=message):
             divide(matrix, n_folds, np.random.default_rng(seed))
         return
@@ -203,7 +214,7 @@ def test_equal_scores_are_not_told_apart(truth, seed):
 
 def test_labels_on_average_in_the_classifier(spy):
     calls = spy(validation, "tune_thresholds")
-    clf = tiny(threshold="cardinality", validation_fraction=0.5).fit(TEXTS, Y)
+    clf = tiny(threshold="cardinality", validation=0.5).fit(TEXTS, Y)
     (scores, truth, rule), options, thresholds = calls[-1]
     assert rule == "cardinality"
     assert options["labels_per_text"] == Y.sum() / len(Y)
@@ -240,7 +251,7 @@ def test_the_linear_part_helps_where_the_network_has_hardly_learned(blended, pur
 def test_the_pure_network(blended, pure):
     """None leaves it alone, and the linear part changes nothing in it."""
     assert not linear_part(pure)
-    assert_same_arrays(network(stopping(ngram_range=(1, 2), epochs=2).fit(TEXTS, Y)), network(pure))
+    assert_same_arrays(network(stopping(linear=True, epochs=2).fit(TEXTS, Y)), network(pure))
     ids = encode(NEW_TEXTS, pure._tokenizer(), pure.vocabulary_)
     np.testing.assert_array_equal(pure.decision_function(NEW_TEXTS), compute_logits(network(pure), ids))
 
@@ -258,12 +269,12 @@ def test_scores_are_the_blend_of_both_parts(blended):
 
 @pytest.mark.parametrize("form", [[1, 2], (1, 2), np.array([1, 2])], ids=["list", "tuple", "array"])
 def test_forms_of_a_range(form, blended):
-    assert_same_model(tiny(ngram_range=form).fit(TEXTS, Y), blended)
+    assert_same_model(both(linear_ngram_range=form).fit(TEXTS, Y), blended)
 
 
 @pytest.mark.parametrize("ngram_range", [(1, 1), (2, 3), (3, 3)], ids=str)
 def test_other_ranges(ngram_range):
-    clf = tiny(ngram_range=ngram_range, epochs=1).fit(TEXTS, Y)
+    clf = both(linear_ngram_range=ngram_range, epochs=1).fit(TEXTS, Y)
     assert clf.weights_["linear_range"].tolist() == [*ngram_range]
     base = len(clf.vocabulary_) + 2
     keys = clf.weights_["linear_ngrams"]
@@ -280,84 +291,117 @@ def test_other_ranges(ngram_range):
 def test_bad_ranges(ngram_range):
     with pytest.raises(
         ValueError,
-        match=r"^ngram_range=.*; expected the fewest and the most tokens of an n-gram, 1 to 3 such as "
-        r"\(1, 2\), or None for no linear part\.$",
+        match=r"^linear_ngram_range=.*; expected the fewest and the most tokens of an n-gram, 1 to 3, "
+        r"such as \(1, 2\)\. linear=False leaves the linear part out\.$",
     ):
-        tiny(ngram_range=ngram_range).fit(TEXTS, Y)
+        both(linear_ngram_range=ngram_range).fit(TEXTS, Y)
 
 
 @pytest.mark.parametrize("ngram_range", ["(1, 2)", "12", 2, True], ids=repr)
 def test_what_is_no_range_at_all(ngram_range):
-    with pytest.raises(ValueError, match="The 'ngram_range' parameter of TextCNNClassifier must be"):
-        tiny(ngram_range=ngram_range).fit(TEXTS, Y)
+    with pytest.raises(
+        ValueError, match="The 'linear_ngram_range' parameter of TextCNNClassifier must be"
+    ):
+        both(linear_ngram_range=ngram_range).fit(TEXTS, Y)
 
 
 def test_a_range_can_be_searched():
-    grid = {"ngram_range": [None, (1, 2)]}
-    search = GridSearchCV(tiny(), grid, cv=2, scoring="f1_micro").fit(TEXTS, Y)
-    assert search.best_params_ == {"ngram_range": (1, 2)}
+    grid = [{"linear": [False]}, {"linear_ngram_range": [(1, 2)], "linear_C": [1.0]}]
+    search = GridSearchCV(both(), grid, cv=2, scoring="f1_micro").fit(TEXTS, Y)
+    assert search.best_params_ == {"linear_ngram_range": (1, 2), "linear_C": 1.0}
     assert search.best_estimator_.weights_.keys() > LINEAR
 
 
 @pytest.mark.parametrize(
-    ("n", "options", "expected"),
+    ("options", "expected"),
     [
-        (1000, {}, True),
-        (999, {}, False),
-        (999, {"early_stopping": True}, False),
-        (999, {"threshold": "tune"}, False),
-        (1000, {"early_stopping": False}, False),  # there is nothing to weigh the parts by
-        (1000, {"early_stopping": False, "threshold": "tune"}, True),
-        (1000, {"early_stopping": False, "threshold": "cardinality"}, True),
-        (1000, {"warm_start": True}, False),
+        ({}, True),
+        ({"early_stopping": False}, True),
+        ({"threshold": 0.3}, True),
+        ({"threshold": "cardinality"}, True),
+        ({"validation": 0.2}, True),
+        ({"validation": None}, False),  # there is nothing to weigh the parts by
+        ({"linear": False}, False),
     ],
     ids=str,
 )
-def test_automatic_range(n, options, expected):
+@pytest.mark.parametrize("n", [30, 900, 1100])
+def test_the_same_kind_of_model_at_every_number_of_texts(n, options, expected):
+    clf = quick(**options).fit(*corpus(n))
+    assert bool(linear_part(clf)) == expected == clf.resolved_.linear
+    tuned = options.get("validation", 3) is not None and options.get("threshold") != 0.3
+    assert (clf.resolved_.threshold != "fixed") == tuned
+
+
+def test_a_larger_cost_follows_the_texts_more_closely():
+    close, loose = (
+        both(linear_C=C, epochs=1).fit(TEXTS, Y).weights_["linear_kernel"] for C in (10, 0.1)
+    )
+    assert np.abs(close).sum() > 2 * np.abs(loose).sum()
+
+
+@pytest.mark.parametrize("n", [60, 1100])
+def test_mini_batches_by_default_train_the_network_alone(n):
     texts, y = corpus(n)
-    clf = quick(**options).fit(texts, y)
-    assert bool(linear_part(clf)) == expected
-    if expected:
-        assert clf.weights_["linear_range"].tolist() == [1, 2]
-
-
-def test_automatic_range_where_training_goes_on():
-    texts, y = corpus(1000)
-    clf = quick(warm_start=True).fit(texts, y).fit(texts, y)
+    clf = quick().partial_fit(texts, y)
     assert not linear_part(clf)
-    assert clf.n_epochs_ == 2
-    assert not linear_part(quick().partial_fit(texts, y))
+    assert clf.thresholds_.tolist() == [0.5] * 3
+    assert np.isnan(clf.validation_score_)
+    assert np.isnan(clf.validation_label_scores_).all()
+    assert not clf.resolved_.linear
+    assert clf.resolved_.n_folds == 0
+    assert clf.partial_fit(texts, y).n_epochs_ == 2
 
 
-def test_mini_batches_and_a_linear_part_do_not_go_together():
-    message = r"the linear part does not learn by mini-batches; set .* ngram_range=None\.$"
-    clf = tiny(ngram_range=(1, 2))
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"validation": 0.2}, r"^partial_fit cannot hold texts out, and validation=0\.2 asks for it;"),
+        ({"validation": 3}, r"^partial_fit cannot hold texts out, and validation=3 asks for it;"),
+        ({"threshold": "cardinality"}, r"^partial_fit holds no texts out that threshold='cardinality'"),
+    ],
+    ids=str,
+)
+def test_mini_batches_hold_nothing_out(options, message):
+    clf = tiny(**options)
     with pytest.raises(ValueError, match=message):
         clf.partial_fit(TEXTS, Y)
     assert not hasattr(clf, "weights_")
-    assert tiny(ngram_range=None).partial_fit(TEXTS, Y).weights_
 
 
-def test_a_warm_start_and_a_linear_part_do_not_go_together():
-    message = r"^The linear part cannot go on learning; pass ngram_range=None to warm_start\.$"
-    clf = tiny(ngram_range=(1, 2), warm_start=True)
+@pytest.mark.parametrize("n", [60, 1100])
+def test_a_warm_start_and_a_linear_part_do_not_go_together(n):
+    """No text is read before that is said."""
+    message = r"^warm_start goes on learning, which the linear part cannot do; set linear=False\.$"
+    clf = quick(warm_start=True)
     with pytest.raises(ValueError, match=message):
-        clf.fit(TEXTS, Y)
+        clf.fit([None] * n, None)
     assert not hasattr(clf, "weights_")
-    assert clf.set_params(ngram_range=None).fit(TEXTS, Y).weights_
+    assert clf.set_params(linear=False).fit(*corpus(n)).weights_
 
 
+@pytest.mark.parametrize("validation", [3, KFold(2)], ids=str)
+def test_a_warm_start_and_several_folds_do_not_go_together(validation):
+    clf = tiny(warm_start=True, validation=validation)
+    with pytest.raises(
+        ValueError, match=r"learned from all texts cannot be judged by some of them later"
+    ):
+        clf.fit(TEXTS, Y)
+
+
+@pytest.mark.parametrize("n", [120, 1100])
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
-@pytest.mark.parametrize("ngram_range", ["auto", None])
-def test_going_on_from_a_fit_with_a_linear_part(method, ngram_range, blended):
-    clf = copy.deepcopy(blended).set_params(ngram_range=ngram_range, warm_start=True)
+def test_going_on_from_a_fit_with_a_linear_part(method, n):
+    """No text is read before that is said."""
+    fitted = quick().fit(*corpus(n))
+    clf = copy.deepcopy(fitted).set_params(linear=False, warm_start=True)
     message = (
-        r"The fitted model has a linear part, which cannot go on learning; fit it with ngram_range="
+        r"The fitted model has a linear part, which cannot go on learning; fit it with linear=False"
     )
     with pytest.raises(ValueError, match=message):
-        getattr(clf, method)(TEXTS, Y)
-    assert_same_model(clf, blended)
-    assert not linear_part(clf.set_params(ngram_range=None, warm_start=False).fit(TEXTS, Y))
+        getattr(clf, method)([None] * n, None)
+    assert_same_model(clf, fitted)
+    assert not linear_part(clf.set_params(warm_start=False).fit(TEXTS, Y))
 
 
 # -- held-out texts ----------------------------------------------------------------------------------
@@ -378,15 +422,15 @@ def auc(truth, scores):
     return roc_auc_score(np.asarray(truth).ravel(), np.asarray(scores).ravel())
 
 
-@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("folds", [0.5, 3])
 def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     """Labels that have nothing to do with the texts can be learned by heart, and not be foretold."""
-    options = {"validation_folds": folds, "validation_fraction": 0.5, "threshold": "tune"}
+    options = {"validation": folds}
     blends, tunings = spy(recipe, "fit_blend"), spy(validation, "tune_thresholds")
     texts, y = corpus(200, noise=True)
-    noise = tiny(ngram_range=(1, 2), **BY_HEART, **options).fit(texts, y)
-    logits, margins, truth, _ = blends[0][0]
-    assert truth.shape == (200 if folds > 1 else 100, 3)
+    noise = both(**BY_HEART, **options).fit(texts, y)
+    logits, margins, truth, *_ = blends[0][0]
+    assert truth.shape == (200 if folds == 3 else 100, 3)
     assert auc(truth, logits) < 0.6
     assert auc(truth, margins) < 0.6
     scores, same_truth = tunings[-1][0][:2]
@@ -399,16 +443,14 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
     # So neither part is trusted.
     assert noise.weights_["linear_blend"][:2].max() < 1
-    learnable = tiny(ngram_range=(1, 2), validation_folds=folds).fit(*corpus(200))
-    assert learnable.weights_["linear_blend"][1].min() > 3
+    learnable = both(validation=folds).fit(*corpus(200))
+    assert learnable.weights_["linear_blend"][1].min() > 2.5
 
 
-@pytest.mark.parametrize("ngram_range", [None, (1, 2)], ids=str)
-def test_thresholds_from_all_texts(spy, ngram_range):
+@pytest.mark.parametrize("linear", [False, True])
+def test_thresholds_from_all_texts(spy, linear):
     trained, tunings = spy(compiled, "train"), spy(validation, "tune_thresholds")
-    clf = stopping(
-        ngram_range=ngram_range, threshold="tune", threshold_metric="f1_macro", validation_folds=3
-    ).fit(TEXTS, Y)
+    clf = stopping(linear=linear, metric="f1_macro", validation=3).fit(TEXTS, Y)
     *of_epochs, (args, _, thresholds) = tunings
     scores, truth, metric = args
     assert scores.shape == truth.shape == (120, 3)
@@ -428,14 +470,15 @@ def test_thresholds_from_all_texts(spy, ngram_range):
 
 def test_what_both_parts_say_of_held_out_texts(spy):
     """Their blend is chosen from it, and the thresholds from the blend."""
-    divisions, trained = spy(classifier, "hold_out"), spy(compiled, "train")
+    divisions, trained = spy(classifier, "choose_folds"), spy(compiled, "train")
     linear, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
     tunings = spy(validation, "tune_thresholds")
-    clf = tiny(ngram_range=(1, 2), validation_fraction=0.3, refit=True).fit(TEXTS, Y)
-    _, held_out = divisions[0][2]
+    clf = both(validation=0.3).fit(TEXTS, Y)
+    ((_, held_out),) = divisions[0][2]
     ids = encode([TEXTS[row] for row in held_out], clf._tokenizer(), clf.vocabulary_)
-    (logits, margins, truth, weight), options, blend = blends[0]
+    (logits, margins, truth, weight, label_weight), options, blend = blends[0]
     assert weight.tolist() == [1.0] * 36
+    assert label_weight.tolist() == [[1.0] * 3] * 2
     assert options.pop("counts").tolist() == Y.sum(axis=0).tolist()
     assert options == {"exclusive": False}
     np.testing.assert_array_equal(truth, Y[held_out])
@@ -452,7 +495,7 @@ def test_what_both_parts_say_of_held_out_texts(spy):
 
 def test_the_linear_part_is_fitted_without_each_part_and_then_to_all(spy):
     linear, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
-    clf = tiny(ngram_range=(1, 2), validation_folds=3, epochs=1).fit(TEXTS, Y)
+    clf = both(validation=3, epochs=1).fit(TEXTS, Y)
     assert [args[0].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
     assert [args[1].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
     kernel, bias = linear[-1][2]
@@ -467,77 +510,139 @@ def macro(y, predicted):
 
 
 @pytest.mark.parametrize(
-    ("n", "options", "n_networks"),
+    ("options", "sizes"),
     [
-        (1000, {}, 4),
-        (1000, {"threshold_metric": "f1_macro"}, 4),
-        (1000, {"threshold": "tune"}, 4),
-        (999, {"threshold": "tune"}, 1),
-        (999, {"threshold": "tune", "threshold_metric": "f1_macro"}, 1),
-        (1000, {"threshold": "cardinality"}, 4),
-        (1000, {"threshold": 0.3, "threshold_metric": "f1_macro"}, 1),
-        (1000, {"threshold": [0.3] * 3, "threshold_metric": "f1_macro"}, 1),
-        (1000, {"early_stopping": False}, 1),  # nothing is held out
-        (1000, {"validation_folds": 1}, 1),
-        (60, {"threshold": "tune", "validation_folds": 2}, 3),
-        (60, {"threshold": "tune", "refit": True}, 2),
-        (60, {"refit": True}, 1),
-        (60, {"validation_folds": 3}, 1),  # nothing is held out
+        ({}, [80, 80, 80, 120]),
+        ({"metric": "f1_macro"}, [80, 80, 80, 120]),
+        ({"threshold": "cardinality"}, [80, 80, 80, 120]),
+        ({"threshold": 0.3}, [80, 80, 80, 120]),
+        ({"early_stopping": False}, [80, 80, 80, 120]),
+        ({"linear": False}, [80, 80, 80, 120]),
+        ({"validation": 2}, [60, 60, 120]),
+        ({"validation": 0.25}, [90]),
+        ({"validation": ShuffleSplit(1, test_size=20, random_state=0)}, [100]),
+        ({"validation": ShuffleSplit(2, test_size=20, random_state=0)}, [100, 100, 120]),
+        ({"validation": PredefinedSplit([-1] * 60 + [0] * 30 + [1] * 30)}, [90, 90, 120]),
+        ({"validation": None}, [120]),
     ],
     ids=str,
 )
-def test_how_often_texts_are_held_out(spy, n, options, n_networks):
+def test_how_often_texts_are_held_out(spy, options, sizes):
     trained = spy(compiled, "train")
-    quick(**{"ngram_range": None if n < 1000 else "auto", **options}).fit(*corpus(n))
-    assert len(trained) == n_networks
-    assert trainings(trained)[-1][0] == n or n_networks == 1
+    clf = quick(**options).fit(TEXTS, Y)
+    assert [n for n, _, _ in trainings(trained)] == sizes
+    assert clf.resolved_.n_folds == len(sizes) - (len(sizes) > 1 or sizes == [120])
+    assert np.isnan(clf.validation_score_) == (sizes == [120])
 
 
-def test_a_tenth_of_many_texts_is_enough(spy, monkeypatch):
+@pytest.mark.parametrize("one_label", [False, True])
+def test_a_tenth_of_many_texts_is_enough(spy, monkeypatch, one_label):
     """But for rare labels under macro-F1."""
-    monkeypatch.setattr(parameters, "LARGE", 1000)
-    trained = spy(compiled, "train")
-    quick().fit(*corpus(1000))
-    assert [n for n, _, _ in trainings(trained)] == [900]
-    quick(threshold_metric="f1_macro").fit(*corpus(1000))
-    assert len(trained) == 1 + 4
-
-
-def test_one_label_per_text_is_held_out_once(spy):
+    for name in ("MANY", "MANY_OF_ONE_LABEL"):
+        monkeypatch.setattr(parameters, name, 1000)
     trained = spy(compiled, "train")
     texts, y = corpus(1000)
-    quick(threshold_metric="f1_macro").fit(texts, ["a" if row[0] else "b" for row in y])
+    y = ["a" if row[0] else "b" for row in y] if one_label else y
+    quick().fit(texts, y)
     assert [n for n, _, _ in trainings(trained)] == [900]
+    quick(metric="f1_macro").fit(texts, y)
+    assert len(trained) == 1 + (1 if one_label else 4)
+    quick().fit(texts[:999], y[:999])
+    assert len(trained) == 1 + (1 if one_label else 4) + 4
+
+
+def test_a_handful_of_texts_are_all_learned(spy):
+    """What so few held-out ones say would be chance."""
+    trained = spy(compiled, "train")
+    clf = quick().fit(TEXTS[:23], Y[:23])
+    assert [n for n, _, _ in trainings(trained)] == [23]
+    assert clf.resolved_.n_folds == clf.resolved_.n_held_out == 0
+    assert clf.thresholds_.tolist() == [0.5] * 3
+    assert not linear_part(clf)
+    assert quick().fit(TEXTS[:24], Y[:24]).resolved_.n_held_out == 24
+    assert quick(validation=2).fit(TEXTS[:2], Y[:2]).resolved_.n_held_out == 2
+
+
+@pytest.mark.parametrize(
+    ("splitter", "message"),
+    [
+        (
+            PredefinedSplit([0] * 120),
+            r"gives a split of 0 and 120 rows, up to number 119; expected some",
+        ),
+        (PredefinedSplit([-1] * 120), r"gives no split; expected one at least\.$"),
+        (PredefinedSplit([-1] * 119 + [0, 0]), r"gives a split of 119 and 2 rows, up to number 120;"),
+    ],
+    ids=["all", "none", "too many"],
+)
+def test_splitters_that_do_not_fit(splitter, message):
+    with pytest.raises(ValueError, match=message):
+        quick(validation=splitter).fit(TEXTS, Y)
+
+
+def test_a_splitter_that_holds_out_what_it_trains_on():
+    class Same(PredefinedSplit):
+        def split(self, X=None, y=None, groups=None):
+            yield np.arange(60), np.arange(50, 120)
+
+    with pytest.raises(ValueError, match="holds rows out that it also trains on"):
+        quick(validation=Same([0] * 120)).fit(TEXTS, Y)
+
+
+def test_cardinality_needs_held_out_texts():
+    message = r"^threshold='cardinality' looks at held-out texts, and there are none: validation=None\."
+    with pytest.raises(ValueError, match=message):
+        tiny(threshold="cardinality").fit(TEXTS, Y)
+
+
+def test_the_score_of_the_whole_model():
+    """It is that of network and linear part together, with the tuned thresholds."""
+    split = PredefinedSplit([-1] * 80 + [0] * 40)
+    for metric in ("f1_micro", "f1_macro"):
+        clf = both(validation=split, metric=metric).fit(TEXTS, Y)
+        alone = both(validation=split, metric=metric, linear=False).fit(TEXTS, Y)
+        assert clf.validation_score_ > alone.validation_score_ + 0.1
+        expected = f1_score(Y[80:], alone.predict(TEXTS[80:]), average=metric[3:], zero_division=0)
+        assert alone.validation_score_ == pytest.approx(expected)
+        each = f1_score(Y[80:], alone.predict(TEXTS[80:]), average=None, zero_division=0)
+        np.testing.assert_allclose(alone.validation_label_scores_, each)
+
+
+def test_the_score_of_one_label_per_text():
+    split = PredefinedSplit([-1] * 80 + [0] * 40)
+    clf = both(validation=split, linear=False).fit(TEXTS, TOPICS)
+    predicted = clf.predict(TEXTS[80:])
+    assert clf.validation_score_ == pytest.approx(np.mean(predicted == np.array(TOPICS[80:])))
+    each = f1_score(TOPICS[80:], predicted, average=None, labels=clf.classes_, zero_division=0)
+    np.testing.assert_allclose(clf.validation_label_scores_, each)
 
 
 def test_more_parts_than_texts():
-    with pytest.raises(ValueError, match="12 texts cannot be divided into validation_folds=13 parts"):
-        tiny(threshold="tune", validation_folds=13).fit(TEXTS[:12], Y[:12])
+    with pytest.raises(ValueError, match=r"^12 texts cannot be divided into validation=13 parts"):
+        tiny(validation=13).fit(TEXTS[:12], Y[:12])
 
 
-@pytest.mark.parametrize("folds", [0, -1, 2.5, "three", None], ids=repr)
+@pytest.mark.parametrize("folds", [0, 1, -1, 2.5, "three", True], ids=repr)
 def test_bad_numbers_of_parts(folds):
-    with pytest.raises(
-        ValueError, match="The 'validation_folds' parameter of TextCNNClassifier must be"
-    ):
-        tiny(validation_folds=folds).fit(TEXTS, Y)
+    with pytest.raises(ValueError, match="The 'validation' parameter of TextCNNClassifier must be"):
+        tiny(validation=folds).fit(TEXTS, Y)
 
 
-# -- refit -------------------------------------------------------------------------------------------
+# -- the final network -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("options", [{"refit": True}, {"validation_folds": 3}], ids=str)
-def test_the_network_that_stays_has_learned_from_all_texts(spy, options):
+def test_the_final_network_has_learned_from_all_texts(spy):
     trained = spy(compiled, "train")
     texts, y = corpus(120, noise=True)  # soon there is nothing more to gain
-    clf = stopping(epochs=20, n_iter_no_change=2, learning_rate=0.02, **options).fit(texts, y)
+    options = {"learning_rate": 0.02, "learning_rate_schedule": "constant"}
+    clf = stopping(epochs=20, n_iter_no_change=2, validation=3, **options).fit(texts, y)
     first, last = trainings(trained)[0], trainings(trained)[-1]
-    assert first == (80 if "validation_folds" in options else 108, 20, True)
+    assert first == (80, 20, True)
     assert last == (120, clf.n_epochs_, False)
     scores = clf.history_["validation_score"]
     assert clf.n_epochs_ == np.argmax(scores) + 1
     assert len(clf.history_["loss"]) == len(scores) == clf.n_epochs_ + 2 < 20
-    plain = tiny(epochs=clf.n_epochs_, learning_rate=0.02).fit(texts, y)
+    plain = tiny(epochs=clf.n_epochs_, **options).fit(texts, y)
     assert_same_arrays(network(clf), network(plain))
     # The history is that of the network which was validated, on fewer texts.
     validated = trained[0][2][1]
@@ -545,22 +650,33 @@ def test_the_network_that_stays_has_learned_from_all_texts(spy, options):
     assert clf.history_["loss"][: clf.n_epochs_] != plain.history_["loss"]
 
 
+def test_the_final_network_has_the_rates_that_the_first_one_had(spy):
+    """They fall as if all epochs were to come, though early stopping found fewer to be best."""
+    trained = spy(compiled, "train")
+    texts, y = corpus(120, noise=True)
+    clf = stopping(epochs=12, n_iter_no_change=2, validation=3, learning_rate=0.02).fit(texts, y)
+    assert clf.n_epochs_ < 12 == clf.resolved_.epochs
+    assert [args[2].epochs for args, _, _ in trained] == [12] * 4
+    shorter = tiny(epochs=clf.n_epochs_, learning_rate=0.02).fit(texts, y)
+    assert not np.array_equal(shorter.weights_["output_kernel"], clf.weights_["output_kernel"])
+
+
 def test_without_early_stopping_every_network_trains_for_all_epochs(spy):
     trained = spy(compiled, "train")
-    clf = tiny(threshold="tune", refit=True, epochs=3).fit(TEXTS, Y)
-    assert trainings(trained) == [(108, 3, False), (120, 3, False)]
+    clf = tiny(early_stopping=False, validation=2, epochs=3).fit(TEXTS, Y)
+    assert trainings(trained) == [(60, 3, False), (60, 3, False), (120, 3, False)]
     assert clf.n_epochs_ == len(clf.history_["loss"]) == 3
     assert "validation_score" not in clf.history_
 
 
 # -- the same again ----------------------------------------------------------------------------------
 
-EVERYTHING = {"validation_folds": 3, "threshold": "tune", "threshold_metric": "f1_macro"}
+EVERYTHING = {"validation": 3, "metric": "f1_macro"}
 
 
-@pytest.mark.parametrize("options", [{}, {"refit": True}, EVERYTHING], ids=str)
+@pytest.mark.parametrize("options", [{}, EVERYTHING], ids=str)
 def test_the_same_seed_gives_the_same_model(options):
-    clf = stopping(ngram_range=(1, 2), **options).fit(TEXTS, Y)
+    clf = stopping(linear=True, **options).fit(TEXTS, Y)
     assert_same_model(clf, clone(clf).fit(TEXTS, Y))
     other = clone(clf).set_params(random_state=1).fit(TEXTS, Y)
     assert not np.array_equal(other.weights_["output_kernel"], clf.weights_["output_kernel"])
@@ -571,7 +687,7 @@ def test_a_fit_leaves_its_inputs_alone():
     texts, y, weight = list(TEXTS), Y.copy(), np.linspace(0.5, 2, 120)
     y.setflags(write=False)
     weight.setflags(write=False)
-    clf = stopping(ngram_range=(1, 2), validation_folds=2).fit(texts, y, sample_weight=weight)
+    clf = stopping(linear=True, validation=2).fit(texts, y, sample_weight=weight)
     assert linear_part(clf)
     assert texts == [*TEXTS]
     np.testing.assert_array_equal(y, Y)
@@ -618,7 +734,7 @@ def test_predicting_in_several_threads(blended):
     ("y", "loss"), [(TOPICS, "auto"), (Y, "kl_divergence")], ids=["one label", "shared"]
 )
 def test_probabilities_that_share_one_distribution(y, loss):
-    clf = tiny(ngram_range=(1, 2), loss=loss).fit(TEXTS, y)
+    clf = both(loss=loss).fit(TEXTS, y)
     assert (clf.weights_["linear_blend"][2] == 0).all()  # fixed there
     assert (clf.weights_["linear_blend"][1] > 0).all()
     p = clf.predict_proba([*NEW_TEXTS, ""])
@@ -630,8 +746,8 @@ def test_probabilities_that_share_one_distribution(y, loss):
 
 
 def test_one_label_per_text_follows_the_blend():
-    clf = tiny(ngram_range=(1, 2)).fit(TEXTS, TOPICS)
-    pure = stopping(ngram_range=None, epochs=2).fit(TEXTS, TOPICS)
+    clf = both().fit(TEXTS, TOPICS)
+    pure = stopping(linear=False, epochs=2).fit(TEXTS, TOPICS)
     chosen = clf.classes_[clf.predict_proba(TEXTS).argmax(axis=1)]
     np.testing.assert_array_equal(clf.predict(TEXTS), chosen)
     assert clf.score(TEXTS, TOPICS) > pure.score(TEXTS, TOPICS)
@@ -639,7 +755,7 @@ def test_one_label_per_text_follows_the_blend():
 
 def test_two_classes():
     is_a = ["yes" if row[0] else "no" for row in Y]
-    clf = tiny(ngram_range=(1, 2)).fit(TEXTS, is_a)
+    clf = both().fit(TEXTS, is_a)
     z, p = clf.decision_function(TEXTS), clf.predict_proba(TEXTS)
     assert z.shape == (120,)
     np.testing.assert_allclose(1 / (1 + np.exp(-z)), p[:, 1], atol=1e-5)
@@ -648,7 +764,7 @@ def test_two_classes():
 
 @pytest.mark.parametrize("loss", ["focal", "asymmetric"])
 def test_other_losses_of_independent_labels(loss):
-    clf = tiny(ngram_range=(1, 2), loss=loss).fit(TEXTS, Y)
+    clf = both(loss=loss).fit(TEXTS, Y)
     assert f1_score(NEW_Y, clf.predict(NEW_TEXTS), average="micro") > 0.9
 
 
@@ -657,20 +773,20 @@ def test_sample_weight_reaches_the_linear_part(spy):
     calls, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
     texts, y = [*TEXTS, *TEXTS], np.concatenate([np.asarray(Y), 1 - np.asarray(Y)])
     weight = np.repeat([5.0, 0.2], 120)
-    clf = tiny(ngram_range=(1, 2), epochs=1).fit(texts, y, sample_weight=weight)
+    clf = both(epochs=1).fit(texts, y, sample_weight=weight)
     assert sorted(np.unique(blends[0][0][3]).tolist()) == [np.float32(0.2), 5.0]
     np.testing.assert_array_equal(calls[-1][0][2], weight.astype(np.float32))
     only_margins = {**clf.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     ids = encode(NEW_TEXTS, clf._tokenizer(), clf.vocabulary_)
     assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.9
-    turned = tiny(ngram_range=(1, 2), epochs=1).fit(texts, y, sample_weight=weight[::-1])
+    turned = both(epochs=1).fit(texts, y, sample_weight=weight[::-1])
     only_margins = {**turned.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) < 0.1
 
 
 def test_class_weight_reaches_the_linear_part(spy, blended):
     calls = spy(recipe, "fit_linear")
-    clf = tiny(ngram_range=(1, 2), class_weight={"a": 20.0}).fit(TEXTS, Y)
+    clf = both(class_weight={"a": 20.0}).fit(TEXTS, Y)
     for args, _, _ in calls:
         np.testing.assert_array_equal(args[3], [[20, 1, 1], [1, 1, 1]])
     first, second = clf.weights_, blended.weights_
@@ -682,7 +798,7 @@ def test_class_weight_reaches_the_linear_part(spy, blended):
 
 def test_balanced_class_weight_with_a_linear_part(spy):
     calls = spy(recipe, "fit_linear")
-    tiny(ngram_range=(1, 2), class_weight="balanced").fit(TEXTS, Y)
+    both(class_weight="balanced").fit(TEXTS, Y)
     counts = np.asarray(Y).sum(axis=0)
     expected = [120 / (2 * counts), 120 / (2 * (120 - counts))]
     for args, _, _ in calls:
@@ -692,7 +808,7 @@ def test_balanced_class_weight_with_a_linear_part(spy):
 @pytest.mark.parametrize("threshold", [0.5, "tune", "cardinality"])
 def test_exactly_two_labels_for_every_text(threshold):
     bounds = {"min_labels": 2, "max_labels": 2}
-    clf = tiny(ngram_range=(1, 2), threshold=threshold, **bounds).fit(TEXTS, Y)
+    clf = both(threshold=threshold, **bounds).fit(TEXTS, Y)
     texts = [*NEW_TEXTS, "", "never seen"]
     predicted = clf.predict(texts)
     assert (predicted.sum(axis=1) == 2).all()
@@ -705,7 +821,7 @@ def test_a_label_of_a_single_text():
     """It cannot be in every part, and not in every part's complement."""
     y = np.hstack([np.asarray(Y), np.eye(120, 1, dtype=int)])
     for options in ({}, EVERYTHING):
-        clf = stopping(ngram_range=(1, 2), **options).fit(TEXTS, y)
+        clf = stopping(linear=True, **options).fit(TEXTS, y)
         p = clf.predict_proba(NEW_TEXTS)
         assert p.shape == (100, 4)
         assert np.isfinite(p).all()
@@ -724,16 +840,16 @@ def assert_keras_agrees(clf, texts):
 
 @pytest.mark.parametrize("ngram_range", [(1, 1), (1, 2), (2, 3)], ids=str)
 def test_the_keras_model_says_the_same(ngram_range):
-    clf = tiny(ngram_range=ngram_range, min_df=2).fit(TEXTS, Y)
+    clf = both(linear_ngram_range=ngram_range, min_df=2).fit(TEXTS, Y)
     texts = [*NEW_TEXTS[:30], "", "a0", "never seen", "a0 a0 a0 b1 a0 b1", "a0 unseen b1"]
     assert_keras_agrees(clf, texts)
-    assert_keras_agrees(tiny(ngram_range=ngram_range).fit(TEXTS, TOPICS), texts)
+    assert_keras_agrees(both(linear_ngram_range=ngram_range).fit(TEXTS, TOPICS), texts)
 
 
 def test_the_keras_model_of_a_linear_part_without_ngrams():
     texts = [f"one{i} two{i} three{i}" for i in range(40)]
     y = [["a"] if i % 4 else ["b"] for i in range(40)]
-    clf = tiny(ngram_range=(1, 2)).fit(texts, y)
+    clf = both().fit(texts, y)
     assert "linear_kernel" not in clf.weights_
     assert_keras_agrees(clf, texts)
 
@@ -741,14 +857,6 @@ def test_the_keras_model_of_a_linear_part_without_ngrams():
 def test_callbacks_see_the_whole_model_at_the_end():
     callback = pytest.importorskip("sklearn.callback")
     monitor = callback.ScoringMonitor(scoring="f1_micro")
-    clf = tiny(ngram_range=(1, 2)).set_callbacks(monitor).fit(TEXTS, Y)
+    clf = both().set_callbacks(monitor).fit(TEXTS, Y)
     scores = [row["f1_micro"] for row in monitor.get_logs().data if row["task_name"] == "fit"]
     assert scores == pytest.approx([get_scorer("f1_micro")(clf, TEXTS, Y)])
-
-
-@pytest.mark.parametrize("options", [{"refit": True}, {"validation_folds": 3}], ids=str)
-def test_a_warm_start_holds_out_texts_that_were_not_learned(options):
-    texts, y = corpus(100, noise=True)
-    clf = tiny(threshold="tune", warm_start=True, validation_fraction=0.5, **BY_HEART, **options)
-    with pytest.raises(ValueError, match="warm_start needs refit=False and validation_folds=1"):
-        clf.fit(texts, y)

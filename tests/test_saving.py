@@ -55,8 +55,8 @@ MANY, THEIR_TAGS = corpus()
 
 def blended(**parameters):
     """Return an unfitted classifier with a linear part, beside which the network has its say."""
-    strong = {"epochs": 6, "learning_rate": 0.05, "filters": 8, "validation_fraction": 0.3}
-    return tiny(**{"early_stopping": True, "ngram_range": (1, 2), **strong, **parameters})
+    strong = {"epochs": 6, "learning_rate": 0.05, "filters": 8, "validation": 0.3}
+    return tiny(**{"early_stopping": True, "linear": True, "validation": 0.1, **strong, **parameters})
 
 
 def with_vectors(**parameters):
@@ -90,7 +90,7 @@ KINDS = {
     "sparse matrix": lambda: tiny().fit(TEXTS, sparse.csr_matrix(matrix_of())),
     "mini-batches": lambda: tiny().partial_fit(TEXTS, TAGS),
     "linear part": lambda: blended().fit(MANY, THEIR_TAGS),
-    "tuned": lambda: tiny(threshold="tune", threshold_metric="f1_macro").fit(MANY, THEIR_TAGS),
+    "tuned": lambda: tiny(threshold="tune", metric="f1_macro").fit(MANY, THEIR_TAGS),
     "characters": lambda: tiny(analyzer="char", max_length=9).fit(TEXTS, TAGS),
 }
 
@@ -162,7 +162,7 @@ def test_learning_goes_on(include_optimizer, tmp_path):
 
 def test_a_linear_part_does_not_go_on_learning_after_loading_either(linear, tmp_path):
     linear.save(tmp_path / "model")
-    loaded = load(tmp_path / "model").set_params(ngram_range=None, early_stopping=False)
+    loaded = load(tmp_path / "model").set_params(linear=False)
     with pytest.raises(ValueError, match="has a linear part, which cannot go on learning"):
         loaded.partial_fit(MANY, THEIR_TAGS)
     assert_same_predictions(loaded, linear)
@@ -268,27 +268,28 @@ def test_functions_that_make_tokens_are_passed_again(functions, tmp_path):
 def test_what_only_training_uses_is_warned_of(tmp_path):
     pytest.importorskip("sktextcnn.engine.keras_engine")  # which trains with callbacks
     clf = tiny(
-        threshold_metric=metric,
+        metric=metric,
         keras_callbacks=no_callbacks,
         random_state=np.random.RandomState(0),
         tokenizer=split,
     ).fit(TEXTS, TAGS)
     message = (
         r"keras_callbacks=test_saving\.no_callbacks, "
-        r"random_state=an instance of numpy\.random\.mtrand\.RandomState, "
-        r"threshold_metric=test_saving\.metric cannot be saved; a loaded classifier predicts the same, "
-        r"and has the default instead\. Pass it to load to keep it\."
+        r"metric=test_saving\.metric, "
+        r"random_state=an instance of numpy\.random\.mtrand\.RandomState cannot be saved; "
+        r"a loaded classifier predicts the same, and has the default instead\. "
+        r"Pass it to load to keep it\."
     )
     with pytest.warns(UserWarning, match=message) as caught:
         clf.save(tmp_path / "model")
     assert [warning.filename for warning in caught] == [__file__]
     assert "tokenizer" not in str(caught[0].message)  # load asks for it anyway
     loaded = load(tmp_path / "model", tokenizer=split)
-    assert (loaded.threshold_metric, loaded.keras_callbacks) == ("f1_micro", None)
+    assert (loaded.metric, loaded.keras_callbacks) == ("f1_micro", None)
     assert loaded.random_state is None
     assert_same_predictions(loaded, clf)
-    loaded = load(tmp_path / "model", tokenizer=split, threshold_metric=metric, random_state=3)
-    assert loaded.threshold_metric is metric
+    loaded = load(tmp_path / "model", tokenizer=split, metric=metric, random_state=3)
+    assert loaded.metric is metric
     assert loaded.random_state == 3
     loaded.fit(TEXTS, TAGS)
 
@@ -362,7 +363,7 @@ def test_a_process_that_only_predicts_imports_no_training_code(linear, tmp_path)
 @pytest.fixture(scope="module", params=[(1, 2), (1, 3), (3, 3)], ids=str)
 def two_forms(request):
     """A classifier with a linear part, and its Keras model."""
-    clf = blended(ngram_range=request.param, min_df=2).fit(MANY, THEIR_TAGS)
+    clf = blended(linear_ngram_range=request.param, min_df=2).fit(MANY, THEIR_TAGS)
     assert clf.weights_["linear_ngrams"].size
     assert (clf.weights_["linear_blend"][:2].max(axis=1) > 0.1).all()
     return clf, clf.to_keras()
@@ -423,7 +424,7 @@ for path in sys.argv[2:]:
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for.
 @pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
 def test_a_keras_model_in_another_process(linear, tmp_path):
-    models = [linear, blended(ngram_range=(1, 3)).fit(MANY, THEIR_TAGS)]
+    models = [linear, blended(linear_ngram_range=(1, 3)).fit(MANY, THEIR_TAGS)]
     texts = ["", "a b c", "unheard a", "a a a a", *MANY[:10]]
     assert linear.vocabulary_ == models[1].vocabulary_
     np.save(tmp_path / "ids.npy", ids_of(linear, texts))
@@ -469,7 +470,7 @@ def let_fail(monkeypatch, step, error, first=1):
 def test_a_fit_whose_linear_part_fails_leaves_all_as_it_was(step, first, error, before, monkeypatch):
     clf = blended(epochs=1)
     if before == "network":
-        clf.set_params(ngram_range=None).fit(TEXTS, TAGS).set_params(ngram_range=(1, 2))
+        clf.set_params(linear=False).fit(TEXTS, TAGS).set_params(linear=True, validation=0.1)
     elif before == "linear part":
         clf.fit(MANY[:30], THEIR_TAGS[:30])
     objects = dict(vars(clf))

@@ -27,7 +27,6 @@ from sktextcnn.text import (
     build_tokenizer,
     check_texts,
     check_vocabulary,
-    choose_max_length,
     encode,
     extend_vocabulary,
     learn_vocabulary,
@@ -295,12 +294,6 @@ def test_bad_vocabulary(vocabulary, error, message):
 def test_vocabulary_with_positions_between_numbers():
     with pytest.raises((TypeError, ValueError), match="vocabulary"):
         check_vocabulary({"a": 0.7, "b": 1.2})
-
-
-def test_max_length_follows_all_but_the_longest_texts():
-    assert choose_max_length(np.array([5, 9])) == 128
-    assert choose_max_length(np.full(100, 300)) == 300
-    assert choose_max_length(np.array([200] * 99 + [10_000])) == 200
 
 
 # -- rows of ids -------------------------------------------------------------------------------------

@@ -266,7 +266,7 @@ def test_a_worker_of_joblib_uses_no_more_threads_than_granted():
 
 def test_fits_in_two_threads_are_those_of_one_after_the_other():
     """Large enough that texts are held out, in several networks."""
-    options = {"epochs": 2, "batch_size": 128, "ngram_range": None, "n_jobs": 2}
+    options = {"epochs": 2, "batch_size": 128, "validation": "auto", "n_jobs": 2}
     data = [corpus(1500, seed) for seed in (0, 1)]
     alone = [tiny(**options).fit(*part) for part in data]
     with ThreadPoolExecutor(2) as pool:
@@ -287,7 +287,7 @@ def test_ctrl_c_in_one_of_the_networks(number, n_jobs, monkeypatch):
             raise KeyboardInterrupt
 
     plain = callbacks.Progress.network
-    options = {"threshold": "tune", "validation_folds": 3, "n_jobs": n_jobs}
+    options = {"threshold": "tune", "validation": 3, "n_jobs": n_jobs}
     clf = tiny(**options).fit(TEXTS, TAGS)
     before = dict(vars(clf))
     monkeypatch.setattr(
@@ -315,6 +315,7 @@ tags = (rng.random((300, 3)) < 0.4).astype(int)
 
 def make(**options):
     small = dict(filters=8, embedding_dim=8, kernel_sizes=(1, 2), epochs=2, random_state=0)
+    small.update(linear=False, validation=None)
     return TextCNNClassifier(**{**small, **options})
 
 def digest(clf):
@@ -366,7 +367,7 @@ def test_a_fit_in_a_forked_child(n_jobs):
     found = run_python(
         """
         import multiprocessing
-        options = {"n_jobs": int(sys.argv[1]), "threshold": "tune", "validation_folds": 2}
+        options = {"n_jobs": int(sys.argv[1]), "threshold": "tune", "validation": 2}
         before = blas()
         parent = digest(make(**options).fit(texts, tags))
         child = in_child(lambda: [digest(make(**options).fit(texts, tags)), blas()])
@@ -424,7 +425,7 @@ def test_forking_while_another_thread_fits(begun, tmp_path):
 def test_ctrl_c_ends_a_fit_soon(n_jobs):
     """A real signal to a process whose fit would take hours; it comes somewhere in a batch."""
     script = f"""
-    options = {{"threshold": "tune", "validation_folds": 2, "n_jobs": {n_jobs}}}
+    options = {{"threshold": "tune", "validation": 2, "n_jobs": {n_jobs}}}
     clf = make(**options).fit(texts, tags)
     before, limits, alive = dict(vars(clf)), blas(), threading.active_count()
     endless = dict(epochs=10**6, learning_rate=1e-9, learning_rate_schedule="constant", verbose=1)

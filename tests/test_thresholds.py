@@ -157,7 +157,7 @@ def test_default_threshold_of_shared_probability(m):
 # -- thresholds as resolved --------------------------------------------------------------------------
 
 
-def resolve(threshold="auto", matrix=((1, 0), (0, 1)), *, loss="binary_crossentropy", **options):
+def resolve(threshold="tune", matrix=((1, 0), (0, 1)), *, loss="binary_crossentropy", **options):
     options = {"multilabel": True, **options}
     return resolve_thresholds(
         threshold, loss=loss, matrix=sparse.csr_matrix(np.array(matrix)), **options
@@ -172,7 +172,7 @@ def test_given_thresholds_are_kept():
 
 
 @given(indicators())
-def test_automatic_thresholds_follow_the_labelled_texts(matrix):
+def test_thresholds_before_tuning_follow_the_labelled_texts(matrix):
     n_labels, n_labelled = matrix.sum(), matrix.any(axis=1).sum()
     expected = n_labelled / (n_labelled + n_labels) if n_labels else 1.0
     result = resolve(matrix=matrix, loss="kl_divergence")

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 
 import numpy as np
 import pytest
@@ -44,6 +45,8 @@ def tiny(**params):
         "kernel_sizes": (1, 2),
         "epochs": 2,
         "batch_size": 3,
+        "linear": False,
+        "validation": None,
         "learning_rate": 0.002,
         "learning_rate_schedule": "constant",
         "random_state": 0,
@@ -216,14 +219,14 @@ def test_every_call_draws_anew():
 
 
 def scripted(*scores):
-    """A metric that returns these values, one after the other."""
-    values = iter(scores)
+    """A metric that returns these values, one after the other, and then the last one."""
+    values = chain(scores, repeat(scores[-1]))
     return lambda truth, predicted: next(values)
 
 
 def stopping(metric, **params):
-    params = {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2, **params}
-    return tiny(threshold_metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
+    params = {"threshold": 0.5, "validation": 0.25, "n_iter_no_change": 2, **params}
+    return tiny(metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
 
 
 def test_early_stopping_gives_back_the_best_epoch():
@@ -270,39 +273,44 @@ def test_early_stopping_validates_on_texts_it_does_not_learn_from():
 
 # -- rate, epochs and going on -------------------------------------------------------------------------
 
-AUTOMATIC = {"learning_rate": "auto", "learning_rate_schedule": "auto"}
+FALLS = {"learning_rate": 0.006, "learning_rate_schedule": "linear"}
+STAYS = {"learning_rate": 0.002, "learning_rate_schedule": "constant"}
+
+
+def test_the_learning_rate_falls_unless_training_may_go_on():
+    """Then it stays at a third of what it would fall from."""
+    falling, staying = tiny(**FALLS).fit(TEXTS, TAGS), tiny(**STAYS).fit(TEXTS, TAGS)
+    assert not same(falling, staying)
+    assert same(tiny(**FALLS, warm_start=True).fit(TEXTS, TAGS), staying)
+    assert same(tiny(**STAYS, warm_start=True).fit(TEXTS, TAGS), staying)
+    assert same(tiny(**FALLS).partial_fit(TEXTS, TAGS), tiny(**STAYS).partial_fit(TEXTS, TAGS))
 
 
 @pytest.mark.parametrize(
-    ("automatic", "explicit"),
-    [
-        (AUTOMATIC, {"learning_rate": 0.006, "learning_rate_schedule": "linear"}),
-        (
-            {**AUTOMATIC, "warm_start": True},
-            {"learning_rate": 0.002, "learning_rate_schedule": "constant"},
-        ),
-        (
-            {**AUTOMATIC, "learning_rate_schedule": "constant"},
-            {"learning_rate": 0.002, "learning_rate_schedule": "constant"},
-        ),
-    ],
-    ids=["falls", "warm start", "stays"],
+    ("n", "batch_size", "epochs"),
+    [(2, 16, 40), (100, 16, 22), (900, 28, 10), (2100, 64, 8), (9000, 64, 5)],
 )
-def test_automatic_learning_rate(automatic, explicit):
-    assert same(tiny(**automatic).fit(TEXTS, TAGS), tiny(**explicit).fit(TEXTS, TAGS))
-
-
-def test_partial_fit_learns_at_a_rate_that_stays():
-    by_hand = tiny(learning_rate=0.002, learning_rate_schedule="constant").partial_fit(TEXTS, TAGS)
-    assert same(tiny(**AUTOMATIC).partial_fit(TEXTS, TAGS), by_hand)
-    with pytest.raises(ValueError, match="partial_fit does not know which call is the last"):
-        tiny(learning_rate_schedule="linear").partial_fit(TEXTS, TAGS)
-
-
-@pytest.mark.parametrize(
-    ("n", "batch_size", "epochs"), [(12, 6, 40), (40, 1, 25), (270, 1, 4), (12, "auto", 40)]
-)
-def test_automatic_epochs_make_up_a_number_of_steps(n, batch_size, epochs):
+def test_automatic_batches_and_epochs(n, batch_size, epochs):
+    """More texts are seen less often, and more at a time."""
     texts, tags = (TEXTS * n)[:n], (TAGS * n)[:n]
-    clf = tiny(epochs="auto", batch_size=batch_size).fit(texts, tags)
+    clf = tiny(epochs="auto", batch_size="auto", embedding_dim=1, filters=1).fit(texts, tags)
+    assert (clf.resolved_.batch_size, clf.resolved_.epochs) == (batch_size, epochs)
     assert clf.n_epochs_ == epochs
+
+
+@pytest.mark.parametrize(
+    ("lengths", "max_length", "expected"),
+    [
+        ([5, 9], 0.95, 128),
+        ([300] * 20, 0.95, 300),
+        ([200] * 99 + [1000], 0.95, 200),
+        ([200] * 99 + [1000], 0.999, 920),
+        ([5, 9], 7, 7),
+        ([5, 9], None, None),
+    ],
+    ids=str,
+)
+def test_truncation_follows_all_but_the_longest_texts(lengths, max_length, expected):
+    texts = [" ".join(["word"] * length) for length in lengths]
+    clf = tiny(max_length=max_length, epochs=1, kernel_sizes=(1,)).fit(texts, [["a"]] * len(texts))
+    assert clf.max_length_ == clf.resolved_.max_length == expected

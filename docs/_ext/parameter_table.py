@@ -16,7 +16,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive, directives
 from docutils.statemachine import StringList
 from numpydoc.docscrape import ClassDoc
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 WORDS = {
     "array-like": "array-like",
@@ -52,6 +52,8 @@ def describe_constraint(constraint: Any) -> str:
         if high is None:
             return f"{kind} {'≥' if below == '≤' else '>'} {low}"
         return f"{kind}, {low} {below} x {above} {high}"
+    if isinstance(constraint, HasMethods):
+        return "splitter of scikit-learn"
     if constraint in WORDS:
         return WORDS[constraint]
     if isinstance(constraint, type):

@@ -79,6 +79,22 @@ class Observers(Observer):
         return any(stops)
 
 
+class EpochLimit(Observer):
+    """Stops after some epochs, while the learning rate falls as if there were more to come.
+
+    Parameters
+    ----------
+    n_epochs : int
+    """
+
+    def __init__(self, n_epochs: int) -> None:
+        self._n_epochs = n_epochs
+
+    def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
+        """Return whether these were all."""
+        return epoch + 1 >= self._n_epochs
+
+
 class EarlyStopping(Observer):
     """Scores held-out texts, remembers the best epoch, and stops when none gets better.
 
