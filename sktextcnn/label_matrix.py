@@ -33,12 +33,9 @@ class LabelMatrix(np.ndarray):
     def __getitem__(self, key: Any) -> Any:
         plain = np.asarray(self)[key]
         rows = key
-        if isinstance(key, tuple) and len(key) == 2 and _is_everything(key[1]):
+        if isinstance(key, tuple) and (len(key) == 1 or (len(key) == 2 and _is_everything(key[1]))):
             rows = key[0]
-        chooses_rows = isinstance(rows, (slice, list)) or (
-            isinstance(rows, np.ndarray) and rows.ndim == 1
-        )
-        if chooses_rows and plain.ndim == 2 and self.label_names is not None:
+        if self.label_names is not None and _chooses_rows(rows):
             return LabelMatrix(plain, self.label_names)
         return plain
 
@@ -86,6 +83,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return value
+
+
+def _chooses_rows(key: Any) -> bool:
+    """Tell whether `key` is a slice, or one-dimensional in whatever form: a list, a range, a Series."""
+    # NumPy reads a tuple as one key for each dimension.
+    return isinstance(key, slice) or (not isinstance(key, tuple) and np.ndim(key) == 1)
 
 
 def _is_everything(key: Any) -> bool:

@@ -394,6 +394,32 @@ def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:
     return Labels(within, labels.classes[: len(known)], labels.multilabel, labels.sparse), n_unseen
 
 
+def check_in_common(y: Any, classes: np.ndarray) -> None:
+    """Refuse a `y` that cannot mean any of the classes, where unseen labels are counted as misses.
+
+    Parameters
+    ----------
+    y : any of the forms in the user guide
+    classes : ndarray of shape (k,)
+        The label space, as fitted.
+
+    Raises
+    ------
+    ValueError
+        If none of y's columns is named like a class, or its labels are str and the classes numbers, or
+        the other way round. Label sets may hold nothing but unseen labels: there may be few of them.
+    """
+    named, known = _labels_in(y), {*classes.tolist()}
+    has_columns = isinstance(y, LabelMatrix) or hasattr(y, "columns")
+    kinds = [{isinstance(label, str) for label in labels} for labels in (named, known)]
+    if named and named.isdisjoint(known) and (has_columns or kinds[0].isdisjoint(kinds[1])):
+        raise ValueError(
+            f"None of y's labels, {_shown(_names(sorted(named, key=str)))}, is among "
+            f"classes_={_shown(classes)}. If the classifier was fitted on a matrix without names, "
+            "fit it again with as_label_matrix(tags), or with classes=."
+        )
+
+
 def _labels_in(y: Any) -> set:
     """Return the labels that `y` names, empty for a matrix without names."""
     if isinstance(y, LabelMatrix):

@@ -18,7 +18,7 @@ from sktextcnn.chunks import stack_rows, stack_sparse
 from sktextcnn.engine import inference
 from sktextcnn.engine.scoring import Network, open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
-from sktextcnn.labels import count_unseen, find_labels
+from sktextcnn.labels import check_in_common, count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
@@ -241,11 +241,13 @@ class Predictor(ClassifierMixin, Parameters):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If `y` is not of the kind that the classifier was fitted on, or lengths differ.
+            If `y` is not of the kind that the classifier was fitted on, its columns or the type of its
+            labels have nothing in common with `classes_`, or lengths differ.
         """
         check_is_fitted(self, "weights_")
         given, n_unseen = count_unseen(y, self.classes_)
         check_kind(given.multilabel, self.multilabel_)
+        check_in_common(y, self.classes_)
         n, n_texts, hits = given.matrix.shape[0], 0, n_unseen == 0
         with closing(self._score_chunks(X, self._decide)) as parts:
             for part in parts:

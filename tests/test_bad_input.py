@@ -279,6 +279,26 @@ def test_score_of_another_kind(clf, single):
         clf.score(TEXTS, matrix_of()[:, :2])
 
 
+def test_score_where_no_label_can_be_right(clf, single):
+    """Not a score of 0, as for labels that were not seen."""
+    named, plain = as_label_matrix(TAGS), tiny().fit(TEXTS, matrix_of())
+    other = pd.DataFrame(matrix_of(), columns=["essen", "politik", "sport!"])
+    message = r"None of y's labels, \['food', 'news', 'sport'\], is among classes_=\[0, 1, 2\]\. If the"
+    for y in (named, pd.DataFrame(matrix_of(), columns=LABELS), TAGS):
+        with pytest.raises(ValueError, match=message + r".*fit it again with as_label_matrix\(tags\)"):
+            plain.score(TEXTS, y)
+    with pytest.raises(
+        ValueError, match=r"None of y's labels, \['essen', 'politik', 'sport!'\], is among"
+    ):
+        clf.score(TEXTS, other)
+    with pytest.raises(
+        ValueError, match=r"None of y's labels, \[0, 1, 2\], is among classes_=\['food',"
+    ):
+        single.score(TEXTS, [0, 1, 2] * 4)
+    assert clf.score(TEXTS[:1], [["unseen"]]) == single.score(TEXTS[:1], ["unseen"]) == 0.0
+    assert clf.score(TEXTS, other.set_axis(["essen", "politik", "sport"], axis=1)) >= 0.0
+
+
 @pytest.mark.parametrize("y", [TAGS, TOPICS, as_label_matrix(TAGS)])
 def test_label_outside_classes(y):
     with pytest.raises(
