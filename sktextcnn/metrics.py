@@ -28,13 +28,18 @@ def score_decisions(metric: str | Callable, truth: np.ndarray, decisions: np.nda
     ------
     ValueError
         If a callable returns NaN.
+    TypeError
+        If a callable returns something else than a number.
     """
     if callable(metric):
-        value = float(metric(truth, decisions))
+        returned = metric(truth, decisions)
+        expected = f"threshold_metric returned {returned!r:.60}; it must return a number, higher being"
+        try:
+            value = float(returned)
+        except (TypeError, ValueError):
+            raise TypeError(f"{expected} better.") from None
         if np.isnan(value):
-            raise ValueError(
-                "threshold_metric returned nan; it must return a number, higher being better."
-            )
+            raise ValueError(f"{expected} better. Texts or labels without a value must not count.")
         return value
     from sklearn.metrics import f1_score  # here: a process that only predicts does without
 

@@ -144,7 +144,7 @@ def learn(
             # The first network finds out how many epochs are best; the others take as many.
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                judged = partial(judge.score, truth=examples.targets[held_out].toarray())
+                judged = partial(judge.verdict, truth=examples.targets[held_out].toarray())
                 stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(

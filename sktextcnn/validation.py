@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from sktextcnn.engine.inference import to_probabilities
+from sktextcnn.engine.observers import Verdict
 from sktextcnn.metrics import score_decisions
 from sktextcnn.thresholds import decide, tune_thresholds
 
@@ -49,16 +51,20 @@ class Judge:
             return self.fixed_thresholds
         scores = to_probabilities(logits, exclusive=self.exclusive)
         metric = "cardinality" if self.rule == "cardinality" else self.metric
+        if callable(metric):
+            metric = partial(score_decisions, metric)
         return tune_thresholds(scores, truth, metric, labels_per_text=self.labels_per_text)
 
-    def score(self, logits: np.ndarray, truth: np.ndarray) -> float:
-        """Return the metric of the decisions that the logits lead to."""
+    def verdict(self, logits: np.ndarray, truth: np.ndarray) -> Verdict:
+        """Return the metric of the decisions that the logits lead to, and whether one is a hit."""
         if not self.multilabel:
-            return score_decisions(self.metric, truth.argmax(axis=1), logits.argmax(axis=1))
+            codes = truth.argmax(axis=1), logits.argmax(axis=1)
+            return Verdict(score_decisions(self.metric, *codes), bool((codes[0] == codes[1]).any()))
         decisions = decide(
             to_probabilities(logits, exclusive=self.exclusive),
             self.thresholds(logits, truth),
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )
-        return score_decisions(self.metric, truth, decisions.astype(np.int8))
+        score = score_decisions(self.metric, truth, decisions.astype(np.int8))
+        return Verdict(score, bool((decisions & (truth > 0)).any()))

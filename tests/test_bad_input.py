@@ -670,7 +670,22 @@ def test_odd_texts_with_accents_stripped(strip_accents):
         (
             {"threshold_metric": lambda a, b: float("nan"), "early_stopping": True},
             ValueError,
+            "threshold_metric returned nan; it must return a number, higher being better. Texts",
+        ),
+        (
+            {"threshold_metric": lambda a, b: float("nan"), "threshold": "tune"},
+            ValueError,
             "threshold_metric returned nan; it must return a number",
+        ),
+        (
+            {"threshold_metric": lambda a, b: None, "early_stopping": True},
+            TypeError,
+            "threshold_metric returned None; it must return a number, higher being better",
+        ),
+        (
+            {"threshold_metric": lambda a, b: np.ones(2), "threshold": "tune"},
+            TypeError,
+            r"threshold_metric returned array\(\[1\., 1\.\]\); it must return a number",
         ),
     ],
     ids=str,

@@ -8,11 +8,14 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import hamming_loss
 
 from sktextcnn import TextCNNClassifier
+from sktextcnn.engine.observers import EarlyStopping, Verdict
 
 TEXTS = [
     "the match ended in a draw",
@@ -128,7 +131,10 @@ def test_dropout_is_in_use(fitted, what):
 
 SCRIPT = """
 import hashlib
+from sklearn.metrics import hamming_loss
+
 from sktextcnn import TextCNNClassifier
+from sktextcnn.engine.observers import EarlyStopping, Verdict
 
 clf = TextCNNClassifier(**{params!r}).fit({texts!r}, {tags!r})
 digest = hashlib.sha256()
@@ -221,8 +227,27 @@ def scripted(*scores):
     return lambda truth, predicted: next(values)
 
 
+def judged(verdicts, n_iter_no_change=2):
+    """Early stopping that is told these (score, has_hits): it, and the epoch that it stopped in."""
+    verdicts = [Verdict(*verdict) for verdict in verdicts]
+    run, given = SimpleNamespace(compute_logits=lambda ids: None), iter(verdicts)
+    stopping = EarlyStopping(None, lambda logits: next(given), n_iter_no_change)
+    for epoch in range(len(verdicts)):
+        run.state = lambda epoch=epoch: epoch
+        if stopping.end_epoch(epoch, {}, run):
+            return stopping.best, epoch
+    return stopping.best, None
+
+
 def stopping(metric, **params):
-    params = {"early_stopping": True, "validation_fraction": 0.25, "n_iter_no_change": 2, **params}
+    # At a threshold of 0 every label is predicted: the network counts as one that has started.
+    params = {
+        "threshold": 0.0,
+        "early_stopping": True,
+        "validation_fraction": 0.25,
+        "n_iter_no_change": 2,
+        **params,
+    }
     return tiny(threshold_metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
 
 
@@ -240,10 +265,48 @@ def test_early_stopping_keeps_the_best_of_all_epochs():
     assert same(clf, stopping(scripted(0.1, 0.2, 0.9), epochs=3))
 
 
-def test_early_stopping_waits_for_a_network_that_predicts_nothing_yet():
-    clf = stopping(scripted(0.0, 0.0, 0.0, 0.0, 0.3, 0.2, 0.2))
-    assert len(clf.history_["loss"]) == 7
-    assert clf.n_epochs_ == 5
+@pytest.mark.parametrize("low", [0.0, -0.25, -np.inf])
+def test_early_stopping_waits_for_a_network_that_predicts_nothing_yet(low):
+    """Whatever the measure makes of that."""
+    nothing, better, worse = (low, False), (low + 0.3 if low > -9 else 0.3, True), (low, True)
+    assert judged([nothing] * 9) == (8, None)
+    assert judged([nothing] * 5 + [better, worse, nothing, better]) == (5, 7)
+    assert judged([nothing, (low - 0.1, False), nothing, nothing, worse, worse]) == (3, 5)
+
+
+@pytest.mark.parametrize("best", [0.0, 0.5, -3.0, -np.inf, np.inf])
+def test_early_stopping_stops_on_a_plateau_at_any_score(best):
+    assert judged([(best, True)] * 9) == (0, 2)
+
+
+def test_early_stopping_waits_through_epochs_without_a_hit():
+    """The threshold is fixed, and a rate of next to nothing moves no score across it."""
+    still = {"learning_rate": 1e-30, "epochs": 9, "threshold": 1.0}
+    clf = stopping("f1_micro", **still)
+    assert clf.history_["validation_score"] == [0.0] * 9
+    assert len(stopping("f1_micro", **{**still, "threshold": 0.0}).history_["loss"]) == 3
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"threshold": "tune"}, {"refit": True}, {"validation_folds": 2}], ids=str
+)
+def test_a_metric_that_is_never_anything_but_minus_infinity(options):
+    clf = stopping(lambda truth, predicted: -np.inf, **{"epochs": 4, **options})
+    assert set(clf.history_["validation_score"]) == {-np.inf}
+    assert np.isfinite(clf.predict_proba(TEXTS)).all()
+
+
+def test_the_best_value_of_a_loss_is_a_plateau():
+    """A negative Hamming loss of 0, once all is told right; 40 epochs would be allowed."""
+    learn = {"learning_rate": 0.05, "dropout": 0.0, "embedding_dropout": 0.0, "threshold": "tune"}
+    corpus = {"X": ["a goal", "a vote"] * 10, "y": [["sport"], ["politics"]] * 10}
+    clf = tiny(
+        **{**learn, "epochs": 40, "early_stopping": True, "n_iter_no_change": 2},
+        threshold_metric=lambda truth, predicted: -hamming_loss(truth, predicted),
+    ).fit(**corpus)
+    scores = clf.history_["validation_score"]
+    assert scores[-3:] == [0.0] * 3
+    assert len(scores) == clf.n_epochs_ + 2 < 40
 
 
 def test_early_stopping_resumes_from_the_best_epoch():
