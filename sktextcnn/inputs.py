@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
+from sktextcnn.label_hints import warn_if_empty, warn_if_joined, warn_if_repeated
 from sktextcnn.labels import Labels, read_labels
 from sktextcnn.objective import check_sample_weight
 from sktextcnn.text import check_texts
@@ -47,4 +47,5 @@ def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[s
         given = replace(given, matrix=given.matrix[kept])
     warn_if_repeated(texts, given)
     warn_if_joined(given)
+    warn_if_empty(given)
     return texts, given, weight

@@ -719,6 +719,33 @@ def test_labels_joined_in_one_string(separator, method):
     assert [warning.filename for warning in record] == [__file__]
 
 
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", [list, as_label_matrix], ids=["sets", "matrix"])
+def test_an_empty_str_as_a_label(form, method):
+    joined = pd.Series(["|".join(tags) for tags in TAGS])
+    joined[[2, 6]] = None
+    y = joined.fillna("").str.split("|").tolist()
+    message = (
+        r"y holds the label '' in 2 of 12 rows; it is learned like any other\. Splitting an empty str "
+        r"gives \[''\]; a text without label is \[\]: \[\[tag for tag in tags if tag\.strip\(\)\] for "
+    )
+    with pytest.warns(UserWarning, match=message) as record:
+        clf = getattr(tiny(), method)(TEXTS, form(y))
+    assert [warning.filename for warning in record] == [__file__]
+    assert clf.classes_.tolist() == ["", *LABELS]
+    y = [[tag for tag in tags if tag.strip()] for tags in y]  # as advised
+    assert getattr(tiny(), method)(TEXTS, form(y)).classes_.tolist() == LABELS
+
+
+def test_an_empty_str_as_the_one_label_of_a_text():
+    message = r"the label '  ' in 1 of 12 rows.* If it stands for a missing one, drop these texts, or"
+    with pytest.warns(UserWarning, match=message):
+        tiny().fit(TEXTS, ["  ", *TOPICS[1:]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny(classes=["", *LABELS]).fit(TEXTS, TOPICS)
+
+
 def test_names_with_a_comma_are_no_joined_labels():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
