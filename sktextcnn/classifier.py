@@ -47,6 +47,7 @@ from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
     FIRST_TOKEN,
     TokenIds,
+    check_matches,
     check_vocabulary,
     choose_max_length,
     encode,
@@ -86,7 +87,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         Cut texts after so many tokens. "auto": the 95th percentile of the training texts, at least
         128. None: no limit; memory then grows with the longest text.
     vocabulary : mapping, iterable of str or None, default=None
-        Tokens fixed in advance; `min_df` and `max_features` are not used then.
+        Tokens fixed in advance, of which the texts must hold one at least; `min_df` and `max_features`
+        are not used then.
     embedding_dim : int, default=128
         Length of a token's vector. Not used with `embeddings`, which bring their own.
     embeddings : WordVectors, path, mapping, (array, words) or None, default=None
@@ -417,6 +419,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
+                if ids.flat.max(initial=0) < FIRST_TOKEN:
+                    check_matches(vocabulary, texts, self._tokenizer(), lowercase=self.lowercase)
             max_length = self.max_length  # type: ignore[assignment]
             if is_option(max_length, "auto"):
                 max_length = choose_max_length(ids.lengths)

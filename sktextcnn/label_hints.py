@@ -59,8 +59,8 @@ def warn_if_empty(labels: Labels) -> None:
                 "a text without label."
             )
             warnings.warn(
-                f"y holds the label {name!r} in {count} of {labels.matrix.shape[0]} rows; it is learned like "
-                f"any other. {advice}",
+                f"y holds the label {name!r} in {count} of {labels.matrix.shape[0]} rows; it is learned "
+                f"like any other. {advice}",
                 UserWarning,
                 stacklevel=STACKLEVEL,
             )

@@ -569,6 +569,40 @@ def test_no_tokens():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"vocabulary": ["Match", "Budget"]},
+            r"vocabulary holds no token of the texts\. Its entries are such as 'Match', 'Budget'; the "
+            r"texts' tokens such as 'the', 'match', 'ended', 'in'\. Texts are lower-cased first: "
+            r"lower-case the entries, too, or set lowercase=False\.",
+        ),
+        (
+            {"vocabulary": {"tee": 0, "milch": 1}},
+            r"such as 'tee', 'milch'; the .* Entries are whole tokens, as analyzer, token_pattern, low",
+        ),
+        ({"vocabulary": ["the match"]}, "such as 'the match'; the texts' .* Entries are whole tokens"),
+        (
+            {"vocabulary": ["the"], "tokenizer": lambda text: text.upper().split(), "lowercase": False},
+            "such as 'the'; .* such as 'THE', 'MATCH', .* not lower-cased first: set lowercase=True",
+        ),
+        ({"vocabulary": ["the"], "tokenizer": lambda text: []}, "the texts' tokens such as none"),
+    ],
+    ids=str,
+)
+def test_a_vocabulary_that_matches_nothing(options, message, method):
+    with pytest.raises(ValueError, match=message):
+        getattr(tiny(**options), method)(TEXTS, TAGS)
+
+
+def test_a_single_match_of_the_vocabulary_is_enough():
+    for method in ("fit", "partial_fit"):
+        clf = getattr(tiny(vocabulary=["Tea", "soup"], max_length=1), method)(TEXTS, TAGS)
+        assert clf.vocabulary_ == {"Tea": 0, "soup": 1}
+
+
 def test_another_keras_backend():
     code = (
         "from sktextcnn import TextCNNClassifier\n"
