@@ -24,8 +24,8 @@ from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
-from sktextcnn.inputs import read_input
-from sktextcnn.labels import Labels, check_classes
+from sktextcnn.inputs import check_same_classes, read_input
+from sktextcnn.labels import Labels
 from sktextcnn.model_selection import divide, hold_out
 from sktextcnn.objective import (
     check_kind,
@@ -125,7 +125,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         named. "balanced" gives every class, or for several labels every label's 1s and 0s, the same
         total weight.
     classes : sequence or None, default=None
-        Fixes the label space and its order; with a 0/1 matrix y it names the columns.
+        Fixes the label space and its order; with a 0/1 matrix y it names the columns. A model that goes
+        on learning keeps its labels: naming others then is an error.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
         several times faster on a processor. "keras": the same network, or `network`, in Keras' own
@@ -300,6 +301,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
         engine = open_engine(self.engine, self.network, self.keras_callbacks)
         resumes = self.warm_start and hasattr(self, "weights_")
+        self._check_goes_on(resumes)
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
         )
@@ -377,12 +379,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         self._check_learns_by_batches()
         engine = open_engine(self.engine, self.network, None)
         resumes = hasattr(self, "weights_")
-        if resumes and classes is not None:
-            named = check_classes(classes).tolist()
-            if {*named} != {*self.classes_.tolist()}:
-                raise ValueError(
-                    f"classes={named} differs from the {self.classes_.tolist()} of the first call."
-                )
+        if resumes:
+            check_same_classes(classes, self.classes_)
+        self._check_goes_on(resumes)
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         vectors = None if resumes else check_embeddings(self.embeddings)
@@ -397,13 +396,22 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         fixed = {**fixed, "weights_": state.weights}
         return self._assign(fixed, state, history, keep_optimizer=True)
 
+    def _check_goes_on(self, resumes: bool) -> None:
+        """Refuse, before texts are read, to go on learning later, or now, with what cannot."""
+        if self.warm_start and not (self.ngram_range is None or is_option(self.ngram_range, "auto")):
+            raise ValueError(
+                "The linear part cannot go on learning; pass ngram_range=None to warm_start."
+            )
+        if resumes:
+            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+            check_same_classes(self.classes, self.classes_)
+
     def _fix(
         self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
     ) -> tuple[dict, TokenIds]:
         """Return the fitted attributes that are known before training, and the texts as ids."""
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
-            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
             vocabulary, max_length = self.vocabulary_, self.max_length_
             ids = encode(texts, self._tokenizer(), vocabulary)
         else:
@@ -532,10 +540,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         ngram_range = self.ngram_range
         if is_option(ngram_range, "auto"):
             ngram_range = (1, 2) if suits else None
-        elif ngram_range is not None and self.warm_start:
-            raise ValueError(
-                "The linear part cannot go on learning; pass ngram_range=None to warm_start."
-            )
         if self.warm_start and (self.refit or len(folds) > 1):
             raise ValueError(
                 "warm_start needs refit=False and validation_folds=1: a network that has learned from "

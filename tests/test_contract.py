@@ -855,6 +855,27 @@ def test_warm_start_refuses_new_labels():
     assert clf.n_epochs_ == 2
 
 
+@pytest.mark.parametrize("classes", [["food", "news", "travel"], ["food", "news"], [0, 1, 2]], ids=str)
+def test_going_on_refuses_other_classes(classes):
+    """As a parameter, and as an argument of partial_fit; before anything is read."""
+    message = (
+        rf"classes={re.escape(repr(classes))} differs from the fitted \['food', 'news', 'sport'\]; a "
+        r"model that goes on learning keeps its labels\. Fit a clone instead\."
+    )
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(None, None, classes=classes)
+    clf.set_params(classes=classes)
+    for method in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            method(None, None)
+    assert clf.n_epochs_ == 2
+    clf.set_params(classes=["sport", "news", "food"]).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == 5
+    assert clf.classes_.tolist() == LABELS
+    assert clf.set_params(classes=["travel", *LABELS], warm_start=False).fit(TEXTS, TAGS).n_epochs_ == 2
+
+
 def test_warm_start_refuses_another_kind():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     with pytest.raises(ValueError, match="one label per text, but the classifier was fitted on several"):

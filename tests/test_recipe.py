@@ -332,8 +332,9 @@ def test_automatic_range_where_training_goes_on():
 def test_mini_batches_and_a_linear_part_do_not_go_together():
     message = r"the linear part does not learn by mini-batches; set .* ngram_range=None\.$"
     clf = tiny(ngram_range=(1, 2))
-    with pytest.raises(ValueError, match=message):
-        clf.partial_fit(TEXTS, Y)
+    for data in ((TEXTS, Y), (None, None)):  # before anything is read
+        with pytest.raises(ValueError, match=message):
+            clf.partial_fit(*data)
     assert not hasattr(clf, "weights_")
     assert tiny(ngram_range=None).partial_fit(TEXTS, Y).weights_
 
@@ -341,8 +342,9 @@ def test_mini_batches_and_a_linear_part_do_not_go_together():
 def test_a_warm_start_and_a_linear_part_do_not_go_together():
     message = r"^The linear part cannot go on learning; pass ngram_range=None to warm_start\.$"
     clf = tiny(ngram_range=(1, 2), warm_start=True)
-    with pytest.raises(ValueError, match=message):
-        clf.fit(TEXTS, Y)
+    for data in ((TEXTS, Y), (None, None)):  # before anything is read
+        with pytest.raises(ValueError, match=message):
+            clf.fit(*data)
     assert not hasattr(clf, "weights_")
     assert clf.set_params(ngram_range=None).fit(TEXTS, Y).weights_
 
@@ -354,8 +356,9 @@ def test_going_on_from_a_fit_with_a_linear_part(method, ngram_range, blended):
     message = (
         r"The fitted model has a linear part, which cannot go on learning; fit it with ngram_range="
     )
-    with pytest.raises(ValueError, match=message):
-        getattr(clf, method)(TEXTS, Y)
+    for data in ((TEXTS, Y), (None, None)):  # before anything is read
+        with pytest.raises(ValueError, match=message):
+            getattr(clf, method)(*data)
     assert_same_model(clf, blended)
     assert not linear_part(clf.set_params(ngram_range=None, warm_start=False).fit(TEXTS, Y))
 
