@@ -11,12 +11,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval as IntervalOfNumbers
+from sklearn.utils._param_validation import StrOptions, validate_parameter_constraints
 
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TOKEN_PATTERN
+from sktextcnn.thresholds import check_label_bounds
 
 #: Fewer texts than this are too few to hold some out, unless the user asks for it.
 SMALL = 1000
@@ -27,6 +29,14 @@ LARGE = 10_000
 #: Steps that a network learns in, and epochs: few texts need to be seen several times however small
 #: the steps, and many texts more than once.
 STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 1000, 4, 40
+
+
+class Interval(IntervalOfNumbers):
+    """An interval of numbers, to which True and False do not belong, though Python has them as ints."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Tell whether `val` is a number in the interval."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 class Parameters(BaseEstimator):
@@ -59,7 +69,7 @@ class Parameters(BaseEstimator):
         "classes": ["array-like", None],
         "engine": [StrOptions({"auto", "compiled", "keras"})],
         "network": [callable, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
         "learning_rate_schedule": [StrOptions({"auto", "linear", "constant"})],
@@ -181,6 +191,13 @@ class Parameters(BaseEstimator):
             or is_option(self.threshold, "cardinality")
             or not (self.ngram_range is None or is_option(self.ngram_range, "auto"))
         )
+
+    def _check_label_bounds(self, n_labels: int) -> None:
+        """Look at `min_labels` and `max_labels`, which prediction reads, and may have been set since."""
+        bounds = {"min_labels": self.min_labels, "max_labels": self.max_labels}
+        constraints = {name: self._parameter_constraints[name] for name in bounds}
+        validate_parameter_constraints(constraints, bounds, caller_name=type(self).__name__)
+        check_label_bounds(self.min_labels, self.max_labels, n_labels)
 
     def _check_learns_by_batches(self) -> None:
         """Refuse parameters that need all texts at once."""

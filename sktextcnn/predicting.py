@@ -105,6 +105,7 @@ class Predictor(ClassifierMixin, Parameters):
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
         if not self.multilabel_:
             return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        self._check_label_bounds(logits.shape[1])
         return decide(
             inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
             self.thresholds_,

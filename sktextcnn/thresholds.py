@@ -71,6 +71,30 @@ def check_thresholds(threshold: Any, n_labels: int) -> np.ndarray:
     return np.broadcast_to(values, (n_labels,)).copy()
 
 
+def check_label_bounds(min_labels: int, max_labels: int | None, n_labels: int) -> None:
+    """Refuse numbers of labels that no text could have.
+
+    Parameters
+    ----------
+    min_labels : int
+    max_labels : int or None
+    n_labels : int
+        How many labels there are.
+
+    Raises
+    ------
+    ValueError
+        If `min_labels` is more than `max_labels`, or than `n_labels`.
+    """
+    if max_labels is not None and min_labels > max_labels:
+        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
+    if min_labels > n_labels:
+        raise ValueError(
+            f"min_labels={min_labels} is more than the number of labels, {n_labels}, so no text can "
+            "have so many. Lower it."
+        )
+
+
 def resolve_thresholds(
     threshold: Any,
     *,
@@ -113,8 +137,7 @@ def resolve_thresholds(
             "threshold, min_labels and max_labels have no meaning for one label per text, where the "
             "most probable class is predicted. Leave them at their defaults, or pass label sets."
         )
-    if max_labels is not None and min_labels > max_labels:
-        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
+    check_label_bounds(min_labels, max_labels, matrix.shape[1])
     if not automatic:
         return check_thresholds(threshold, matrix.shape[1])
     labelled = max(1, np.count_nonzero(np.diff(matrix.indptr)))

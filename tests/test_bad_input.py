@@ -1,5 +1,6 @@
 """What goes wrong, and what is said about it."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -504,9 +505,58 @@ def test_loss_and_kind_that_do_not_go_together(loss, y, message):
         tiny(loss=loss).fit(TEXTS, y)
 
 
-def test_more_labels_at_least_than_at_most():
-    with pytest.raises(ValueError, match="min_labels=3 is more than max_labels=2"):
-        tiny(min_labels=3, max_labels=2).fit(TEXTS, TAGS)
+READ_LABEL_BOUNDS = {
+    "fit": lambda clf: tiny(min_labels=clf.min_labels, max_labels=clf.max_labels).fit(TEXTS, TAGS),
+    "predict": lambda clf: clf.predict(TEXTS),
+    "predict_labels": lambda clf: clf.predict_labels(TEXTS[:1]),
+    "score": lambda clf: clf.score(TEXTS, TAGS),
+    "explain": lambda clf: clf.explain(TEXTS[:1]),
+}
+
+
+@pytest.mark.parametrize("read", READ_LABEL_BOUNDS)
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"min_labels": 3, "max_labels": 2}, "min_labels=3 is more than max_labels=2"),
+        ({"min_labels": 4}, "min_labels=4 is more than the number of labels, 3, so no .* Lower it"),
+        (
+            {"min_labels": 1.5},
+            r"'min_labels' parameter of TextCNNClassifier must be an int in the range \[0, inf\). Got 1",
+        ),
+        ({"min_labels": -1}, "'min_labels' parameter .* must be an int in the .* Got -1"),
+        ({"min_labels": True}, "'min_labels' parameter .* must be an int in the .* Got True"),
+        ({"min_labels": None}, "'min_labels' parameter .* must be an int in the .* Got None"),
+        ({"max_labels": 0}, "'max_labels' parameter .* must be an int in the .* or None. Got 0"),
+        ({"max_labels": "2"}, "'max_labels' parameter .* must be an int in the .* or None. Got '2'"),
+    ],
+    ids=str,
+)
+def test_numbers_of_labels_that_make_no_sense(clf, bounds, message, read):
+    """Wherever they are read: they may have been set since the fit."""
+    changed = copy.copy(clf).set_params(**bounds)
+    with pytest.raises(ValueError, match=message):
+        READ_LABEL_BOUNDS[read](changed)
+    changed.set_params(min_labels=3, max_labels=7)  # more than there are, at most, is no contradiction
+    assert changed.predict(TEXTS).all()
+
+
+WHOLE = [
+    *("min_df", "max_features", "max_length", "embedding_dim", "filters", "hidden_units", "n_jobs"),
+    *("batch_size", "epochs", "n_iter_no_change", "validation_folds", "min_labels", "max_labels"),
+    *("embedding_dropout", "dropout", "learning_rate", "validation_fraction", "threshold"),
+]
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+@pytest.mark.parametrize("name", WHOLE)
+def test_true_and_false_are_no_numbers(name, value):
+    message = (
+        rf"The '{name}' parameter of TextCNNClassifier must be (an int|a float) .* Got {value!r} in"
+    )
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(InvalidParameterError, match=message):
+            getattr(tiny(**{name: value}), method)(None, None)
 
 
 @pytest.mark.parametrize("changed", [{"threshold": 0.4}, {"min_labels": 1}, {"max_labels": 2}])

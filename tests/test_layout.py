@@ -74,7 +74,7 @@ MODULES = {
     "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
-    "parameters": {"engine.inference", "metrics", "objective", "text"},
+    "parameters": {"engine.inference", "metrics", "objective", "text", "thresholds"},
     "predicting": {
         *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
