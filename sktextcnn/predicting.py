@@ -418,6 +418,8 @@ class Predictor(ClassifierMixin, Parameters):
             If the classifier is not fitted.
         FileExistsError
             If the path is taken, or by something else than a model.
+        FileNotFoundError
+            If the folder that it is to be made in does not exist.
         OSError
             If writing fails.
         ValueError

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -179,6 +180,21 @@ def test_paths_and_overwriting(linear, tmp_path, monkeypatch):
     assert_same_predictions(load("model"), linear)
     assert_same_predictions(early, clf)
     assert os.listdir() == ["model"]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_parent_folder_that_is_none(overwrite, tmp_path):
+    (tmp_path / "file").touch()
+    clf = tiny().fit(TEXTS, TAGS)
+    for name in ("missing", "file"):
+        message = (
+            rf"^{re.escape(str(tmp_path / name))} does not exist, or is a file; expected the folder in"
+        )
+        with pytest.raises(
+            FileNotFoundError, match=message + " which model is to be made. Make it first"
+        ):
+            clf.save(tmp_path / name / "model", overwrite=overwrite)
+    assert os.listdir(tmp_path) == ["file"]
 
 
 def test_nothing_to_save(tmp_path):
