@@ -38,6 +38,12 @@ TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 1_000_000, 1_000_00
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
 
+#: Attributes that training sets, and `save` writes: all that prediction, and going on, need.
+FITTED = (
+    *("vocabulary_", "classes_", "multilabel_", "sparse_output_", "loss_", "embedding_mode_"),
+    *("max_length_", "weights_", "thresholds_", "history_", "n_epochs_", "optimizer_state_"),
+)
+
 
 class Predictor(ClassifierMixin, Parameters):
     """The methods of `TextCNNClassifier` that need no more than parameters and fitted attributes."""
@@ -399,6 +405,7 @@ class Predictor(ClassifierMixin, Parameters):
     ) -> None:
         """Write the fitted classifier into a folder, as JSON and arrays, without pickle.
 
+        Attributes of your own are not written.
         Functions cannot be saved. Those that make tokens must be passed to `sktextcnn.load` again; for
         other parameters that cannot be saved a loaded classifier has the defaults.
 
@@ -439,7 +446,7 @@ class Predictor(ClassifierMixin, Parameters):
         fitted = {
             name: value
             for name, value in vars(self).items()
-            if name.endswith("_") and (include_optimizer or name != "optimizer_state_")
+            if name in FITTED and (include_optimizer or name != "optimizer_state_")
         }
         lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]
         if lost:

@@ -197,6 +197,18 @@ def test_a_parent_folder_that_is_none(overwrite, tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
+def test_attributes_of_the_user_are_left_out(tmp_path):
+    """Whatever they are: they need be nothing that files can hold."""
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    fitted = fitted_attributes(clf)
+    clf.note_, clf.tokens_of_, clf.note = "tried on Monday", {1: object()}, "the same"
+    clf.save(tmp_path / "model", include_optimizer=True)
+    loaded = load(tmp_path / "model")
+    assert fitted_attributes(loaded).keys() == fitted.keys()
+    assert not hasattr(loaded, "note")
+    assert_same_predictions(loaded, clf)
+
+
 def test_nothing_to_save(tmp_path):
     with pytest.raises(NotFittedError):
         tiny().save(tmp_path / "model")
