@@ -169,6 +169,41 @@ class Predictor(ClassifierMixin, Parameters):
             X, lambda logits: inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
         )
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each label.
+
+        It comes from the logits, so it is finite where `predict_proba` is 0.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
+
+        Returns
+        -------
+        ndarray of shape (n, k), dtype float32
+            Natural logarithms. Columns in the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts, tags = ["a goal", "a vote", "a match"], [["sport"], ["politics"], ["sport"]]
+        >>> clf = TextCNNClassifier(min_df=1, epochs=1, random_state=0).fit(texts, tags)
+        >>> np.allclose(np.exp(clf.predict_log_proba(texts)), clf.predict_proba(texts))
+        True
+        """
+        return self._stack(
+            X, lambda logits: inference.to_log_probabilities(logits, exclusive=is_exclusive(self.loss_))
+        )
+
     def predict(self, X: Any) -> Any:
         """Return the labels of texts in the form that scikit-learn's metrics take.
 

@@ -40,7 +40,7 @@ Y_FORMS = {
     "DataFrame": lambda: pd.DataFrame(matrix_of(), columns=LABELS),
 }
 
-METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function", "predict_labels"]
 
 every_x = pytest.mark.parametrize("x_form", X_FORMS)
 every_engine = pytest.mark.usefixtures("engine")
@@ -252,6 +252,29 @@ def test_one_label_per_row_stays_multilabel():
     assert clf.predict(TEXTS).shape == (len(TEXTS), 3)
     assert clf.predict_proba(TEXTS[:1]).shape == (1, 3)
     assert (clf.predict_proba(TEXTS).sum(axis=1) != 1).any()
+
+
+@every_y
+def test_log_probabilities_are_those_of_the_probabilities(y_form):
+    clf = fitted(y_form=y_form)
+    found = clf.predict_log_proba(TEXTS)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.log(clf.predict_proba(TEXTS)), rtol=1e-4, atol=1e-6)
+    assert np.array_equal(clf.predict_log_proba(iter(TEXTS)), found)
+
+
+@pytest.mark.parametrize(
+    ("y", "loss"),
+    [(TAGS, "binary_crossentropy"), (TAGS, "kl_divergence"), (TOPICS, "categorical_crossentropy")],
+)
+def test_log_probabilities_where_probabilities_are_zero(y, loss):
+    clf = tiny(loss=loss).fit(TEXTS, y)
+    clf.weights_["output_bias"][:] = [300, -300, 0]
+    probabilities, logarithms = clf.predict_proba(TEXTS), clf.predict_log_proba(TEXTS)
+    assert not probabilities[:, 1].any()
+    assert (logarithms[:, 1] < -290).all()
+    assert np.isfinite(logarithms).all()
+    assert (logarithms <= 0).all()
 
 
 @every_engine
