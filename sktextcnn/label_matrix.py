@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,3 +125,32 @@ for _name in (
     "diagonal",
 ):
     setattr(LabelMatrix, _name, _forgets_names(_name))
+
+
+def to_names(labels: Sequence, as_objects: bool = True) -> np.ndarray:
+    """Return labels as an array: numbers as numbers, and str as objects or at a fixed width.
+
+    Parameters
+    ----------
+    labels : sequence of str, or of numbers
+    as_objects : bool, default=True
+        False: str at a fixed width (``<U5``), as NumPy makes them of a list, if they come back whole: it
+        takes a NUL at the end for filling.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind in "biu" or all(isinstance(label, float) for label in labels):
+        return array
+    if not as_objects and array.dtype.kind == "U" and array.tolist() == [*labels]:
+        return array
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
+def holds_objects(values: Any) -> bool:
+    """Tell whether an array, Series or the like holds Python objects, as NumPy sees it."""
+    return getattr(getattr(values, "dtype", None), "kind", None) == "O"

@@ -16,9 +16,10 @@ from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import estimator_checks, get_tags
 
-from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn import TextCNNClassifier, as_label_matrix, load
 from sktextcnn.thresholds import tune_thresholds
 from tests import examples
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
@@ -242,6 +243,46 @@ def test_object_array_of_lists():
     y = np.empty(len(TAGS), dtype=object)
     y[:] = TAGS
     assert same_weights(tiny().fit(TEXTS, y), fitted())
+
+
+NAMES_OF_ONE = {
+    "list": TOPICS,
+    "tuple": tuple(TOPICS),
+    "str array": np.array(TOPICS),
+    "wide str array": np.array(TOPICS, dtype="U40"),
+    "object array": np.array(TOPICS, dtype=object),
+    "Series": pd.Series(TOPICS),
+    "Series of string": pd.Series(TOPICS, dtype="string"),
+    "Series of objects": pd.Series(TOPICS, dtype=object),
+    "Series of categories": pd.Series(TOPICS, dtype="category"),
+    "numbers": [LABELS.index(topic) for topic in TOPICS],
+}
+
+
+@pytest.mark.parametrize("form", NAMES_OF_ONE)
+def test_classes_have_the_type_that_scikit_learn_gives(form, tmp_path):
+    y = NAMES_OF_ONE[form]
+    clf = tiny(warm_start=True).fit(TEXTS, y)
+    expected = np.unique(np.asarray(y))
+    kind = expected.dtype.kind
+    assert clf.classes_.tolist() == expected.tolist()
+    assert clf.classes_.dtype.kind == kind
+    predicted = clf.predict(TEXTS)
+    assert predicted.dtype == clf.classes_.dtype
+    assert accuracy_score(y, predicted) == clf.score(TEXTS, y)
+    clf.save(tmp_path / "model")
+    assert load(tmp_path / "model").predict(TEXTS).dtype == predicted.dtype
+    if kind != "i":  # going on with y of another form changes nothing
+        assert clf.fit(TEXTS, TOPICS).fit(TEXTS, pd.Series(TOPICS)).classes_.dtype.kind == kind
+        fixed = tiny(classes=[*LABELS, "travel"]).partial_fit(TEXTS, y)
+        assert fixed.classes_.dtype.kind == "U"
+
+
+def test_names_of_several_labels_are_objects_as_of_multi_label_binarizer():
+    expected = MultiLabelBinarizer().fit(TAGS).classes_.dtype
+    for y in (TAGS, as_label_matrix(TAGS), pd.DataFrame(matrix_of(), columns=LABELS)):
+        for classes in (None, LABELS, np.array(LABELS)):
+            assert tiny(classes=classes).fit(TEXTS, y).classes_.dtype == expected
 
 
 def test_one_label_per_row_stays_multilabel():
