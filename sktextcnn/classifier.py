@@ -184,7 +184,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         The measure that decisions are meant to do well on: early stopping watches it, and thresholds
         are tuned for it. A callable
         gets true and predicted labels, (n, k) 0/1 matrices or, for one label per text, 1-D codes,
-        and returns a float, higher being better.
+        and returns a float, higher being better. If it has an argument `sample_weight`, and texts have
+        weights that differ, it gets these, too.
     min_labels : int, default=0
         Predict so many labels at least.
     max_labels : int or None, default=None
@@ -281,7 +282,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             1-D labels mean one label per text; lists, tuples or sets of labels, 2-D 0/1 matrices
             (array, SciPy sparse, DataFrame) and label matrices mean several.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weight of each text in the loss. A text of weight 0 is left out, but for its labels' place in
+            Weight of each text: in the loss, and where it is held out, in early stopping and in the
+            tuning of thresholds. A text of weight 0 is left out, but for its labels' place in
             `classes_`.
 
         Returns
@@ -311,12 +313,13 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         fixed, ids = self._fix(texts, given, vectors, resumes)
         start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(fixed, given)
+        judge = self._judge(fixed, given, weight)
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            thresholds = judge.thresholds(compute_logits(weights, monitored), truth)
+            logits = compute_logits(weights, monitored)
+            thresholds = judge.thresholds(logits, truth, weight[held_out])
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -557,7 +560,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             return n >= SMALL
         return self.early_stopping
 
-    def _judge(self, fixed: dict, given: Labels) -> Judge:
+    def _judge(self, fixed: dict, given: Labels, weight: np.ndarray) -> Judge:
         rule = self.threshold if isinstance(self.threshold, str) else None
         # The two F1s are tuned for fast; a callable is asked about 101 thresholds each time.
         if rule == "auto" and callable(self.threshold_metric):
@@ -568,7 +571,9 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             metric=self.threshold_metric,
             rule=rule,
             fixed_thresholds=fixed["thresholds_"],
-            labels_per_text=given.matrix.nnz / given.matrix.shape[0],
+            labels_per_text=float(
+                np.average(given.matrix.getnnz(axis=1), weights=weight / weight.max())
+            ),
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )

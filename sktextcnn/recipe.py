@@ -124,6 +124,7 @@ def learn(
         Of the first network, whose epochs were validated if any were.
     """
     every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
+    held_out_weight = examples.sample_weight[plan.held_out]
     is_linear = plan.ngram_range is not None
     if plan.ngram_range is not None:
         ngrams, features = learn_ngrams(
@@ -144,7 +145,11 @@ def learn(
             # The first network finds out how many epochs are best; the others take as many.
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                judged = partial(judge.verdict, truth=examples.targets[held_out].toarray())
+                judged = partial(
+                    judge.verdict,
+                    truth=examples.targets[held_out].toarray(),
+                    sample_weight=examples.sample_weight[held_out],
+                )
                 stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(
@@ -182,7 +187,7 @@ def learn(
         logits = np.concatenate([network.logits for network in fitted])
         state, history = fitted[-1].state, fitted[0].history
         if final_svms is None:
-            return state, state.weights, judge.thresholds(logits, truth), history
+            return state, state.weights, judge.thresholds(logits, truth, held_out_weight), history
         margins = [
             features[held_out] @ kernel + bias
             for (_, held_out), (kernel, bias) in zip(plan.folds, (svm() for svm in svms), strict=True)
@@ -191,11 +196,12 @@ def learn(
             logits,
             np.concatenate(margins),
             truth,
-            examples.sample_weight[plan.held_out],
+            held_out_weight,
             counts=examples.targets.getnnz(axis=0),
             exclusive=settings.exclusive,
         )
-        thresholds = judge.thresholds(blend_logits(logits, np.concatenate(margins), blend), truth)
+        blended = blend_logits(logits, np.concatenate(margins), blend)
+        thresholds = judge.thresholds(blended, truth, held_out_weight)
         return state, {**state.weights, **pack(ngrams, *final_svms(), blend)}, thresholds, history
 
 

@@ -45,26 +45,69 @@ class Judge:
     min_labels: int
     max_labels: int | None
 
-    def thresholds(self, logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Return the thresholds to predict with, shape (k,), from logits and 0/1 labels (n, k)."""
+    def thresholds(
+        self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the thresholds to predict with.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, k)
+        truth : ndarray of shape (n, k)
+            0/1.
+        sample_weight : ndarray of shape (n,) or None, default=None
+            Weight of each text.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+        """
         if self.rule is None or not self.multilabel or not len(truth):
             return self.fixed_thresholds
         scores = to_probabilities(logits, exclusive=self.exclusive)
         metric = "cardinality" if self.rule == "cardinality" else self.metric
+        weight = _uneven(sample_weight)
         if callable(metric):
-            metric = partial(score_decisions, metric)
-        return tune_thresholds(scores, truth, metric, labels_per_text=self.labels_per_text)
+            metric = partial(score_decisions, metric, sample_weight=weight)
+        return tune_thresholds(
+            scores, truth, metric, labels_per_text=self.labels_per_text, sample_weight=weight
+        )
 
-    def verdict(self, logits: np.ndarray, truth: np.ndarray) -> Verdict:
-        """Return the metric of the decisions that the logits lead to, and whether one is a hit."""
+    def verdict(
+        self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> Verdict:
+        """Return the metric of the decisions that the logits lead to, and whether one is a hit.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, k)
+        truth : ndarray of shape (n, k)
+            0/1.
+        sample_weight : ndarray of shape (n,) or None, default=None
+            Weight of each text.
+
+        Returns
+        -------
+        Verdict
+        """
+        weight = _uneven(sample_weight)
         if not self.multilabel:
             codes = truth.argmax(axis=1), logits.argmax(axis=1)
-            return Verdict(score_decisions(self.metric, *codes), bool((codes[0] == codes[1]).any()))
+            score = score_decisions(self.metric, *codes, weight)
+            return Verdict(score, bool((codes[0] == codes[1]).any()))
         decisions = decide(
             to_probabilities(logits, exclusive=self.exclusive),
-            self.thresholds(logits, truth),
+            self.thresholds(logits, truth, sample_weight),
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )
-        score = score_decisions(self.metric, truth, decisions.astype(np.int8))
+        score = score_decisions(self.metric, truth, decisions.astype(np.int8), weight)
         return Verdict(score, bool((decisions & (truth > 0)).any()))
+
+
+def _uneven(sample_weight: np.ndarray | None) -> np.ndarray | None:
+    """Return weights of mean 1; None if all are equal, so that not even a last bit is changed."""
+    if sample_weight is None or not len(sample_weight) or (sample_weight == sample_weight[0]).all():
+        return None
+    weight = sample_weight.astype(np.float64)
+    return weight / weight.mean()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pickle
@@ -12,10 +13,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from sklearn.metrics import hamming_loss
+from sklearn.metrics import f1_score, hamming_loss
+from sklearn.preprocessing import MultiLabelBinarizer
 
-from sktextcnn import TextCNNClassifier
+from sktextcnn import TextCNNClassifier, as_label_matrix
 from sktextcnn.engine.observers import EarlyStopping, Verdict
+from sktextcnn.thresholds import tune_thresholds
 
 TEXTS = [
     "the match ended in a draw",
@@ -131,10 +134,7 @@ def test_dropout_is_in_use(fitted, what):
 
 SCRIPT = """
 import hashlib
-from sklearn.metrics import hamming_loss
-
 from sktextcnn import TextCNNClassifier
-from sktextcnn.engine.observers import EarlyStopping, Verdict
 
 clf = TextCNNClassifier(**{params!r}).fit({texts!r}, {tags!r})
 digest = hashlib.sha256()
@@ -329,6 +329,96 @@ def test_early_stopping_validates_on_texts_it_does_not_learn_from():
     assert {len(truth) for truth in seen} == {2}
     assert all(np.array_equal(truth, seen[0]) for truth in seen)
     assert len(clf.history_["loss"]) == 3
+
+
+# -- sample weights of held-out texts ----------------------------------------------------------------
+
+WEIGHT = np.array([1.0, 5, 0.5, 2, 0.01, 3, 40, 0.01])
+
+#: Nothing is learned, so that folds and the final network are the same, and weights count nowhere else.
+STILL = {"learning_rate": 1e-30, "dropout": 0.0, "embedding_dropout": 0.0, "validation_folds": 2}
+
+
+@pytest.mark.parametrize("rule", ["f1_micro", "f1_macro", "cardinality"])
+def test_sample_weight_counts_where_thresholds_are_tuned(rule):
+    threshold, metric = ("cardinality", "f1_micro") if rule == "cardinality" else ("tune", rule)
+    clf = tiny(**STILL, threshold=threshold, threshold_metric=metric)
+    truth = MultiLabelBinarizer().fit_transform(TAGS)
+    found = clf.fit(TEXTS, TAGS, sample_weight=WEIGHT).thresholds_
+    scores = clf.predict_proba(TEXTS)
+    options = {"labels_per_text": np.average(truth.sum(axis=1), weights=WEIGHT)}
+    expected = tune_thresholds(scores, truth, rule, sample_weight=WEIGHT / WEIGHT.mean(), **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.array_equal(found, clf.fit(TEXTS, TAGS).thresholds_)
+
+
+@pytest.mark.parametrize("y", [TAGS, ["a", "b"] * 4], ids=["several labels", "one label"])
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
+def test_sample_weight_counts_in_early_stopping(y, metric):
+    """What is told right, or what is told wrong, weighs next to nothing."""
+    texts, y = TEXTS * 10, y * 10
+    still = {**STILL, "epochs": 1, "threshold_metric": metric}
+    predicted = tiny(**still).fit(texts, y).predict(texts)
+    truth = np.asarray(as_label_matrix(y)) if predicted.ndim == 2 else np.array(y)
+    right = (predicted == truth).reshape(len(y), -1).all(axis=1)
+    assert 0 < right.sum() < len(right)
+    still |= {"threshold": "auto" if predicted.ndim == 1 else 0.5, "validation_folds": 1}
+    still |= {"early_stopping": True, "validation_fraction": 0.5}
+
+    def score(*weights):
+        clf = tiny(**still).fit(texts, y, sample_weight=np.where(right, *weights))
+        return clf.history_["validation_score"][0]
+
+    assert score(1.0, 1e-4) > score(1.0, 1.0) > score(1e-4, 1.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"threshold": "tune", "early_stopping": True},
+        {"threshold": "tune", "threshold_metric": "f1_macro", "validation_folds": 2},
+        {"threshold": "cardinality", "ngram_range": (1, 1)},
+    ],
+    ids=str,
+)
+def test_equal_weights_are_as_good_as_none(options):
+    plain = tiny(**options).fit(TEXTS, TAGS)
+    weighted = tiny(**options).fit(TEXTS, TAGS, sample_weight=np.ones(len(TEXTS)))
+    assert same(plain, weighted)
+    assert np.array_equal(plain.thresholds_, weighted.thresholds_)
+    assert plain.history_.get("validation_score") == weighted.history_.get("validation_score")
+
+
+@pytest.mark.parametrize("constant", [0.3, 7.0])
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "cardinality"])
+def test_equal_weights_of_any_size_change_no_bit_of_thresholds(metric, constant):
+    threshold = "cardinality" if metric == "cardinality" else "tune"
+    params = {"threshold": threshold, "threshold_metric": metric.replace("cardinality", "f1_micro")}
+    plain = tiny(**STILL, **params).fit(TEXTS, TAGS)
+    weighted = tiny(**STILL, **params).fit(TEXTS, TAGS, sample_weight=np.full(len(TEXTS), constant))
+    assert np.array_equal(plain.thresholds_, weighted.thresholds_)
+
+
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"threshold": "tune"}], ids=str)
+def test_a_metric_gets_weights_if_it_takes_them(options):
+    seen = []
+
+    def metric(truth, predicted, sample_weight=None):
+        seen.append(sample_weight)
+        assert sample_weight is None or sample_weight.shape == truth.shape[:1]
+        return f1_score(truth, predicted, average="micro", sample_weight=sample_weight, zero_division=0)
+
+    clf = tiny(**options, threshold_metric=metric, validation_fraction=0.4)
+    clf.fit(TEXTS, TAGS, sample_weight=WEIGHT)
+    assert all(weight is not None and len(set(weight)) > 1 for weight in seen)
+    seen.clear()
+    clf.fit(TEXTS, TAGS, sample_weight=np.full(len(TEXTS), 2.0)).fit(TEXTS, TAGS)
+    assert seen
+    assert not any(weight is not None for weight in seen)
+    plain = tiny(**options, threshold_metric=lambda truth, predicted: 0.5)  # takes none
+    assert plain.fit(TEXTS, TAGS, sample_weight=WEIGHT).weights_
+    ready = functools.partial(f1_score, average="micro", zero_division=0)
+    assert tiny(**options, threshold_metric=ready).fit(TEXTS, TAGS, sample_weight=WEIGHT).weights_
 
 
 # -- rate, epochs and going on -------------------------------------------------------------------------
