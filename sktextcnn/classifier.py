@@ -23,8 +23,8 @@ from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
-from sktextcnn.inputs import read_input
-from sktextcnn.labels import Labels, check_classes
+from sktextcnn.inputs import check_same_classes, read_input
+from sktextcnn.labels import Labels
 from sktextcnn.model_selection import choose_folds
 from sktextcnn.objective import (
     check_kind,
@@ -46,6 +46,7 @@ from sktextcnn.predicting import Predictor
 from sktextcnn.text import (
     FIRST_TOKEN,
     TokenIds,
+    check_matches,
     check_vocabulary,
     encode,
     extend_vocabulary,
@@ -87,7 +88,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         whole, but no text is truncated before its 128th token. None: no limit; memory then grows with
         the longest text.
     vocabulary : mapping, iterable of str or None, default=None
-        Tokens fixed in advance; `min_df`, `max_df` and `max_features` are not used then.
+        Tokens fixed in advance, of which the texts must hold one at least; `min_df`, `max_df` and
+        `max_features` are not used then.
     embedding_dim : int, default=128
         Length of a token's vector. Not used with `embeddings`, which bring their own.
     embeddings : WordVectors, path, mapping, (array, words) or None, default=None
@@ -127,7 +129,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         named. "balanced" gives every class, or for several labels every label's 1s and 0s, the same
         total weight.
     classes : sequence or None, default=None
-        Fixes the label space and its order; with a 0/1 matrix y it names the columns.
+        Fixes the label space and its order; with a 0/1 matrix y it names the columns. A model that goes
+        on learning keeps its labels: naming others then is an error.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
         several times faster on a processor. "keras": the same network, or `network`, in Keras' own
@@ -170,7 +173,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         many epochs as were best on the first part. A splitter of scikit-learn, such as
         `PredefinedSplit`: as it says; with one split like a float, with more like an int. None: no text
         is held out. "auto": 3, or 0.1 from 10,000 texts on (5,000 for one label per text) unless
-        thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 24 texts.
+        thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 12 texts.
     threshold : float, array-like of shape (n_labels,), "tune" or "cardinality", default="tune"
         Probability from which a label is predicted. "tune": the threshold with the best `metric` on
         held-out texts; one for all labels or, for "f1_macro", one for each. Where none are held out:
@@ -181,7 +184,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     metric : {"f1_micro", "f1_macro"} or callable, default="f1_micro"
         The measure that decisions are meant to do well on: early stopping watches it, and thresholds
         are tuned for it. A callable gets true and predicted labels, (n, k) 0/1 matrices or, for one
-        label per text, 1-D codes, and returns a float, higher being better.
+        label per text, 1-D codes, and returns a float, higher being better. If it has an argument
+        `sample_weight`, and texts have weights that differ, it gets these, too.
     min_labels : int, default=0
         Predict so many labels at least.
     max_labels : int or None, default=None
@@ -285,7 +289,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             1-D labels mean one label per text; lists, tuples or sets of labels, 2-D 0/1 matrices
             (array, SciPy sparse, DataFrame) and label matrices mean several.
         sample_weight : array-like of shape (n,) or None, default=None
-            Weight of each text in the loss. A text of weight 0 is left out, but for its labels' place in
+            Weight of each text: in the loss, and where it is held out, in early stopping and in the
+            tuning of thresholds. A text of weight 0 is left out, but for its labels' place in
             `classes_`.
 
         Returns
@@ -308,7 +313,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         if self.warm_start:
             self._check_resumes()
         if resumes:
-            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+            self._check_goes_on()
         texts, given, weight = read_input(
             X, y, sample_weight, self.classes_ if resumes else self.classes
         )
@@ -318,12 +323,13 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         fixed, ids = self._fix(texts, given, vectors, resumes)
         start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(given, fixed["loss_"], fixed["thresholds_"])
+        judge = self._judge(given, fixed["loss_"], fixed["thresholds_"], weight)
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            thresholds = judge.thresholds(compute_logits(weights, monitored), truth)
+            logits = compute_logits(weights, monitored)
+            thresholds = judge.thresholds(logits, truth, weight[held_out])
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -396,15 +402,10 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
         resumes = hasattr(self, "weights_")
         if resumes:
-            self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+            self._check_goes_on()
+            check_same_classes(classes, self.classes_)
         self._check_learns_by_batches()
         engine = open_engine(self.engine, self.network, None)
-        if resumes and classes is not None:
-            named = check_classes(classes).tolist()
-            if {*named} != {*self.classes_.tolist()}:
-                raise ValueError(
-                    f"classes={named} differs from the {self.classes_.tolist()} of the first call."
-                )
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         vectors = None if resumes else check_embeddings(self.embeddings)
@@ -424,6 +425,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             "resolved_": self._resolved(fixed, settings, [], False),
         }
         return self._assign(fixed, state, history, keep_optimizer=True)
+
+    def _check_goes_on(self) -> None:
+        """Refuse, before texts are read, to go on learning from what cannot."""
+        self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+        check_same_classes(self.classes, self.classes_)
 
     def _fix(
         self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
@@ -450,6 +456,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
                 ids = encode(texts, self._tokenizer(), vocabulary)
+                if ids.flat.max(initial=0) < FIRST_TOKEN:
+                    check_matches(vocabulary, texts, self._tokenizer(), lowercase=self.lowercase)
             max_length = choose_max_length(self.max_length, ids.lengths)
             if max_length is None and self.network is not None:  # to which its texts are padded
                 max_length = max(1, int(ids.lengths.max()))
@@ -565,14 +573,16 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             linear=linear if self.linear else None,
         )
 
-    def _judge(self, given: Labels, loss: str, thresholds: np.ndarray) -> Judge:
+    def _judge(self, given: Labels, loss: str, thresholds: np.ndarray, weight: np.ndarray) -> Judge:
         return Judge(
             multilabel=given.multilabel,
             exclusive=is_exclusive(loss),
             metric=self.metric,
             rule=self.threshold if isinstance(self.threshold, str) else None,
             fixed_thresholds=thresholds,
-            labels_per_text=given.matrix.nnz / given.matrix.shape[0],
+            labels_per_text=float(
+                np.average(given.matrix.getnnz(axis=1), weights=weight / weight.max())
+            ),
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )

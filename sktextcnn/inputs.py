@@ -7,10 +7,35 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.label_hints import warn_if_joined, warn_if_repeated
-from sktextcnn.labels import Labels, read_labels
+from sktextcnn.label_hints import warn_if_empty, warn_if_joined, warn_if_repeated
+from sktextcnn.labels import Labels, check_classes, read_labels
 from sktextcnn.objective import check_sample_weight
 from sktextcnn.text import check_texts
+
+
+def check_same_classes(classes: Any, fitted: np.ndarray) -> None:
+    """Refuse `classes`, unless None, that name other labels than those a model goes on learning with.
+
+    Parameters
+    ----------
+    classes : sequence or None
+        In any order.
+    fitted : ndarray of shape (k,)
+        Labels of the fitted model.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `check_classes`; or if the labels differ.
+    """
+    if classes is None:
+        return
+    named = check_classes(classes).tolist()
+    if {*named} != {*fitted.tolist()}:
+        raise ValueError(
+            f"classes={named} differs from the fitted {fitted.tolist()}; a model that goes on learning "
+            "keeps its labels. Fit a clone instead."
+        )
 
 
 def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[str], Labels, np.ndarray]:
@@ -47,4 +72,5 @@ def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[s
         given = replace(given, matrix=given.matrix[kept])
     warn_if_repeated(texts, given)
     warn_if_joined(given)
+    warn_if_empty(given)
     return texts, given, weight

@@ -41,6 +41,31 @@ def warn_if_repeated(texts: Sequence[str], labels: Labels) -> None:
             return
 
 
+def warn_if_empty(labels: Labels) -> None:
+    """Warn where an empty str, or one of nothing but white space, is a label.
+
+    Parameters
+    ----------
+    labels : Labels
+    """
+    counts = labels.matrix.getnnz(axis=0).tolist()
+    for name, count in zip(labels.classes.tolist(), counts, strict=True):
+        if isinstance(name, str) and not name.strip() and count:
+            advice = (
+                "Splitting an empty str gives ['']; a text without label is []: "
+                "[[tag for tag in tags if tag.strip()] for tags in label_sets]."
+                if labels.multilabel
+                else "If it stands for a missing one, drop these texts, or pass label sets, where [] is "
+                "a text without label."
+            )
+            warnings.warn(
+                f"y holds the label {name!r} in {count} of {labels.matrix.shape[0]} rows; it is learned "
+                f"like any other. {advice}",
+                UserWarning,
+                stacklevel=STACKLEVEL,
+            )
+
+
 def warn_if_joined(labels: Labels) -> None:
     """Warn where labels look like several labels in one string.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,9 @@ class LabelMatrix(np.ndarray):
     def __getitem__(self, key: Any) -> Any:
         plain = np.asarray(self)[key]
         rows = key
-        if isinstance(key, tuple) and len(key) == 2 and _is_everything(key[1]):
+        if isinstance(key, tuple) and (len(key) == 1 or (len(key) == 2 and _is_everything(key[1]))):
             rows = key[0]
-        chooses_rows = isinstance(rows, (slice, list)) or (
-            isinstance(rows, np.ndarray) and rows.ndim == 1
-        )
-        if chooses_rows and plain.ndim == 2 and self.label_names is not None:
+        if self.label_names is not None and _chooses_rows(rows):
             return LabelMatrix(plain, self.label_names)
         return plain
 
@@ -88,6 +86,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _chooses_rows(key: Any) -> bool:
+    """Tell whether `key` is a slice, or one-dimensional in whatever form: a list, a range, a Series."""
+    # NumPy reads a tuple as one key for each dimension.
+    return isinstance(key, slice) or (not isinstance(key, tuple) and np.ndim(key) == 1)
+
+
 def _is_everything(key: Any) -> bool:
     return key is Ellipsis or (isinstance(key, slice) and key == slice(None))
 
@@ -121,3 +125,32 @@ for _name in (
     "diagonal",
 ):
     setattr(LabelMatrix, _name, _forgets_names(_name))
+
+
+def to_names(labels: Sequence, as_objects: bool = True) -> np.ndarray:
+    """Return labels as an array: numbers as numbers, and str as objects or at a fixed width.
+
+    Parameters
+    ----------
+    labels : sequence of str, or of numbers
+    as_objects : bool, default=True
+        False: str at a fixed width (``<U5``), as NumPy makes them of a list, if they come back whole: it
+        takes a NUL at the end for filling.
+
+    Returns
+    -------
+    ndarray of shape (k,)
+    """
+    array = np.asarray(labels)
+    if array.dtype.kind in "biu" or all(isinstance(label, float) for label in labels):
+        return array
+    if not as_objects and array.dtype.kind == "U" and array.tolist() == [*labels]:
+        return array
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
+def holds_objects(values: Any) -> bool:
+    """Tell whether an array, Series or the like holds Python objects, as NumPy sees it."""
+    return getattr(getattr(values, "dtype", None), "kind", None) == "O"

@@ -7,7 +7,7 @@ column per label.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from sktextcnn.label_matrix import LabelMatrix
+from sktextcnn.label_matrix import LabelMatrix, holds_objects, to_names
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def _read(y: Any, fixed: np.ndarray | None) -> Labels:
             raise ValueError(f"y has {y.ndim} dimensions; expected one or two.")
         _refuse_column_of_names(y)
         return _unnamed_matrix(_check_indicator(y), fixed)
-    return _read_rows(_as_list(y), fixed)
+    return _read_rows(_as_list(y), fixed, holds_objects(y))
 
 
 def _as_list(y: Any) -> list:
@@ -113,7 +113,7 @@ def is_missing(value: Any) -> bool:
     return isinstance(value, (float, np.floating)) and value != value
 
 
-def _read_rows(rows: list, fixed: np.ndarray | None) -> Labels:
+def _read_rows(rows: list, fixed: np.ndarray | None, as_objects: bool) -> Labels:
     if not rows:
         raise ValueError("y holds no rows: at least one text is needed.")
     if any(map(_is_set, rows)):
@@ -129,10 +129,10 @@ def _read_rows(rows: list, fixed: np.ndarray | None) -> Labels:
                 f"y[{position}] is of type {type(label).__name__}; expected a str, int or bool, "
                 "or label sets such as ['news', 'sport']."
             )
-    return _read_single(rows, fixed)
+    return _read_single(rows, fixed, as_objects)
 
 
-def _read_single(rows: list, fixed: np.ndarray | None) -> Labels:
+def _read_single(rows: list, fixed: np.ndarray | None, as_objects: bool) -> Labels:
     kinds = {isinstance(label, str) for label in rows}
     if len(kinds) > 1:
         raise TypeError("y mixes str labels with numbers; use one type for all labels.")
@@ -140,7 +140,7 @@ def _read_single(rows: list, fixed: np.ndarray | None) -> Labels:
     for position, label in enumerate(labels):
         if isinstance(label, float) and not label.is_integer():
             raise ValueError(f"y[{position}] is {label}, a continuous value; expected labels.")
-    classes = _names(sorted(set(labels))) if fixed is None else fixed
+    classes = to_names(sorted(set(labels)), as_objects) if fixed is None else fixed
     column_of = {label: column for column, label in enumerate(classes.tolist())}
     columns = np.array([column_of.get(label, -1) for label in labels])
     if (columns < 0).any():
@@ -245,6 +245,7 @@ def _multilabel(matrix: sparse.csr_matrix, classes: np.ndarray, sparse_input: bo
     matrix = sparse.csr_matrix(matrix)
     matrix.eliminate_zeros()
     matrix.sort_indices()
+    classes = to_names(classes.tolist())  # names as objects, which is what MultiLabelBinarizer has
     return Labels(matrix, classes, multilabel=True, sparse=sparse_input)
 
 
@@ -306,17 +307,7 @@ def check_classes(classes: Any, name: str = "classes") -> np.ndarray:
         if label in seen:
             raise ValueError(f"{name} holds {label!r} more than once.")
         seen.add(label)
-    return _names(labels)
-
-
-def _names(labels: Sequence) -> np.ndarray:
-    """Return labels as an array of their own type: numbers as numbers, all else as objects."""
-    array = np.asarray(labels)
-    if array.dtype.kind in "biu" or all(isinstance(label, float) for label in labels):
-        return array
-    array = np.empty(len(labels), dtype=object)
-    array[:] = labels
-    return array
+    return to_names(labels, holds_objects(classes))
 
 
 def _unknown_label(label: Any, where: str, classes: np.ndarray) -> ValueError:
@@ -385,13 +376,39 @@ def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:
     ValueError
         If `y` is not valid, or a matrix without names that has another number of columns.
     """
-    known = _names([*classes])
+    known = to_names([*classes])
     unseen = sorted(_labels_in(y).difference(known.tolist()), key=str)
-    labels = _read(y, _names([*known.tolist(), *unseen]))
+    labels = _read(y, to_names([*known.tolist(), *unseen]))
     matrix = labels.matrix.tocsc()
     n_unseen = np.asarray(matrix[:, len(known) :].sum(axis=1)).ravel()
     within = sparse.csr_matrix(matrix[:, : len(known)])
     return Labels(within, labels.classes[: len(known)], labels.multilabel, labels.sparse), n_unseen
+
+
+def check_in_common(y: Any, classes: np.ndarray) -> None:
+    """Refuse a `y` that cannot mean any of the classes, where unseen labels are counted as misses.
+
+    Parameters
+    ----------
+    y : any of the forms in the user guide
+    classes : ndarray of shape (k,)
+        The label space, as fitted.
+
+    Raises
+    ------
+    ValueError
+        If none of y's columns is named like a class, or its labels are str and the classes numbers, or
+        the other way round. Label sets may hold nothing but unseen labels: there may be few of them.
+    """
+    named, known = _labels_in(y), {*classes.tolist()}
+    has_columns = isinstance(y, LabelMatrix) or hasattr(y, "columns")
+    kinds = [{isinstance(label, str) for label in labels} for labels in (named, known)]
+    if named and named.isdisjoint(known) and (has_columns or kinds[0].isdisjoint(kinds[1])):
+        raise ValueError(
+            f"None of y's labels, {_shown(to_names(sorted(named, key=str)))}, is among "
+            f"classes_={_shown(classes)}. If the classifier was fitted on a matrix without names, "
+            "fit it again with as_label_matrix(tags), or with classes=."
+        )
 
 
 def _labels_in(y: Any) -> set:

@@ -12,7 +12,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import (
+    HasMethods,
+    StrOptions,
+    validate_parameter_constraints,
+)
+from sklearn.utils._param_validation import Interval as IntervalOfNumbers
 
 from sktextcnn.engine.engines import choose_engine
 from sktextcnn.engine.examples import Settings
@@ -20,9 +25,10 @@ from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.text import TOKEN_PATTERN
+from sktextcnn.thresholds import check_label_bounds
 
 #: Of fewer texts none is held out: what so few of them say is chance.
-FEW = 24
+FEW = 12
 
 #: From so many texts on, a tenth of them is enough to find one threshold, or a blend alone, on.
 MANY, MANY_OF_ONE_LABEL = 10_000, 5_000
@@ -33,6 +39,14 @@ EPOCHS_BY_SIZE = 100
 
 #: The least that ``max_length`` comes to where it is a share: truncating shorter texts saves nothing.
 SHORTEST = 128
+
+
+class Interval(IntervalOfNumbers):
+    """An interval of numbers, to which True and False do not belong, though Python has them as ints."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Tell whether `val` is a number in the interval."""
+        return not isinstance(val, bool) and super().is_satisfied_by(val)
 
 
 class Parameters(BaseEstimator):
@@ -75,7 +89,7 @@ class Parameters(BaseEstimator):
         "classes": ["array-like", None],
         "engine": [StrOptions({"auto", "compiled", "keras"})],
         "network": [callable, None],
-        "n_jobs": [Integral, None],
+        "n_jobs": [Interval(Integral, None, None, closed="neither"), None],
         "optimizer": [StrOptions({"adam", "adagrad", "sgd"})],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"linear", "constant"})],
@@ -211,6 +225,13 @@ class Parameters(BaseEstimator):
             linear=linear,
             threshold=self.threshold if tunes else "fixed",
         )
+
+    def _check_label_bounds(self, n_labels: int) -> None:
+        """Look at `min_labels` and `max_labels`, which prediction reads, and may have been set since."""
+        bounds = {"min_labels": self.min_labels, "max_labels": self.max_labels}
+        constraints = {name: self._parameter_constraints[name] for name in bounds}
+        validate_parameter_constraints(constraints, bounds, caller_name=type(self).__name__)
+        check_label_bounds(self.min_labels, self.max_labels, n_labels)
 
     def _check_learns_by_batches(self) -> None:
         """Refuse parameters that need all texts at once."""

@@ -174,6 +174,8 @@ def write_state(path: str | os.PathLike, state: Any, *, overwrite: bool = False)
         If `state` holds anything else; the message says where. Nothing is written then.
     FileExistsError
         If the path is taken, or by something else than a model.
+    FileNotFoundError
+        If the folder that it is to be made in does not exist.
     OSError
         If writing fails.
 
@@ -236,6 +238,11 @@ def write_state(path: str | os.PathLike, state: Any, *, overwrite: bool = False)
 
 def _what_is_there(folder: Path, overwrite: bool) -> dict | None:
     """Return the model.json to be replaced; {} for an empty folder, None for no folder."""
+    if not folder.parent.is_dir():
+        raise FileNotFoundError(
+            f"{folder.parent} does not exist, or is a file; expected the folder in which {folder.name} "
+            "is to be made. Make it first."
+        )
     if not folder.exists():
         return None
     if folder.is_dir() and not any(folder.iterdir()):

@@ -20,7 +20,7 @@ from sktextcnn.engine import inference
 from sktextcnn.engine.scoring import Network, open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.inputs import read_input
-from sktextcnn.labels import count_unseen, find_labels
+from sktextcnn.labels import check_in_common, count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
@@ -39,6 +39,13 @@ TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 1_000_000, 1_000_00
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
+
+#: Attributes that training sets, and `save` writes: all that prediction, and going on, need.
+FITTED = (
+    *("vocabulary_", "classes_", "multilabel_", "sparse_output_", "loss_", "embedding_mode_"),
+    *("max_length_", "weights_", "thresholds_", "history_", "n_epochs_", "optimizer_state_"),
+    *("resolved_", "validation_score_", "validation_label_scores_"),
+)
 
 
 class Predictor(ClassifierMixin, Parameters):
@@ -107,6 +114,7 @@ class Predictor(ClassifierMixin, Parameters):
         """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
         if not self.multilabel_:
             return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
+        self._check_label_bounds(logits.shape[1])
         return decide(
             inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
             self.thresholds_,
@@ -162,6 +170,41 @@ class Predictor(ClassifierMixin, Parameters):
         """
         return self._stack(
             X, lambda logits: inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_))
+        )
+
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Return the logarithm of the probability of each label.
+
+        It comes from the logits, so it is finite where `predict_proba` is 0.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
+
+        Returns
+        -------
+        ndarray of shape (n, k), dtype float32
+            Natural logarithms. Columns in the order of `classes_`.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts, tags = ["a goal", "a vote", "a match"], [["sport"], ["politics"], ["sport"]]
+        >>> clf = TextCNNClassifier(min_df=1, epochs=1, random_state=0).fit(texts, tags)
+        >>> np.allclose(np.exp(clf.predict_log_proba(texts)), clf.predict_proba(texts))
+        True
+        """
+        return self._stack(
+            X, lambda logits: inference.to_log_probabilities(logits, exclusive=is_exclusive(self.loss_))
         )
 
     def predict(self, X: Any) -> Any:
@@ -243,11 +286,13 @@ class Predictor(ClassifierMixin, Parameters):
         sklearn.exceptions.NotFittedError
             If the classifier is not fitted.
         ValueError
-            If `y` is not of the kind that the classifier was fitted on, or lengths differ.
+            If `y` is not of the kind that the classifier was fitted on, its columns or the type of its
+            labels have nothing in common with `classes_`, or lengths differ.
         """
         check_is_fitted(self, "weights_")
         given, n_unseen = count_unseen(y, self.classes_)
         check_kind(given.multilabel, self.multilabel_)
+        check_in_common(y, self.classes_)
         n, n_texts, hits = given.matrix.shape[0], 0, n_unseen == 0
         with closing(self._score_chunks(X, self._decide)) as parts:
             for part in parts:
@@ -456,6 +501,7 @@ class Predictor(ClassifierMixin, Parameters):
     ) -> None:
         """Write the fitted classifier into a folder, as JSON and arrays, without pickle.
 
+        Attributes of your own are not written.
         Functions cannot be saved. Those that make tokens must be passed to `sktextcnn.load` again; for
         other parameters that cannot be saved a loaded classifier has the defaults.
 
@@ -475,6 +521,8 @@ class Predictor(ClassifierMixin, Parameters):
             If the classifier is not fitted.
         FileExistsError
             If the path is taken, or by something else than a model.
+        FileNotFoundError
+            If the folder that it is to be made in does not exist.
         OSError
             If writing fails.
         ValueError
@@ -494,7 +542,7 @@ class Predictor(ClassifierMixin, Parameters):
         fitted = {
             name: value
             for name, value in vars(self).items()
-            if name.endswith("_") and (include_optimizer or name != "optimizer_state_")
+            if name in FITTED and (include_optimizer or name != "optimizer_state_")
         }
         fitted["resolved_"] = asdict(fitted["resolved_"])
         lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]

@@ -158,6 +158,7 @@ def learn(
     Fitted
     """
     every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
+    held_out_weight = examples.sample_weight[plan.held_out]
     # How the two parts are to be blended is seen on held-out texts alone.
     is_linear = plan.linear is not None and len(truth) > 0
     if plan.linear is not None and is_linear:
@@ -181,7 +182,11 @@ def learn(
             watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                judged = partial(judge.score, truth=examples.targets[held_out].toarray())
+                judged = partial(
+                    judge.verdict,
+                    truth=examples.targets[held_out].toarray(),
+                    sample_weight=examples.sample_weight[held_out],
+                )
                 stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(
@@ -237,15 +242,15 @@ def learn(
                 logits,
                 margins,
                 truth,
-                examples.sample_weight[plan.held_out],
+                held_out_weight,
                 examples.label_weight,
                 counts=examples.targets.getnnz(axis=0),
                 exclusive=settings.exclusive,
             )
             logits = blend_logits(logits, margins, blend)
             weights = {**weights, **pack(ngrams, *final_svms(), blend)}
-    thresholds = judge.thresholds(logits, truth)
-    score, label_scores = judge.evaluate(logits, truth, thresholds)
+    thresholds = judge.thresholds(logits, truth, held_out_weight)
+    score, label_scores = judge.evaluate(logits, truth, thresholds, held_out_weight)
     return Fitted(state, weights, thresholds, history, score, label_scores)
 
 

@@ -597,3 +597,38 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
     if not result:
         raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
     return result
+
+
+def check_matches(
+    vocabulary: Mapping[str, int], texts: Iterable[str], tokenize: Tokenize, *, lowercase: bool
+) -> None:
+    """Refuse a vocabulary fixed in advance that holds no token of the training texts.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int
+        Token -> position.
+    texts : iterable of str
+    tokenize : callable
+        From a text to its tokens.
+    lowercase : bool
+        Whether `tokenize` lower-cases texts first.
+
+    Raises
+    ------
+    ValueError
+        If no token is in the vocabulary; the message shows some of both.
+    """
+    tokens = dict.fromkeys(token for text in texts for token in tokenize(text))
+    if not tokens.keys().isdisjoint(vocabulary):
+        return
+    advice = "Entries are whole tokens, as analyzer, token_pattern, lowercase and so on make them."
+    if lowercase and any(entry.lower() in tokens for entry in vocabulary):
+        advice = "Texts are lower-cased first: lower-case the entries, too, or set lowercase=False."
+    elif not lowercase and any(str(token).lower() in vocabulary for token in tokens):
+        advice = "Texts are not lower-cased first: set lowercase=True."
+    entries, found = (", ".join(map(repr, islice(words, 4))) for words in (vocabulary, tokens))
+    raise ValueError(
+        f"vocabulary holds no token of the texts. Its entries are such as {entries}; the texts' tokens "
+        f"such as {found or 'none'}. {advice}"
+    )

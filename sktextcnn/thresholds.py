@@ -71,6 +71,30 @@ def check_thresholds(threshold: Any, n_labels: int) -> np.ndarray:
     return np.broadcast_to(values, (n_labels,)).copy()
 
 
+def check_label_bounds(min_labels: int, max_labels: int | None, n_labels: int) -> None:
+    """Refuse numbers of labels that no text could have.
+
+    Parameters
+    ----------
+    min_labels : int
+    max_labels : int or None
+    n_labels : int
+        How many labels there are.
+
+    Raises
+    ------
+    ValueError
+        If `min_labels` is more than `max_labels`, or than `n_labels`.
+    """
+    if max_labels is not None and min_labels > max_labels:
+        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
+    if min_labels > n_labels:
+        raise ValueError(
+            f"min_labels={min_labels} is more than the number of labels, {n_labels}, so no text can "
+            "have so many. Lower it."
+        )
+
+
 def resolve_thresholds(
     threshold: Any,
     *,
@@ -113,8 +137,7 @@ def resolve_thresholds(
             "threshold, min_labels and max_labels have no meaning for one label per text, where the "
             "most probable class is predicted. Leave them at their defaults, or pass label sets."
         )
-    if max_labels is not None and min_labels > max_labels:
-        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
+    check_label_bounds(min_labels, max_labels, matrix.shape[1])
     if not automatic:
         return check_thresholds(threshold, matrix.shape[1])
     labelled = max(1, np.count_nonzero(np.diff(matrix.indptr)))
@@ -127,6 +150,7 @@ def tune_thresholds(
     metric: str | Callable[..., float] = "f1_micro",
     *,
     labels_per_text: float | None = None,
+    sample_weight: np.ndarray | None = None,
 ) -> np.ndarray:
     """Choose the thresholds that do best on texts the network has not learned from.
 
@@ -149,6 +173,8 @@ def tune_thresholds(
         for "cardinality" the shared one at which a text gets `labels_per_text` labels on average [3]_.
     labels_per_text : float or None, default=None
         None: the mean of `truth`.
+    sample_weight : ndarray of shape (n,) or None, default=None
+        Weight of each text, 1 for one that counts as a text; a callable does not get it.
 
     Returns
     -------
@@ -178,7 +204,9 @@ def tune_thresholds(
     """
     n_labels = scores.shape[1]
     if metric == "f1_micro":
-        return np.full(n_labels, _best_cut(scores.ravel(), truth.ravel()))
+        return np.full(n_labels, _best_cut(scores.ravel(), truth.ravel(), sample_weight, n_labels))
+    if metric == "cardinality" and sample_weight is not None:
+        return np.full(n_labels, _cut_of_cardinality(scores, truth, sample_weight, labels_per_text))
     if metric == "cardinality":
         wanted = truth.sum() if labels_per_text is None else labels_per_text * len(truth)
         place = min(max(round(float(wanted)), 1), scores.size)
@@ -188,26 +216,40 @@ def tune_thresholds(
     if callable(metric):
         values = [metric(truth, (scores >= cut).astype(np.int8)) for cut in _SHARED_CUTS]
         return np.full(n_labels, _SHARED_CUTS[int(np.argmax(values))])
-    own, expected = _cuts_of_labels(scores, truth)
-    positives = truth.sum(axis=0)
+    own, expected = _cuts_of_labels(scores, truth, sample_weight)
+    positives = truth.sum(axis=0) if sample_weight is None else sample_weight @ truth
     trust = positives / (positives + POSITIVES_FOR_HALF_TRUST)
     if not positives.all():
         # Of a label that no text carries, probabilities of next to nothing would be the best there are.
-        expected[positives == 0] = _best_cut(scores.ravel(), truth.ravel())
+        shared = _best_cut(scores.ravel(), truth.ravel(), sample_weight, n_labels)
+        expected[positives == 0] = shared
     return _probability(trust * _log_odds(own) + (1 - trust) * _log_odds(expected))
 
 
-def _cuts_of_labels(scores: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _cut_of_cardinality(
+    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray, labels_per_text: float | None
+) -> float:
+    """Return the threshold at which texts have nearest to so many labels on a weighted average."""
+    wanted = (weight @ truth).sum() if labels_per_text is None else labels_per_text * weight.sum()
+    order = np.argsort(-scores, axis=None, kind="stable")
+    place = int(np.abs(np.cumsum(weight[order // scores.shape[1]]) - wanted).argmin())
+    following = float(scores.flat[order[place + 1]]) if place + 1 < scores.size else 0.0
+    return (float(scores.flat[order[place]]) + following) / 2
+
+
+def _cuts_of_labels(
+    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the best threshold of each label, and the one of the best expected F1."""
-    slope, constant = _calibration(scores, truth)
+    slope, constant = _calibration(scores, truth, weight)
     own, expected = np.empty((2, scores.shape[1]))
     for block in _parts(scores.shape[1], 64):
         # Each label's scores side by side: taken one by one, all would come from far apart.
         columns = np.ascontiguousarray(scores[:, block].T, np.float64)
         chances = _probability(slope * _log_odds(columns) + constant)
         carries = np.ascontiguousarray(truth[:, block].T)
-        own[block] = [_best_cut(*pair) for pair in zip(columns, carries, strict=True)]
-        expected[block] = [_best_cut(*pair) for pair in zip(columns, chances, strict=True)]
+        own[block] = [_best_cut(*pair, weight) for pair in zip(columns, carries, strict=True)]
+        expected[block] = [_best_cut(*pair, weight) for pair in zip(columns, chances, strict=True)]
     return own, expected
 
 
@@ -215,7 +257,7 @@ def _parts(n: int, size: int) -> list[slice]:
     return [slice(first, first + size) for first in range(0, n, size)]
 
 
-def _calibration(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Return the line (slope, constant) through the scores' log-odds that makes them probabilities.
 
     Newton's method, on the log-odds sorted into narrow bins. One text's worth of belief in the scores as
@@ -226,8 +268,10 @@ def _calibration(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     for rows in _parts(len(scores), _PART // scores.shape[1] + 1):
         log_odds = _log_odds(scores[rows].astype(np.float64))
         place = np.round((log_odds / _MOST_LOG_ODDS + 1) * 500).astype(np.intp).ravel()
-        n += np.bincount(place, minlength=len(bins))
-        hits += np.bincount(place[truth[rows].ravel() > 0], minlength=len(bins))
+        carries = truth[rows].ravel() > 0
+        each = None if weight is None else np.repeat(weight[rows], scores.shape[1])
+        n += np.bincount(place, each, minlength=len(bins))
+        hits += np.bincount(place[carries], each if each is None else each[carries], minlength=len(bins))
     inputs = np.stack([bins, np.ones(len(bins))])
     belief = line = np.array([1.0, 0.0])
 
@@ -247,25 +291,34 @@ def _calibration(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return line
 
 
-def _best_cut(scores: np.ndarray, truth: np.ndarray) -> float:
+def _best_cut(
+    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None, n_labels: int = 1
+) -> float:
     """Return the threshold of the highest F1, halfway between two scores; 0.5 if nothing is true.
 
-    `truth` may hold probabilities; the F1 is then that of the expected numbers.
+    `truth` may hold probabilities; the F1 is then that of the expected numbers. `weight` is that of a
+    text, to which `n_labels` scores in a row belong.
     """
     if not truth.any():
         return 0.5
-    total = truth.sum()
-    top = _top(scores, truth, total)
+    total = truth.sum() if weight is None else weight @ truth.reshape(-1, n_labels).sum(axis=1)
+    top = _top(scores, truth, total, weight, n_labels)
     order = top[np.argsort(-scores[top], kind="stable")]
     descending = scores[order].astype(np.float64)
-    n_predicted = np.arange(1, len(order) + 1)
-    f1 = 2 * np.cumsum(truth[order], dtype=np.float64) / (n_predicted + total)
+    if weight is None:
+        n_predicted, hits = np.arange(1, len(order) + 1), truth[order]
+    else:
+        each = weight[order // n_labels]
+        n_predicted, hits = np.cumsum(each), each * truth[order]
+    f1 = 2 * np.cumsum(hits, dtype=np.float64) / (n_predicted + total)
     f1[:-1][descending[:-1] == descending[1:]] = -1.0  # no cut between equal scores
     best = int(np.argmax(f1))
     return float((descending[best] + descending[min(best + 1, len(order) - 1)]) / 2)
 
 
-def _top(scores: np.ndarray, truth: np.ndarray, total: float) -> np.ndarray:
+def _top(
+    scores: np.ndarray, truth: np.ndarray, total: float, weight: np.ndarray | None, n_labels: int
+) -> np.ndarray:
     """Return where the highest scores are: so many that the best cut is among them, and one score more.
 
     Even if n predictions hold all that is true, their F1 is no more than ``2 * total / (n + total)``. So
@@ -276,12 +329,19 @@ def _top(scores: np.ndarray, truth: np.ndarray, total: float) -> np.ndarray:
     n, hits = np.zeros((2, _N_BINS))
     for part in _parts(len(scores), _PART):
         bins[part] = _bins(scores[part])
-        n += np.bincount(bins[part], minlength=_N_BINS)
-        hits += np.bincount(bins[part], weights=truth[part], minlength=_N_BINS)
+        each = (
+            None
+            if weight is None
+            else weight[np.arange(part.start, min(part.stop, len(scores))) // n_labels]
+        )
+        n += np.bincount(bins[part], each, minlength=_N_BINS)
+        carried = truth[part] if each is None else each * truth[part]
+        hits += np.bincount(bins[part], weights=carried, minlength=_N_BINS)
     n, hits = np.cumsum(n[::-1]), np.cumsum(hits[::-1])
     some = hits > 1e-6 * total
     # Two more than needed, for the next score and for rounding.
-    most = ((n + total)[some] * (total / hits[some])).min() * (1 + 1e-9) - total + 2
+    spare = 2 if weight is None else 2 * weight.max()
+    most = ((n + total)[some] * (total / hits[some])).min() * (1 + 1e-9) - total + spare
     n_bins = np.searchsorted(n, most) + 1
     return np.flatnonzero(bins >= _N_BINS - n_bins) if n_bins < _N_BINS else np.arange(len(scores))
 

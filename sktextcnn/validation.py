@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from sktextcnn.engine.inference import to_probabilities
+from sktextcnn.engine.observers import Verdict
 from sktextcnn.metrics import score_decisions
 from sktextcnn.thresholds import decide, tune_thresholds
 
@@ -43,33 +45,75 @@ class Judge:
     min_labels: int
     max_labels: int | None
 
-    def thresholds(self, logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """Return the thresholds to predict with, shape (k,), from logits and 0/1 labels (n, k)."""
+    def thresholds(
+        self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the thresholds to predict with.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, k)
+        truth : ndarray of shape (n, k)
+            0/1.
+        sample_weight : ndarray of shape (n,) or None, default=None
+            Weight of each text.
+
+        Returns
+        -------
+        ndarray of shape (k,)
+        """
         if self.rule is None or not self.multilabel or not len(truth):
             return self.fixed_thresholds
         scores = to_probabilities(logits, exclusive=self.exclusive)
         metric = "cardinality" if self.rule == "cardinality" else self.metric
-        return tune_thresholds(scores, truth, metric, labels_per_text=self.labels_per_text)
+        weight = _uneven(sample_weight)
+        if callable(metric):
+            metric = partial(score_decisions, metric, sample_weight=weight)
+        return tune_thresholds(
+            scores, truth, metric, labels_per_text=self.labels_per_text, sample_weight=weight
+        )
 
-    def score(self, logits: np.ndarray, truth: np.ndarray) -> float:
-        """Return the metric of the decisions that the logits lead to, each with its best thresholds.
+    def verdict(
+        self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
+    ) -> Verdict:
+        """Return the metric of the decisions that the logits lead to, and whether one is a hit.
 
         A callable is asked once, at the threshold of the best micro-F1: looking for its own would ask it
         a hundred times after every epoch.
+
+        Parameters
+        ----------
+        logits : ndarray of shape (n, k)
+        truth : ndarray of shape (n, k)
+            0/1.
+        sample_weight : ndarray of shape (n,) or None, default=None
+            Weight of each text.
+
+        Returns
+        -------
+        Verdict
         """
         judge = replace(self, metric="f1_micro") if callable(self.metric) else self
-        return self._measure(self.decide(logits, judge.thresholds(logits, truth)), truth)
+        decisions = self.decide(logits, judge.thresholds(logits, truth, sample_weight))
+        score = self._measure(decisions, truth, sample_weight)
+        return Verdict(score, bool((decisions & (truth > 0)).any()))
 
     def evaluate(
-        self, logits: np.ndarray, truth: np.ndarray, thresholds: np.ndarray
+        self,
+        logits: np.ndarray,
+        truth: np.ndarray,
+        thresholds: np.ndarray,
+        sample_weight: np.ndarray | None = None,
     ) -> tuple[float, np.ndarray]:
         """Return the metric of decisions, and each label's F1 (k,); NaN where nothing is known."""
         if not len(truth):
             return np.nan, np.full(truth.shape[1], np.nan)
         decisions = self.decide(logits, thresholds)
-        positives = truth.sum(axis=0)
-        f1 = 2 * (decisions & (truth > 0)).sum(axis=0) / np.maximum(decisions.sum(axis=0) + positives, 1)
-        return self._measure(decisions, truth), np.where(positives > 0, f1, np.nan)
+        weight = np.ones(len(truth)) if sample_weight is None else sample_weight.astype(np.float64)
+        positives = weight @ truth
+        f1 = 2 * (weight @ (decisions & (truth > 0))) / np.maximum(weight @ decisions + positives, 1e-9)
+        score = self._measure(decisions, truth, sample_weight)
+        return score, np.where(positives > 0, f1, np.nan)
 
     def decide(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """Return the decisions (n, k), bool."""
@@ -78,7 +122,18 @@ class Judge:
         scores = to_probabilities(logits, exclusive=self.exclusive)
         return decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
 
-    def _measure(self, decisions: np.ndarray, truth: np.ndarray) -> float:
+    def _measure(
+        self, decisions: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None
+    ) -> float:
+        weight = _uneven(sample_weight)
         if not self.multilabel:
-            return score_decisions(self.metric, truth.argmax(axis=1), decisions.argmax(axis=1))
-        return score_decisions(self.metric, truth, decisions.astype(np.int8))
+            return score_decisions(self.metric, truth.argmax(axis=1), decisions.argmax(axis=1), weight)
+        return score_decisions(self.metric, truth, decisions.astype(np.int8), weight)
+
+
+def _uneven(sample_weight: np.ndarray | None) -> np.ndarray | None:
+    """Return weights of mean 1; None if all are equal, so that not even a last bit is changed."""
+    if sample_weight is None or not len(sample_weight) or (sample_weight == sample_weight[0]).all():
+        return None
+    weight = sample_weight.astype(np.float64)
+    return weight / weight.mean()

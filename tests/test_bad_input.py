@@ -1,5 +1,6 @@
 """What goes wrong, and what is said about it."""
 
+import copy
 import os
 import subprocess
 import sys
@@ -279,6 +280,26 @@ def test_score_of_another_kind(clf, single):
         clf.score(TEXTS, matrix_of()[:, :2])
 
 
+def test_score_where_no_label_can_be_right(clf, single):
+    """Not a score of 0, as for labels that were not seen."""
+    named, plain = as_label_matrix(TAGS), tiny().fit(TEXTS, matrix_of())
+    other = pd.DataFrame(matrix_of(), columns=["essen", "politik", "sport!"])
+    message = r"None of y's labels, \['food', 'news', 'sport'\], is among classes_=\[0, 1, 2\]\. If the"
+    for y in (named, pd.DataFrame(matrix_of(), columns=LABELS), TAGS):
+        with pytest.raises(ValueError, match=message + r".*fit it again with as_label_matrix\(tags\)"):
+            plain.score(TEXTS, y)
+    with pytest.raises(
+        ValueError, match=r"None of y's labels, \['essen', 'politik', 'sport!'\], is among"
+    ):
+        clf.score(TEXTS, other)
+    with pytest.raises(
+        ValueError, match=r"None of y's labels, \[0, 1, 2\], is among classes_=\['food',"
+    ):
+        single.score(TEXTS, [0, 1, 2] * 4)
+    assert clf.score(TEXTS[:1], [["unseen"]]) == single.score(TEXTS[:1], ["unseen"]) == 0.0
+    assert clf.score(TEXTS, other.set_axis(["essen", "politik", "sport"], axis=1)) >= 0.0
+
+
 @pytest.mark.parametrize("y", [TAGS, TOPICS, as_label_matrix(TAGS)])
 def test_label_outside_classes(y):
     with pytest.raises(
@@ -486,9 +507,58 @@ def test_loss_and_kind_that_do_not_go_together(loss, y, message):
         tiny(loss=loss).fit(TEXTS, y)
 
 
-def test_more_labels_at_least_than_at_most():
-    with pytest.raises(ValueError, match="min_labels=3 is more than max_labels=2"):
-        tiny(min_labels=3, max_labels=2).fit(TEXTS, TAGS)
+READ_LABEL_BOUNDS = {
+    "fit": lambda clf: tiny(min_labels=clf.min_labels, max_labels=clf.max_labels).fit(TEXTS, TAGS),
+    "predict": lambda clf: clf.predict(TEXTS),
+    "predict_labels": lambda clf: clf.predict_labels(TEXTS[:1]),
+    "score": lambda clf: clf.score(TEXTS, TAGS),
+    "explain": lambda clf: clf.explain(TEXTS[:1]),
+}
+
+
+@pytest.mark.parametrize("read", READ_LABEL_BOUNDS)
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ({"min_labels": 3, "max_labels": 2}, "min_labels=3 is more than max_labels=2"),
+        ({"min_labels": 4}, "min_labels=4 is more than the number of labels, 3, so no .* Lower it"),
+        (
+            {"min_labels": 1.5},
+            r"'min_labels' parameter of TextCNNClassifier must be an int in the range \[0, inf\). Got 1",
+        ),
+        ({"min_labels": -1}, "'min_labels' parameter .* must be an int in the .* Got -1"),
+        ({"min_labels": True}, "'min_labels' parameter .* must be an int in the .* Got True"),
+        ({"min_labels": None}, "'min_labels' parameter .* must be an int in the .* Got None"),
+        ({"max_labels": 0}, "'max_labels' parameter .* must be an int in the .* or None. Got 0"),
+        ({"max_labels": "2"}, "'max_labels' parameter .* must be an int in the .* or None. Got '2'"),
+    ],
+    ids=str,
+)
+def test_numbers_of_labels_that_make_no_sense(clf, bounds, message, read):
+    """Wherever they are read: they may have been set since the fit."""
+    changed = copy.copy(clf).set_params(**bounds)
+    with pytest.raises(ValueError, match=message):
+        READ_LABEL_BOUNDS[read](changed)
+    changed.set_params(min_labels=3, max_labels=7)  # more than there are, at most, is no contradiction
+    assert changed.predict(TEXTS).all()
+
+
+WHOLE = [
+    *("min_df", "max_features", "max_length", "embedding_dim", "filters", "hidden_units", "n_jobs"),
+    *("batch_size", "epochs", "n_iter_no_change", "validation", "min_labels", "max_labels"),
+    *("embedding_dropout", "dropout", "learning_rate", "validation", "threshold"),
+]
+
+
+@pytest.mark.parametrize("value", [True, False, np.True_])
+@pytest.mark.parametrize("name", WHOLE)
+def test_true_and_false_are_no_numbers(name, value):
+    message = (
+        rf"The '{name}' parameter of TextCNNClassifier must be (an int|a float) .* Got {value!r} in"
+    )
+    for method in ("fit", "partial_fit"):
+        with pytest.raises(InvalidParameterError, match=message):
+            getattr(tiny(**{name: value}), method)(None, None)
 
 
 @pytest.mark.parametrize("changed", [{"threshold": 0.4}, {"min_labels": 1}, {"max_labels": 2}])
@@ -551,6 +621,40 @@ def test_no_tokens():
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"vocabulary": ["Match", "Budget"]},
+            r"vocabulary holds no token of the texts\. Its entries are such as 'Match', 'Budget'; the "
+            r"texts' tokens such as 'the', 'match', 'ended', 'in'\. Texts are lower-cased first: "
+            r"lower-case the entries, too, or set lowercase=False\.",
+        ),
+        (
+            {"vocabulary": {"tee": 0, "milch": 1}},
+            r"such as 'tee', 'milch'; the .* Entries are whole tokens, as analyzer, token_pattern, low",
+        ),
+        ({"vocabulary": ["the match"]}, "such as 'the match'; the texts' .* Entries are whole tokens"),
+        (
+            {"vocabulary": ["the"], "tokenizer": lambda text: text.upper().split(), "lowercase": False},
+            "such as 'the'; .* such as 'THE', 'MATCH', .* not lower-cased first: set lowercase=True",
+        ),
+        ({"vocabulary": ["the"], "tokenizer": lambda text: []}, "the texts' tokens such as none"),
+    ],
+    ids=str,
+)
+def test_a_vocabulary_that_matches_nothing(options, message, method):
+    with pytest.raises(ValueError, match=message):
+        getattr(tiny(**options), method)(TEXTS, TAGS)
+
+
+def test_a_single_match_of_the_vocabulary_is_enough():
+    for method in ("fit", "partial_fit"):
+        clf = getattr(tiny(vocabulary=["Tea", "soup"], max_length=1), method)(TEXTS, TAGS)
+        assert clf.vocabulary_ == {"Tea": 0, "soup": 1}
+
+
 def test_another_keras_backend():
     code = (
         "from sktextcnn import TextCNNClassifier\n"
@@ -652,7 +756,22 @@ def test_odd_texts_with_accents_stripped(strip_accents):
         (
             {"metric": lambda a, b: float("nan"), "validation": 0.25},
             ValueError,
+            "metric returned nan; it must return a number, higher being better. Texts",
+        ),
+        (
+            {"metric": lambda a, b: float("nan"), "validation": 0.25, "early_stopping": False},
+            ValueError,
             "metric returned nan; it must return a number",
+        ),
+        (
+            {"metric": lambda a, b: None, "validation": 0.25},
+            TypeError,
+            "metric returned None; it must return a number, higher being better",
+        ),
+        (
+            {"metric": lambda a, b: np.ones(2), "validation": 2, "early_stopping": False},
+            TypeError,
+            r"metric returned array\(\[1\., 1\.\]\); it must return a number",
         ),
     ],
     ids=str,
@@ -684,6 +803,33 @@ def test_labels_joined_in_one_string(separator, method):
     with pytest.warns(UserWarning, match=message) as record:
         getattr(tiny(), method)(TEXTS, [separator.join(tags) for tags in TAGS])
     assert [warning.filename for warning in record] == [__file__]
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize("form", [list, as_label_matrix], ids=["sets", "matrix"])
+def test_an_empty_str_as_a_label(form, method):
+    joined = pd.Series(["|".join(tags) for tags in TAGS])
+    joined[[2, 6]] = None
+    y = joined.fillna("").str.split("|").tolist()
+    message = (
+        r"y holds the label '' in 2 of 12 rows; it is learned like any other\. Splitting an empty str "
+        r"gives \[''\]; a text without label is \[\]: \[\[tag for tag in tags if tag\.strip\(\)\] for "
+    )
+    with pytest.warns(UserWarning, match=message) as record:
+        clf = getattr(tiny(), method)(TEXTS, form(y))
+    assert [warning.filename for warning in record] == [__file__]
+    assert clf.classes_.tolist() == ["", *LABELS]
+    y = [[tag for tag in tags if tag.strip()] for tags in y]  # as advised
+    assert getattr(tiny(), method)(TEXTS, form(y)).classes_.tolist() == LABELS
+
+
+def test_an_empty_str_as_the_one_label_of_a_text():
+    message = r"the label '  ' in 1 of 12 rows.* If it stands for a missing one, drop these texts, or"
+    with pytest.warns(UserWarning, match=message):
+        tiny().fit(TEXTS, ["  ", *TOPICS[1:]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tiny(classes=["", *LABELS]).fit(TEXTS, TOPICS)
 
 
 def test_names_with_a_comma_are_no_joined_labels():

@@ -16,9 +16,10 @@ from scipy import sparse
 from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score, f1_score
+from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import estimator_checks, get_tags
 
-from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn import TextCNNClassifier, as_label_matrix, load
 from sktextcnn.parameters import Resolved
 from sktextcnn.thresholds import tune_thresholds
 from tests import examples
@@ -41,7 +42,7 @@ Y_FORMS = {
     "DataFrame": lambda: pd.DataFrame(matrix_of(), columns=LABELS),
 }
 
-METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function", "predict_labels"]
 
 every_x = pytest.mark.parametrize("x_form", X_FORMS)
 every_engine = pytest.mark.usefixtures("engine")
@@ -245,6 +246,46 @@ def test_object_array_of_lists():
     assert same_weights(tiny().fit(TEXTS, y), fitted())
 
 
+NAMES_OF_ONE = {
+    "list": TOPICS,
+    "tuple": tuple(TOPICS),
+    "str array": np.array(TOPICS),
+    "wide str array": np.array(TOPICS, dtype="U40"),
+    "object array": np.array(TOPICS, dtype=object),
+    "Series": pd.Series(TOPICS),
+    "Series of string": pd.Series(TOPICS, dtype="string"),
+    "Series of objects": pd.Series(TOPICS, dtype=object),
+    "Series of categories": pd.Series(TOPICS, dtype="category"),
+    "numbers": [LABELS.index(topic) for topic in TOPICS],
+}
+
+
+@pytest.mark.parametrize("form", NAMES_OF_ONE)
+def test_classes_have_the_type_that_scikit_learn_gives(form, tmp_path):
+    y = NAMES_OF_ONE[form]
+    clf = tiny(warm_start=True).fit(TEXTS, y)
+    expected = np.unique(np.asarray(y))
+    kind = expected.dtype.kind
+    assert clf.classes_.tolist() == expected.tolist()
+    assert clf.classes_.dtype.kind == kind
+    predicted = clf.predict(TEXTS)
+    assert predicted.dtype == clf.classes_.dtype
+    assert accuracy_score(y, predicted) == clf.score(TEXTS, y)
+    clf.save(tmp_path / "model")
+    assert load(tmp_path / "model").predict(TEXTS).dtype == predicted.dtype
+    if kind != "i":  # going on with y of another form changes nothing
+        assert clf.fit(TEXTS, TOPICS).fit(TEXTS, pd.Series(TOPICS)).classes_.dtype.kind == kind
+        fixed = tiny(classes=[*LABELS, "travel"]).partial_fit(TEXTS, y)
+        assert fixed.classes_.dtype.kind == "U"
+
+
+def test_names_of_several_labels_are_objects_as_of_multi_label_binarizer():
+    expected = MultiLabelBinarizer().fit(TAGS).classes_.dtype
+    for y in (TAGS, as_label_matrix(TAGS), pd.DataFrame(matrix_of(), columns=LABELS)):
+        for classes in (None, LABELS, np.array(LABELS)):
+            assert tiny(classes=classes).fit(TEXTS, y).classes_.dtype == expected
+
+
 def test_one_label_per_row_stays_multilabel():
     clf = tiny().fit(TEXTS, [[topic] for topic in TOPICS])
     assert clf.multilabel_
@@ -253,6 +294,29 @@ def test_one_label_per_row_stays_multilabel():
     assert clf.predict(TEXTS).shape == (len(TEXTS), 3)
     assert clf.predict_proba(TEXTS[:1]).shape == (1, 3)
     assert (clf.predict_proba(TEXTS).sum(axis=1) != 1).any()
+
+
+@every_y
+def test_log_probabilities_are_those_of_the_probabilities(y_form):
+    clf = fitted(y_form=y_form)
+    found = clf.predict_log_proba(TEXTS)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, np.log(clf.predict_proba(TEXTS)), rtol=1e-4, atol=1e-6)
+    assert np.array_equal(clf.predict_log_proba(iter(TEXTS)), found)
+
+
+@pytest.mark.parametrize(
+    ("y", "loss"),
+    [(TAGS, "binary_crossentropy"), (TAGS, "kl_divergence"), (TOPICS, "categorical_crossentropy")],
+)
+def test_log_probabilities_where_probabilities_are_zero(y, loss):
+    clf = tiny(loss=loss).fit(TEXTS, y)
+    clf.weights_["output_bias"][:] = [300, -300, 0]
+    probabilities, logarithms = clf.predict_proba(TEXTS), clf.predict_log_proba(TEXTS)
+    assert not probabilities[:, 1].any()
+    assert (logarithms[:, 1] < -290).all()
+    assert np.isfinite(logarithms).all()
+    assert (logarithms <= 0).all()
 
 
 @every_engine
@@ -717,10 +781,9 @@ def test_early_stopping_keeps_the_best_epoch():
     metric = Scripted([0.1, 0.5, 0.3, 0.4, 0.9])  # the last of them is asked of the final model
     clf = tiny(
         epochs=5,
-        early_stopping=True,
         n_iter_no_change=2,
         validation=0.25,
-        threshold=0.5,
+        threshold=0.0,  # so that the network counts as one that has started
         metric=metric,
     ).fit(TEXTS, TAGS)
     assert clf.history_["validation_score"] == [0.1, 0.5, 0.3, 0.4]
@@ -728,9 +791,8 @@ def test_early_stopping_keeps_the_best_epoch():
     assert clf.validation_score_ == 0.9
     short = tiny(
         epochs=2,
-        early_stopping=True,
         validation=0.25,
-        threshold=0.5,
+        threshold=0.0,
         metric=Scripted([0.1, 0.5, 0.5]),
     ).fit(TEXTS, TAGS)
     assert same_weights(clf, short)
@@ -915,6 +977,27 @@ def test_warm_start_refuses_new_labels():
     with pytest.raises(ValueError, match=r"y\[1\] holds 'travel', which is not among classes="):
         clf.fit(TEXTS[:2], [["sport"], ["travel"]])
     assert clf.n_epochs_ == 2
+
+
+@pytest.mark.parametrize("classes", [["food", "news", "travel"], ["food", "news"], [0, 1, 2]], ids=str)
+def test_going_on_refuses_other_classes(classes):
+    """As a parameter, and as an argument of partial_fit; before anything is read."""
+    message = (
+        rf"classes={re.escape(repr(classes))} differs from the fitted \['food', 'news', 'sport'\]; a "
+        r"model that goes on learning keeps its labels\. Fit a clone instead\."
+    )
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match=message):
+        clf.partial_fit(None, None, classes=classes)
+    clf.set_params(classes=classes)
+    for method in (clf.fit, clf.partial_fit):
+        with pytest.raises(ValueError, match=message):
+            method(None, None)
+    assert clf.n_epochs_ == 2
+    clf.set_params(classes=["sport", "news", "food"]).fit(TEXTS, TAGS).partial_fit(TEXTS, TAGS)
+    assert clf.n_epochs_ == 5
+    assert clf.classes_.tolist() == LABELS
+    assert clf.set_params(classes=["travel", *LABELS], warm_start=False).fit(TEXTS, TAGS).n_epochs_ == 2
 
 
 def test_warm_start_refuses_another_kind():

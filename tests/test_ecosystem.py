@@ -1,6 +1,7 @@
 """The classifier among scikit-learn's tools, and the limits of those tools that users run into."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,22 +12,35 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, get_scorer, make_scorer, roc_auc_score
 from sklearn.model_selection import (
+    FixedThresholdClassifier,
     GridSearchCV,
     HalvingGridSearchCV,
     KFold,
     RandomizedSearchCV,
     StratifiedKFold,
+    TunedThresholdClassifierCV,
     check_cv,
     cross_val_predict,
     cross_val_score,
     cross_validate,
     learning_curve,
 )
+from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier, OutputCodeClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.semi_supervised import SelfTrainingClassifier
 from sklearn.utils.fixes import parse_version
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, group_rows
@@ -243,6 +257,116 @@ def test_calibration_of_two_classes(options):
     assert probabilities.shape == (len(TEXTS), 2)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1)
     assert set(calibrated.predict(TEXTS)) <= {"other", "sport"}
+
+
+# -- ensembles and other meta-estimators ---------------------------------------------------------------
+
+COLUMN = np.array(TEXTS, dtype=object).reshape(-1, 1)
+ONE = tiny(epochs=1)
+
+
+def other():
+    return make_pipeline(CountVectorizer(), LogisticRegression())
+
+
+def two_parts(**options):
+    return {"estimators": [("cnn", ONE), ("linear", other())], **options}
+
+
+#: What works with a list of texts, on which y, and the shape of its probabilities, if it has any.
+WORK = {
+    "OneVsRestClassifier": (lambda: OneVsRestClassifier(ONE), TOPICS, (12, 3)),
+    "OneVsRestClassifier, several": (lambda: OneVsRestClassifier(ONE), matrix_of(), (12, 3)),
+    "OutputCodeClassifier": (lambda: OutputCodeClassifier(ONE, random_state=0), TOPICS, None),
+    "MultiOutputClassifier": (lambda: MultiOutputClassifier(ONE), matrix_of(), (3, 12, 2)),
+    "TunedThresholdClassifierCV": (lambda: TunedThresholdClassifierCV(ONE, cv=2), IS_SPORT, (12, 2)),
+    "FixedThresholdClassifier": (
+        lambda: FixedThresholdClassifier(ONE, threshold=0.3, pos_label="sport"),
+        IS_SPORT,
+        (12, 2),
+    ),
+    "CalibratedClassifierCV": (lambda: CalibratedClassifierCV(ONE, cv=2), TOPICS, (12, 3)),
+    "VotingClassifier": (lambda: VotingClassifier(**two_parts()), TOPICS, None),
+    "VotingClassifier, soft": (lambda: VotingClassifier(**two_parts(voting="soft")), TOPICS, (12, 3)),
+    "StackingClassifier": (lambda: StackingClassifier(**two_parts(cv=2)), TOPICS, (12, 3)),
+    "StackingClassifier, several": (
+        lambda: StackingClassifier(
+            [("a", ONE), ("b", ONE)], MultiOutputClassifier(LogisticRegression()), cv=2
+        ),
+        matrix_of(),
+        (12, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WORK)
+def test_meta_estimators_that_work_with_texts(case):
+    make, y, shape = WORK[case]
+    ensemble = make().fit(TEXTS, y)
+    predicted = ensemble.predict(TEXTS)
+    assert predicted.shape == np.shape(y)
+    assert set(predicted.ravel().tolist()) <= set(np.ravel(y).tolist())
+    if shape is not None:
+        probabilities = np.array(ensemble.predict_proba(TEXTS))
+        assert probabilities.shape == shape
+        assert ((probabilities >= 0) & (probabilities <= 1)).all()
+
+
+def test_bagging_takes_a_column_of_objects():
+    bagged = BaggingClassifier(ONE, n_estimators=2, random_state=0).fit(COLUMN, TOPICS)
+    assert bagged.predict_proba(COLUMN).shape == (12, 3)
+    assert set(bagged.predict(COLUMN)) <= set(LABELS)
+
+
+#: Limits of scikit-learn: who cannot take which X or y.
+NUMBERS, TWO_D, ONE_LABEL = "could not convert string to float", "Expected 2D array", "1d array|[Mm]ulti"
+CANNOT = {
+    "OneVsOneClassifier": (lambda: OneVsOneClassifier(ONE), TEXTS, TOPICS, TWO_D),
+    "OneVsOneClassifier, column": (lambda: OneVsOneClassifier(ONE), COLUMN, TOPICS, NUMBERS),
+    "ClassifierChain": (lambda: ClassifierChain(ONE), TEXTS, matrix_of(), TWO_D),
+    "ClassifierChain, column": (lambda: ClassifierChain(ONE), COLUMN, matrix_of(), NUMBERS),
+    "SelfTrainingClassifier": (lambda: SelfTrainingClassifier(ONE), TEXTS, [0, 1, -1] * 4, TWO_D),
+    "SelfTrainingClassifier, column": (
+        lambda: SelfTrainingClassifier(ONE),
+        COLUMN,
+        [0, 1, -1] * 4,
+        NUMBERS,
+    ),
+    "AdaBoostClassifier": (lambda: AdaBoostClassifier(ONE), TEXTS, TOPICS, TWO_D),
+    "BaggingClassifier": (lambda: BaggingClassifier(ONE), TEXTS, TOPICS, TWO_D),
+    "BaggingClassifier, several": (lambda: BaggingClassifier(ONE), COLUMN, matrix_of(), ONE_LABEL),
+    "CalibratedClassifierCV, several": (
+        lambda: CalibratedClassifierCV(ONE, cv=2),
+        TEXTS,
+        matrix_of(),
+        ONE_LABEL,
+    ),
+    "VotingClassifier, several": (lambda: VotingClassifier([("a", ONE)]), TEXTS, Y, ONE_LABEL),
+    "TunedThresholdClassifierCV, three classes": (
+        lambda: TunedThresholdClassifierCV(ONE, cv=2),
+        TEXTS,
+        TOPICS,
+        "Only binary classification is supported",
+    ),
+    "TunedThresholdClassifierCV, several": (
+        lambda: TunedThresholdClassifierCV(ONE, cv=2),
+        TEXTS,
+        Y,
+        "Only binary classification is supported",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CANNOT)
+def test_meta_estimators_that_cannot(case):
+    make, X, y, message = CANNOT[case]
+    said = None
+    try:
+        make().fit(X, y)
+    except (NotImplementedError, ValueError) as error:
+        said = str(error)
+    assert said is not None, f"{case} works now: move it to WORK, and in docs/model_selection.rst, too."
+    assert re.search(message, said), said
 
 
 def test_roc_auc_of_two_classes():

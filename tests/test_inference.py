@@ -414,7 +414,7 @@ def test_max_length_none_reads_whole_texts():
 
 # -- texts from iterators ----------------------------------------------------------------------------
 
-METHODS = ["predict", "predict_proba", "decision_function", "predict_labels"]
+METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function", "predict_labels"]
 MANY = [" ".join(WORDS[i % 14 : i % 14 + i % 5]) for i in range(20)]
 SEVERAL = [["x"], ["y", "z"]] * 10
 FITS = {
@@ -530,6 +530,28 @@ def test_probabilities_match_scipy(exclusive):
     found = inference.to_probabilities(logits, exclusive=exclusive)
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_log_probabilities_match_scipy(exclusive):
+    logits = np.random.default_rng(0).normal(0, 50, (20, 6)).astype(np.float32)
+    exact = logits.astype(np.float64)
+    expected = special.log_softmax(exact, axis=1) if exclusive else special.log_expit(exact)
+    before = logits.copy()
+    found = inference.to_log_probabilities(logits, exclusive=exclusive)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found, expected, rtol=1e-6, atol=1e-37
+    )  # subnormal numbers have few digits
+    np.testing.assert_array_equal(logits, before)
+
+
+def test_log_probabilities_of_extreme_logits():
+    logits = np.array([[0.0, 1e4, -1e4, 3e38, -3e38, 90.0]], np.float32)
+    found = inference.to_log_probabilities(logits, exclusive=False)
+    np.testing.assert_allclose(found, [[-np.log(2), 0, -1e4, 0, -3e38, -8.19e-40]], rtol=1e-2)
+    found = inference.to_log_probabilities(logits[:, :3], exclusive=True)
+    np.testing.assert_allclose(found, [[-1e4, 0, -2e4]], rtol=1e-6)
 
 
 def test_sigmoid_of_extreme_logits():

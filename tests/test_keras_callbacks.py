@@ -12,7 +12,7 @@ from sklearn.base import clone
 
 from sktextcnn.engine import network
 from tests import test_training
-from tests.test_training import TAGS, TEXTS, same
+from tests.test_training import TAGS, TEXTS, same, scripted
 
 pytest.importorskip("sktextcnn.engine.keras_engine")
 
@@ -30,15 +30,8 @@ def fitted():
     return tiny().fit(TEXTS, TAGS)
 
 
-def scripted(*scores):
-    """A metric that returns these values, one after the other."""
-    values = iter(scores)
-    return lambda truth, predicted: next(values)
-
-
 def stopping(metric, **params):
-    params = {"early_stopping": True, "validation": 0.25, "n_iter_no_change": 2, **params}
-    return tiny(metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
+    return test_training.stopping(metric, **{"engine": "keras", **params})
 
 
 class Recorder(keras.callbacks.Callback):

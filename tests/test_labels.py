@@ -605,6 +605,22 @@ KEEPS_NAMES = {
     "rows and an ellipsis": lambda Y: Y[np.array([1, 2]), ...],
     "rows and all columns": lambda Y: Y[[1, 2], :],
     "all and all": lambda Y: Y[:, :],
+    "range": lambda Y: Y[range(1, 3)],
+    "boolean Series": lambda Y: Y[pd.Series(["train", "test", "train", "test"]) == "train"],
+    "boolean Series with an index": lambda Y: Y[
+        pd.Series([True, False, True, True], index=[9, 8, 7, 6])
+    ],
+    "nullable Series": lambda Y: Y[pd.Series([True, False, True, True], dtype="boolean")],
+    "int Series": lambda Y: Y[pd.Series([2, 0])],
+    "pandas array of bool": lambda Y: Y[pd.array([True, False, True, True])],
+    "pandas array of int": lambda Y: Y[pd.array([2, 0])],
+    "Index": lambda Y: Y[pd.Index([2, 0])],
+    "RangeIndex": lambda Y: Y[pd.RangeIndex(1, 3)],
+    "polars Series of bool": lambda Y: Y[pl.Series([True, False, True, True])],
+    "polars Series of int": lambda Y: Y[pl.Series([2, 0])],
+    "Series and all columns": lambda Y: Y[pd.Series([True, False, True, True]), :],
+    "rows in a tuple": lambda Y: Y[([2, 0],)],
+    "no rows": lambda Y: Y[[]],
     "twice": lambda Y: Y[1:][[0, 2]],
     "copy method": lambda Y: Y.copy(),
     "copy": copy.copy,
@@ -637,6 +653,10 @@ FORGETS_NAMES = {
     "2-D mask": lambda Y: Y[Y == 1],
     "2-D mask as list": lambda Y: Y[(np.asarray(Y) == 1).tolist()],
     "2-D int array": lambda Y: Y[np.array([[0, 1]])],
+    "pairs of rows and columns": lambda Y: Y[[0, 1], [2, 0]],
+    "open mesh": lambda Y: Y[np.ix_([1, 0], [2, 0, 1])],
+    "data frame": lambda Y: Y[pd.DataFrame(np.asarray(Y) == 1)],
+    "bool": lambda Y: Y[True],
     "new axis": lambda Y: Y[None],
     "one of its rows": lambda Y: next(iter(Y)),
     "T": lambda Y: Y.T,
@@ -747,6 +767,13 @@ def test_names_survive_every_fold(Y):
     for train, test in KFold(2).split([*"abcd"], Y):
         assert Y[train].label_names.tolist() == Y[test].label_names.tolist() == NAMES
         assert sorted([*Y[train].tolist(), *Y[test].tolist()]) == sorted(Y.tolist())
+
+
+def test_rows_of_a_data_frame_choose_rows_of_the_matrix(Y):
+    frame = pd.DataFrame({"text": [*"abcd"], "split": ["train", "test", "train", "train"]})
+    train = Y[frame.split == "train"]
+    assert read_labels(train).classes.tolist() == NAMES
+    assert train.tolist() == Y[[0, 2, 3]].tolist()
 
 
 def test_metrics_take_it(Y):

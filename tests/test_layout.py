@@ -64,7 +64,7 @@ MODULES = {
     "ngrams": {"engine.weights", "text"},
     # decisions, and how they are found
     "thresholds": set(),
-    "validation": {"engine.inference", "metrics", "thresholds"},
+    "validation": {"engine.inference", "engine.observers", "metrics", "thresholds"},
     "callbacks": {"engine.observers"},
     "recipe": {
         *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.scoring"),
@@ -81,6 +81,7 @@ MODULES = {
         "metrics",
         "objective",
         "text",
+        "thresholds",
     },
     "predicting": {
         "inputs",

@@ -7,6 +7,7 @@ import functools
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -181,6 +182,33 @@ def test_paths_and_overwriting(linear, tmp_path, monkeypatch):
     assert os.listdir() == ["model"]
 
 
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_parent_folder_that_is_none(overwrite, tmp_path):
+    (tmp_path / "file").touch()
+    clf = tiny().fit(TEXTS, TAGS)
+    for name in ("missing", "file"):
+        message = (
+            rf"^{re.escape(str(tmp_path / name))} does not exist, or is a file; expected the folder in"
+        )
+        with pytest.raises(
+            FileNotFoundError, match=message + " which model is to be made. Make it first"
+        ):
+            clf.save(tmp_path / name / "model", overwrite=overwrite)
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_attributes_of_the_user_are_left_out(tmp_path):
+    """Whatever they are: they need be nothing that files can hold."""
+    clf = tiny(warm_start=True).fit(TEXTS, TAGS)
+    fitted = fitted_attributes(clf)
+    clf.note_, clf.tokens_of_, clf.note = "tried on Monday", {1: object()}, "the same"
+    clf.save(tmp_path / "model", include_optimizer=True)
+    loaded = load(tmp_path / "model")
+    assert fitted_attributes(loaded).keys() == fitted.keys()
+    assert not hasattr(loaded, "note")
+    assert_same_predictions(loaded, clf)
+
+
 def test_nothing_to_save(tmp_path):
     with pytest.raises(NotFittedError):
         tiny().save(tmp_path / "model")
@@ -214,7 +242,7 @@ def test_parameters_of_any_form_come_back(tmp_path):
     assert same_weights(loaded.fit(TEXTS, TAGS), clf)
 
 
-@pytest.mark.parametrize("labels", [[3, 5, 8], [0.5, 1.5, 2.5], ["", "a\0", "\ud800"]])
+@pytest.mark.parametrize("labels", [[3, 5, 8], [0.5, 1.5, 2.5], ["\0", "a\0", "\ud800"]])
 def test_labels_of_any_type_come_back(labels, tmp_path):
     y = [[labels[LABELS.index(tag)] for tag in tags] for tags in TAGS]
     clf = tiny(epochs=1, min_labels=1).fit(TEXTS, y)

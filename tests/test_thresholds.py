@@ -366,6 +366,43 @@ def test_many_scores_give_the_same_thresholds(metric):
     assert scores.dtype == np.float32
 
 
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
+@given(st.integers(0, 10_000), st.integers(1, 60), st.integers(1, 70), st.sampled_from([1, 2, 7]))
+def test_a_text_of_weight_3_counts_as_three_texts(metric, seed, n, k, digits):
+    rng = np.random.default_rng(seed)
+    truth = (rng.random((n, k)) < rng.choice([0.0, 0.02, 0.3, 1.0], k)).astype(np.int8)
+    scores = np.round(logistic(truth + rng.normal(-2, 2, (n, k))), digits).astype(np.float32)
+    times = rng.integers(1, 4, n)
+    found = tune_thresholds(scores, truth, metric, sample_weight=times.astype(float))
+    repeated = tune_thresholds(np.repeat(scores, times, axis=0), np.repeat(truth, times, axis=0), metric)
+    np.testing.assert_allclose(found, repeated, rtol=0 if metric == "f1_micro" else 1e-9)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_text_of_next_to_no_weight_is_as_good_as_none(metric):
+    rng = np.random.default_rng(0)
+    z = rng.normal(-3, 2, (400, 8))
+    truth = (rng.random(z.shape) < logistic(z)).astype(np.int8)
+    truth[200:] = 1 - truth[200:]  # what nobody should believe
+    weight = np.repeat([1.0, 1e-9], 200)
+    found = tune_thresholds(logistic(z), truth, metric, sample_weight=weight)
+    wanted = tune_thresholds(logistic(z[:200]), truth[:200], metric)
+    np.testing.assert_allclose(found, wanted, atol=0.01)
+    assert np.abs(tune_thresholds(logistic(z), truth, metric) - wanted).max() > 0.05
+
+
+@given(st.integers(0, 1000), st.integers(1, 20), st.integers(1, 5), st.floats(0, 6))
+def test_weighted_texts_get_as_many_labels_as_wanted(seed, n, k, labels_per_text):
+    rng = np.random.default_rng(seed)
+    scores, weight = rng.permutation(n * k).reshape(n, k) / (n * k), rng.uniform(0.1, 3, n)
+    options = {"labels_per_text": labels_per_text, "sample_weight": weight}
+    cut = tune_thresholds(scores, np.ones((n, k), int), "cardinality", **options)[0]
+    given_labels = [weight @ (scores >= other).sum(axis=1) for other in np.unique(scores)]
+    distance = np.abs(np.array(given_labels) - labels_per_text * weight.sum())
+    found = abs(weight @ (scores >= cut).sum(axis=1) - labels_per_text * weight.sum())
+    assert found == pytest.approx(distance.min(), abs=1e-9)
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_tuning_needs_little_memory(metric):
     """Less than a single copy of the scores in float64."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import pickle
@@ -9,11 +10,16 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain, repeat
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score, hamming_loss
+from sklearn.preprocessing import MultiLabelBinarizer
 
-from sktextcnn import TextCNNClassifier
+from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn.engine.observers import EarlyStopping, Verdict
+from sktextcnn.thresholds import tune_thresholds
 
 TEXTS = [
     "the match ended in a draw",
@@ -224,8 +230,21 @@ def scripted(*scores):
     return lambda truth, predicted: next(values)
 
 
+def judged(verdicts, n_iter_no_change=2):
+    """Early stopping that is told these (score, has_hits): it, and the epoch that it stopped in."""
+    verdicts = [Verdict(*verdict) for verdict in verdicts]
+    run, given = SimpleNamespace(compute_logits=lambda ids: None), iter(verdicts)
+    stopping = EarlyStopping(None, lambda logits: next(given), n_iter_no_change)
+    for epoch in range(len(verdicts)):
+        run.state = lambda epoch=epoch: epoch
+        if stopping.end_epoch(epoch, {}, run):
+            return stopping.best, epoch
+    return stopping.best, None
+
+
 def stopping(metric, **params):
-    params = {"threshold": 0.5, "validation": 0.25, "n_iter_no_change": 2, **params}
+    # At a threshold of 0 every label is predicted: the network counts as one that has started.
+    params = {"threshold": 0.0, "validation": 0.25, "n_iter_no_change": 2, **params}
     return tiny(metric=metric, **{"epochs": 9, **params}).fit(TEXTS, TAGS)
 
 
@@ -243,10 +262,48 @@ def test_early_stopping_keeps_the_best_of_all_epochs():
     assert same(clf, stopping(scripted(0.1, 0.2, 0.9), epochs=3))
 
 
-def test_early_stopping_waits_for_a_network_that_predicts_nothing_yet():
-    clf = stopping(scripted(0.0, 0.0, 0.0, 0.0, 0.3, 0.2, 0.2))
-    assert len(clf.history_["loss"]) == 7
-    assert clf.n_epochs_ == 5
+@pytest.mark.parametrize("low", [0.0, -0.25, -np.inf])
+def test_early_stopping_waits_for_a_network_that_predicts_nothing_yet(low):
+    """Whatever the measure makes of that."""
+    nothing, better, worse = (low, False), (low + 0.3 if low > -9 else 0.3, True), (low, True)
+    assert judged([nothing] * 9) == (8, None)
+    assert judged([nothing] * 5 + [better, worse, nothing, better]) == (5, 7)
+    assert judged([nothing, (low - 0.1, False), nothing, nothing, worse, worse]) == (3, 5)
+
+
+@pytest.mark.parametrize("best", [0.0, 0.5, -3.0, -np.inf, np.inf])
+def test_early_stopping_stops_on_a_plateau_at_any_score(best):
+    assert judged([(best, True)] * 9) == (0, 2)
+
+
+def test_early_stopping_waits_through_epochs_without_a_hit():
+    """The threshold is fixed, and a rate of next to nothing moves no score across it."""
+    still = {"learning_rate": 1e-30, "epochs": 9, "threshold": 1.0}
+    clf = stopping("f1_micro", **still)
+    assert clf.history_["validation_score"] == [0.0] * 9
+    assert len(stopping("f1_micro", **{**still, "threshold": 0.0}).history_["loss"]) == 3
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"threshold": "tune"}, {"validation": 2}, {"linear": True}], ids=str
+)
+def test_a_metric_that_is_never_anything_but_minus_infinity(options):
+    clf = stopping(lambda truth, predicted: -np.inf, **{"epochs": 4, **options})
+    assert set(clf.history_["validation_score"]) == {-np.inf}
+    assert np.isfinite(clf.predict_proba(TEXTS)).all()
+
+
+def test_the_best_value_of_a_loss_is_a_plateau():
+    """A negative Hamming loss of 0, once all is told right; 40 epochs would be allowed."""
+    learn = {"learning_rate": 0.05, "dropout": 0.0, "embedding_dropout": 0.0, "threshold": "tune"}
+    corpus = {"X": ["a goal", "a vote"] * 10, "y": [["sport"], ["politics"]] * 10}
+    clf = tiny(
+        **{**learn, "epochs": 40, "validation": 0.1, "n_iter_no_change": 2},
+        metric=lambda truth, predicted: -hamming_loss(truth, predicted),
+    ).fit(**corpus)
+    scores = clf.history_["validation_score"]
+    assert scores[-3:] == [0.0] * 3
+    assert len(scores) == clf.n_epochs_ + 2 < 40
 
 
 def test_early_stopping_resumes_from_the_best_epoch():
@@ -269,6 +326,97 @@ def test_early_stopping_validates_on_texts_it_does_not_learn_from():
     assert {len(truth) for truth in seen} == {2}
     assert all(np.array_equal(truth, seen[0]) for truth in seen)
     assert len(clf.history_["loss"]) == 3
+
+
+# -- sample weights of held-out texts ----------------------------------------------------------------
+
+WEIGHT = np.array([1.0, 5, 0.5, 2, 0.01, 3, 40, 0.01])
+
+#: Nothing is learned, so that folds and the final network are the same, and weights count nowhere else.
+STILL = {"learning_rate": 1e-30, "dropout": 0.0, "embedding_dropout": 0.0, "validation": 2}
+
+
+@pytest.mark.parametrize("rule", ["f1_micro", "f1_macro", "cardinality"])
+def test_sample_weight_counts_where_thresholds_are_tuned(rule):
+    threshold, metric = ("cardinality", "f1_micro") if rule == "cardinality" else ("tune", rule)
+    clf = tiny(**STILL, threshold=threshold, metric=metric)
+    truth = MultiLabelBinarizer().fit_transform(TAGS)
+    found = clf.fit(TEXTS, TAGS, sample_weight=WEIGHT).thresholds_
+    scores = clf.predict_proba(TEXTS)
+    options = {"labels_per_text": np.average(truth.sum(axis=1), weights=WEIGHT)}
+    expected = tune_thresholds(scores, truth, rule, sample_weight=WEIGHT / WEIGHT.mean(), **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+    assert not np.array_equal(found, clf.fit(TEXTS, TAGS).thresholds_)
+
+
+@pytest.mark.parametrize("y", [TAGS, ["a", "b"] * 4], ids=["several labels", "one label"])
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
+def test_sample_weight_counts_in_early_stopping(y, metric):
+    """What is told right, or what is told wrong, weighs next to nothing."""
+    texts, y = TEXTS * 10, y * 10
+    still = {**STILL, "epochs": 1, "metric": metric, "validation": None}
+    if isinstance(y[0], list):
+        still["threshold"] = 0.5
+    predicted = tiny(**still).fit(texts, y).predict(texts)
+    truth = np.asarray(as_label_matrix(y)) if predicted.ndim == 2 else np.array(y)
+    right = (predicted == truth).reshape(len(y), -1).all(axis=1)
+    assert 0 < right.sum() < len(right)
+    still |= {"validation": 0.5}
+
+    def score(*weights):
+        clf = tiny(**still).fit(texts, y, sample_weight=np.where(right, *weights))
+        return clf.history_["validation_score"][0]
+
+    assert score(1.0, 1e-4) > score(1.0, 1.0) > score(1e-4, 1.0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"validation": 0.1},
+        {"metric": "f1_macro", "validation": 2},
+        {"threshold": "cardinality", "linear": True, "validation": 0.1},
+    ],
+    ids=str,
+)
+def test_equal_weights_are_as_good_as_none(options):
+    plain = tiny(**options).fit(TEXTS, TAGS)
+    weighted = tiny(**options).fit(TEXTS, TAGS, sample_weight=np.ones(len(TEXTS)))
+    assert same(plain, weighted)
+    assert np.array_equal(plain.thresholds_, weighted.thresholds_)
+    assert plain.history_.get("validation_score") == weighted.history_.get("validation_score")
+
+
+@pytest.mark.parametrize("constant", [0.3, 7.0])
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "cardinality"])
+def test_equal_weights_of_any_size_change_no_bit_of_thresholds(metric, constant):
+    threshold = "cardinality" if metric == "cardinality" else "tune"
+    params = {"threshold": threshold, "metric": metric.replace("cardinality", "f1_micro")}
+    plain = tiny(**STILL, **params).fit(TEXTS, TAGS)
+    weighted = tiny(**STILL, **params).fit(TEXTS, TAGS, sample_weight=np.full(len(TEXTS), constant))
+    assert np.array_equal(plain.thresholds_, weighted.thresholds_)
+
+
+@pytest.mark.parametrize("options", [{}, {"early_stopping": False}], ids=str)
+def test_a_metric_gets_weights_if_it_takes_them(options):
+    seen = []
+
+    def metric(truth, predicted, sample_weight=None):
+        seen.append(sample_weight)
+        assert sample_weight is None or sample_weight.shape == truth.shape[:1]
+        return f1_score(truth, predicted, average="micro", sample_weight=sample_weight, zero_division=0)
+
+    clf = tiny(**options, metric=metric, validation=0.4)
+    clf.fit(TEXTS, TAGS, sample_weight=WEIGHT)
+    assert all(weight is not None and len(set(weight)) > 1 for weight in seen)
+    seen.clear()
+    clf.fit(TEXTS, TAGS, sample_weight=np.full(len(TEXTS), 2.0)).fit(TEXTS, TAGS)
+    assert seen
+    assert not any(weight is not None for weight in seen)
+    plain = tiny(**options, validation=0.4, metric=lambda truth, predicted: 0.5)  # takes none
+    assert plain.fit(TEXTS, TAGS, sample_weight=WEIGHT).weights_
+    ready = functools.partial(f1_score, average="micro", zero_division=0)
+    assert tiny(**options, validation=0.4, metric=ready).fit(TEXTS, TAGS, sample_weight=WEIGHT).weights_
 
 
 # -- rate, epochs and going on -------------------------------------------------------------------------

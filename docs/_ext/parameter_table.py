@@ -49,6 +49,8 @@ def describe_constraint(constraint: Any) -> str:
         low, high = constraint.left, constraint.right
         below = "≤" if constraint.closed in ("left", "both") else "<"
         above = "≤" if constraint.closed in ("right", "both") else "<"
+        if low is None and high is None:
+            return kind
         if high is None:
             return f"{kind} {'≥' if below == '≤' else '>'} {low}"
         return f"{kind}, {low} {below} x {above} {high}"

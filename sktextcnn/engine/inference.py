@@ -363,3 +363,23 @@ def to_probabilities(logits: np.ndarray, *, exclusive: bool) -> np.ndarray:
     # exp of a negative number only: no overflow on either side.
     small = np.exp(-np.abs(logits))
     return (np.where(logits >= 0, 1.0, small) / (1.0 + small)).astype(np.float32)
+
+
+def to_log_probabilities(logits: np.ndarray, *, exclusive: bool) -> np.ndarray:
+    """Turn logits into logarithms of probabilities, which are finite where these are 0 in float32.
+
+    Parameters
+    ----------
+    logits : ndarray of shape (n, k)
+    exclusive : bool
+        As of `to_probabilities`.
+
+    Returns
+    -------
+    ndarray of shape (n, k), dtype float32
+    """
+    logits = logits.astype(np.float64)
+    if exclusive:
+        logits -= logits.max(axis=1, keepdims=True)
+        return (logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))).astype(np.float32)
+    return (np.minimum(logits, 0) - np.log1p(np.exp(-np.abs(logits)))).astype(np.float32)

@@ -7,6 +7,7 @@ Progress, scikit-learn's callbacks and early stopping are observers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -95,15 +96,35 @@ class EpochLimit(Observer):
         return epoch + 1 >= self._n_epochs
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """What held-out texts say of a network.
+
+    Attributes
+    ----------
+    score : float
+        Higher is better.
+    has_hits : bool
+        Whether a label is predicted of a text that carries it.
+    """
+
+    score: float
+    has_hits: bool
+
+
 class EarlyStopping(Observer):
-    """Scores held-out texts, remembers the best epoch, and stops when none gets better.
+    """Judges held-out texts, remembers the best epoch, and stops when none gets better.
+
+    A network without a single hit so far is only starting: no plateau, whatever the score. (For the F1s
+    that is a score of 0; other measures give what predicts nothing any value, and may have 0 as their
+    best one.)
 
     Parameters
     ----------
     ids : TokenIds
         Of the held-out texts.
-    score : callable
-        From their logits to a score, higher is better.
+    judge : callable
+        From their logits to a `Verdict`.
     n_iter_no_change : int
         Epochs to wait for an improvement.
 
@@ -114,22 +135,24 @@ class EarlyStopping(Observer):
     """
 
     def __init__(
-        self, ids: TokenIds, score: Callable[[np.ndarray], float], n_iter_no_change: int
+        self, ids: TokenIds, judge: Callable[[np.ndarray], Verdict], n_iter_no_change: int
     ) -> None:
         self.best: State | None = None
-        self._ids, self._score_of = ids, score
-        self._score = -np.inf
+        self._ids, self._judge = ids, judge
+        self._score, self._has_started = -np.inf, False
         self._n_iter_no_change = n_iter_no_change
         self._n_waited = 0
 
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
-        """Score the held-out texts; return whether training has waited long enough."""
-        score = logs["validation_score"] = self._score_of(run.compute_logits(self._ids))
-        # A score of 0 is no plateau: the network predicts nothing yet, and is only starting.
-        if score > self._score or score == self._score == 0:
-            self._score, self.best, self._n_waited = score, run.state(), 0
-        else:
-            self._n_waited += 1
+        """Judge the held-out texts; return whether training has waited long enough."""
+        verdict = self._judge(run.compute_logits(self._ids))
+        score = logs["validation_score"] = verdict.score
+        self._has_started |= verdict.has_hits
+        is_best = self.best is None or score > self._score
+        # Of equals the latest while there is no hit, since it has learned more; the earliest later.
+        if is_best or (score == self._score and not self._has_started):
+            self._score, self.best = score, run.state()
+        self._n_waited = self._n_waited + 1 if self._has_started and not is_best else 0
         return self._n_waited >= self._n_iter_no_change
 
 
