@@ -38,7 +38,7 @@ def linear_svc(train_texts, train_Y, test_texts, single_label, seed):
     start = perf_counter()
     svc = LinearSVC(random_state=seed)
     model = make_pipeline(
-        TfidfVectorizer(linear_ngram_range=(1, 2), sublinear_tf=True, min_df=2),
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
         svc if single_label else OneVsRestClassifier(svc),
     )
     model.fit(train_texts, train_Y.argmax(axis=1) if single_label else train_Y)

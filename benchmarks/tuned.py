@@ -42,7 +42,7 @@ def read(name, n_rows):
 
 def margins(train_texts, train_Y, test_texts, seed):
     """Return the margins of one linear SVM per label, -1 for labels without training rows."""
-    vectorizer = TfidfVectorizer(linear_ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
     train, test = vectorizer.fit_transform(train_texts), vectorizer.transform(test_texts)
     result = np.full((len(test_texts), train_Y.shape[1]), -1.0)
     for column, y in enumerate(train_Y.T):
@@ -86,7 +86,7 @@ def linear_accuracy(train, test, seed):
     (texts, Y), (test_texts, test_Y) = train, test
     start = perf_counter()
     model = make_pipeline(
-        TfidfVectorizer(linear_ngram_range=(1, 2), sublinear_tf=True, min_df=2),
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
         LinearSVC(random_state=seed),
     ).fit(texts, Y.argmax(axis=1))
     seconds = perf_counter() - start

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from sktextcnn import as_label_matrix
 from sktextcnn.datasets import load_news_tags
 from tests.examples import IS_SPORT, TAGS, TEXTS, TOPICS, eager, matrix_of, tiny
 
@@ -275,3 +276,28 @@ def test_min_df_and_max_features_limit_the_vocabulary():
     assert set(tiny(min_df=3, epochs=1).fit(TEXTS, TAGS).vocabulary_) == {"the", "match", "a", "of"}
     assert len(tiny(max_features=4, epochs=1).fit(TEXTS, TAGS).vocabulary_) == 4
     assert "the" in tiny(min_df=0.5, epochs=1).fit(TEXTS, TAGS).vocabulary_
+
+
+@pytest.mark.parametrize("linear", [False, True], ids=["network", "both parts"])
+@pytest.mark.parametrize("loss", ["binary_crossentropy", "focal", "asymmetric"])
+def test_a_label_that_weighs_more_is_more_probable(loss, linear):
+    """Through network, linear part and blend, to the probabilities of new texts."""
+    rng = np.random.default_rng(0)
+    carries = rng.random((1500, 2)) < (0.03, 0.4)
+    # Words that a label is known by, in most of its texts and in some others.
+    shown = rng.random((1500, 2)) < np.where(carries, 0.7, (0.03, 0.2))
+    texts = [
+        " ".join(
+            rng.permutation([*(f"w{i}" for i in rng.integers(0, 30, 6)), *np.array(["x", "y"])[row]])
+        )
+        for row in shown
+    ]
+    y = as_label_matrix(carries.astype(int), classes=["rare", "usual"])
+    options = {"linear": linear, "validation": 3, "epochs": 5, "batch_size": 32, "loss": loss}
+    options.update(learning_rate=0.02, learning_rate_schedule="linear")
+    even, heavy = (
+        tiny(**options, class_weight=weight).fit(texts[:1200], y[:1200]).predict_proba(texts[1200:])
+        for weight in (None, {"rare": 20.0})
+    )
+    assert heavy[:, 0].mean() > (3 if linear else 1.9) * even[:, 0].mean()
+    assert 0.5 < heavy[:, 1].mean() / even[:, 1].mean() < 2

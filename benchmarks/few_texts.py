@@ -1,0 +1,205 @@
+"""Compare the defaults with other classifiers where texts are few: 100 to 2,000 of them.
+
+Rows are drawn at random from the training part, several times for each number of texts, and everybody
+learns from the same ones; the test part is the same for all. The SVMs choose their thresholds as we do,
+on cross-validated training rows: one for all labels under micro-F1, one for each under macro-F1. What
+they would reach with the best thresholds for the *test* part is shown beside, as a bound.
+"""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+from _data import indicator, label_names, load
+from _networks import import_engine
+from _peers import PEERS
+from quality import machine
+from sklearn.metrics import f1_score
+from sklearn.model_selection import KFold
+from tuned import best_cut, margins
+
+SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs"]
+SIZES = [100, 200, 500, 900, 2000]
+MEASURES = {"f1_micro": "micro", "f1_macro": "macro"}
+#: Test texts that are looked at, the first ones.
+N_TEST = 3000
+#: Who is drawn, under which name. The textbook network takes long: it learns from the first draw alone.
+NAMES = {"ours": "ours", "svm": "tf-idf + SVMs, tuned", "fasttext": "fastText", "keras": "plain Keras"}
+
+
+def draw(name, n, number):
+    """Return (texts, 0/1 labels) of both parts: one draw of n training rows, and the test part."""
+    train_texts, train_labels, test_texts, test_labels = load(name, n_rows=30_000)
+    rows = np.random.default_rng([number, n]).permutation(len(train_texts))[:n]
+    labels = [train_labels[row] for row in rows]
+    classes = label_names(labels)
+    train = [train_texts[row] for row in rows], indicator(labels, classes)
+    return train, (test_texts[:N_TEST], indicator(test_labels[:N_TEST], classes))
+
+
+def f1(truth, predicted, measure):
+    return f1_score(truth, predicted, average=MEASURES[measure], zero_division=0)
+
+
+def ours(train, test, number):
+    """Return measure -> F1, each of a fit for it, and the mean seconds of a fit."""
+    from sktextcnn import TextCNNClassifier
+
+    import_engine()
+    found, seconds = {}, []
+    for measure in MEASURES:
+        model = TextCNNClassifier(metric=measure, random_state=number)
+        start = perf_counter()
+        model.fit(*train)
+        seconds.append(perf_counter() - start)
+        found[measure] = f1(test[1], model.predict(test[0]), measure)
+    return found, float(np.mean(seconds))
+
+
+def svm(train, test, number):
+    """Return the same of SVMs, with thresholds from training rows; and, as a bound, from the test."""
+    (texts, Y), (test_texts, truth) = train, test
+    start = perf_counter()
+    held_out = np.empty(Y.shape)
+    for rows, others in KFold(3, shuffle=True, random_state=number).split(Y):
+        part = [texts[row] for row in rows], Y[rows], [texts[row] for row in others]
+        held_out[others] = margins(*part, number)
+    scores = margins(texts, Y, test_texts, number)
+    seconds = perf_counter() - start
+
+    def cuts(scores, truth, measure):
+        if measure == "f1_micro":
+            return best_cut(scores.ravel(), truth.ravel())
+        return np.array(
+            [best_cut(*pair) if pair[1].any() else 1.0 for pair in zip(scores.T, truth.T, strict=True)]
+        )
+
+    found = {m: f1(truth, scores >= cuts(held_out, Y, m), m) for m in MEASURES}
+    bound = {m: f1(truth, scores >= cuts(scores, truth, m), m) for m in MEASURES}
+    return found, seconds, bound
+
+
+def peer(who, train, test, number):
+    """Return the same of a classifier that decides at 0.5."""
+    options = {"epochs": 30} if who == "keras" else {}
+    predicted, seconds, _ = PEERS[who](*train, test[0], single_label=False, seed=number, **options)
+    return {m: f1(test[1], predicted, m) for m in MEASURES}, seconds
+
+
+def measure(who, name, n, number):
+    """Run one classifier on one draw, in a process of its own."""
+    train, test = draw(name, n, number)
+    if who == "ours":
+        return ours(train, test, number)
+    return svm(train, test, number) if who == "svm" else peer(who, train, test, number)
+
+
+def report(results, n_draws):
+    """Return the results as Markdown."""
+    lines = [
+        f"{machine()}; mean of {n_draws} draws, standard error of the difference in brackets.",
+        "",
+        "| set | texts | micro-F1, ours | SVMs | bound | macro-F1, ours | SVMs | bound | s, ours, SVMs |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    n_ahead, differences = 0, []
+    for name in SETS:
+        for n in SIZES:
+            runs = {who: results.get(f"{who}|{name}|{n}", []) for who in ("ours", "svm")}
+            if not runs["ours"] or len(runs["ours"]) != len(runs["svm"]):
+                continue
+            cells = []
+            for m in MEASURES:
+                mine, theirs = (np.array([run[0][m] for run in runs[who]]) for who in ("ours", "svm"))
+                bound = np.mean([run[2][m] for run in runs["svm"]])
+                error = np.std(mine - theirs, ddof=1) / np.sqrt(len(mine)) if len(mine) > 1 else 0.0
+                differences.append(np.mean(mine - theirs))
+                n_ahead += differences[-1] >= -error
+                cells += [f"{mine.mean():.3f}", f"{theirs.mean():.3f} ({error:.3f})", f"{bound:.3f}"]
+            seconds = [np.mean([run[1] for run in runs[who]]) for who in ("ours", "svm")]
+            cells.append(f"{seconds[0]:.1f}, {seconds[1]:.1f}")
+            lines.append(f"| {name} | {n:,} | " + " | ".join(cells) + " |")
+    if differences:
+        lines += [
+            "",
+            f"At or above the SVMs within one standard error in {n_ahead} of {len(differences)} cells, "
+            f"on average {np.mean(differences):+.3f}.",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def draw_chart(results, path):
+    """Draw F1 over the number of texts, a panel for each set and measure."""
+    from _charts import COLORS, plt, save
+
+    sets = [name for name in SETS if any(f"ours|{name}|{n}" in results for n in SIZES)]
+    figure, axes = plt.subplots(
+        2, len(sets), figsize=(2.5 * len(sets), 5.2), sharex=True, squeeze=False, layout="constrained"
+    )
+    for row, (m, word) in enumerate(MEASURES.items()):
+        for axis, name in zip(axes[row], sets, strict=True):
+            for who, label in NAMES.items():
+                points = [(n, results.get(f"{who}|{name}|{n}")) for n in SIZES]
+                points = [(n, np.mean([run[0][m] for run in runs])) for n, runs in points if runs]
+                if points:
+                    style = {"linewidth": 2.4, "zorder": 3} if who == "ours" else {"linewidth": 1.4}
+                    color = COLORS["tf-idf + LinearSVC" if who == "svm" else label]
+                    axis.plot(
+                        *zip(*points, strict=True), "o-", color=color, ms=3.5, label=label, **style
+                    )
+            axis.set_xscale("log")
+            axis.set_xticks(SIZES, [f"{n:,}" for n in SIZES], rotation=45)
+            axis.minorticks_off()
+            axis.grid(axis="y", color="#dddddd")
+            axis.set_ylim(0)
+            if row == 0:
+                axis.set_title(name, fontsize=10)
+        axes[row][0].set_ylabel(f"{word}-F1 on the test part")
+    figure.supxlabel("texts to learn from", fontsize=10)
+    figure.legend(
+        *axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+    )
+    save(figure, path)
+
+
+def main():
+    """Read the arguments, run every fit, print the table and draw the chart."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--sizes", nargs="+", type=int, default=SIZES)
+    parser.add_argument("--draws", type=int, default=5)
+    parser.add_argument("--peers", nargs="*", choices=[*NAMES], default=[*NAMES])
+    parser.add_argument(
+        "--out", type=Path, help="folder for few_texts.svg, .md and .json; what is there stays"
+    )
+    args = parser.parse_args()
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    kept = args.out / "few_texts.json" if args.out else None
+    results = json.loads(kept.read_text()) if kept and kept.exists() else {}
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        for name in args.sets:
+            for n in args.sizes:
+                for who in args.peers:
+                    key = f"{who}|{name}|{n}"
+                    draws = range(1 if who == "keras" else args.draws)
+                    runs = [pool.submit(measure, who, name, n, number).result() for number in draws]
+                    results[key] = runs
+                    print(key, *(f"{run[0]}" for run in runs), file=sys.stderr, flush=True)
+                if args.out:
+                    args.out.mkdir(exist_ok=True)
+                    kept.write_text(json.dumps(results, indent=1) + "\n")
+    print(report(results, args.draws), end="")
+    if args.out:
+        (args.out / "few_texts.md").write_text(report(results, args.draws), encoding="utf-8")
+        draw_chart(results, args.out / "few_texts.svg")
+
+
+if __name__ == "__main__":
+    main()
