@@ -772,7 +772,7 @@ def test_early_stopping_keeps_the_best_epoch():
         early_stopping=True,
         n_iter_no_change=2,
         validation_fraction=0.25,
-        threshold=0.5,
+        threshold=0.0,  # all is predicted: the network has started
         threshold_metric=metric,
     ).fit(TEXTS, TAGS)
     assert clf.history_["validation_score"] == [0.1, 0.5, 0.3, 0.4]
@@ -781,7 +781,7 @@ def test_early_stopping_keeps_the_best_epoch():
         epochs=2,
         early_stopping=True,
         validation_fraction=0.25,
-        threshold=0.5,
+        threshold=0.0,
         threshold_metric=Scripted([0.1, 0.5]),
     ).fit(TEXTS, TAGS)
     assert same_weights(clf, short)
@@ -798,7 +798,7 @@ def test_early_stopping_keeps_the_last_epoch_while_nothing_is_predicted_yet():
         early_stopping=True,
         n_iter_no_change=1,
         validation_fraction=0.25,
-        threshold=0.5,
+        threshold=1.0,
         threshold_metric=metric,
     ).fit(TEXTS, TAGS)
     assert len(clf.history_["loss"]) == 4

@@ -222,8 +222,8 @@ def test_at_least_and_at_most_so_many_labels(loss):
     assert exactly.sum(axis=1).tolist() == [2] * len(TEXTS)
 
 
-def test_at_least_more_labels_than_there_are():
-    assert tiny(min_labels=7).fit(TEXTS, TAGS).predict(TEXTS).all()
+def test_at_least_as_many_labels_as_there_are():
+    assert tiny(min_labels=3, max_labels=7).fit(TEXTS, TAGS).predict(TEXTS).all()
 
 
 # -- parts of the network ------------------------------------------------------------------------------
