@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sktextcnn.engine.inference import kernel_sizes_of, winning_windows
+from sktextcnn.engine.inference import Network, kernel_sizes_of
 from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.ngrams import find_ngrams
 from sktextcnn.text import TokenIds
@@ -117,7 +117,7 @@ def explain_logits(
         logits = compute_logits(weights, ids)
         features, found, sizes = np.zeros((len(ids), 0)), np.zeros((len(ids), 0), int), np.zeros(0, int)
     else:
-        features, found = winning_windows(weights, ids)
+        features, found = Network(weights).find_windows(ids)
         sizes = np.concatenate(
             [
                 np.full(weights[f"convolution_{size}_bias"].size, size)

@@ -40,8 +40,7 @@ MODULES = {
     "engine.weights": {"text"},
     "engine.losses": set(),
     "engine.kernels": {"jit"},
-    "engine.pooling": {"jit", "text"},
-    "engine.inference": {"engine.pooling", "text", "threads"},
+    "engine.inference": {"engine.kernels", "jit", "text", "threads"},
     "engine.examples": {"engine.weights", "text"},
     "engine.observers": {"engine.examples", "text"},
     "engine.compiled": {
@@ -125,7 +124,7 @@ KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
 USE_NUMBA = {"jit"}
 #: They need Numba as soon as they are imported, so others import them where they have much to do.
-USE_JIT = {"engine.kernels", "engine.compiled", "engine.pooling", "svm", "linear", "recipe"}
+USE_JIT = {"engine.kernels", "engine.compiled", "svm", "linear", "recipe"}
 MOST_LINES = 320
 
 
