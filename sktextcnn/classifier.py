@@ -20,9 +20,8 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.engine.engines import open_engine
+from sktextcnn.engine.engines import open_engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import Labels, check_classes
@@ -312,7 +311,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            thresholds = judge.thresholds(compute_logits(weights, monitored), truth)
+            thresholds = judge.thresholds(open_network(weights)(monitored), truth)
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}

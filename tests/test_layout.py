@@ -54,9 +54,9 @@ MODULES = {
         *("engine.own_network", "engine.weights", "text"),
     },
     "engine.engines": {
-        *("engine.compiled", "engine.examples", "engine.keras_engine", "engine.observers"),
+        *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
+        *("engine.observers", "engine.own_network", "text", "threads"),
     },
-    "engine.scoring": {"engine.inference", "engine.own_network", "text", "threads"},
     # the linear part
     "svm": {"jit", "threads"},
     "linear": {"svm"},
@@ -66,16 +66,16 @@ MODULES = {
     "validation": {"engine.inference", "metrics", "thresholds"},
     "callbacks": {"engine.observers"},
     "recipe": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.scoring"),
-        *("engine.weights", "linear", "ngrams", "threads", "validation"),
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.weights"),
+        *("linear", "ngrams", "threads", "validation"),
     },
     # the classifier, where all of them meet
-    "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
+    "explain": {"engine.engines", "engine.inference", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
     "parameters": {"engine.inference", "metrics", "objective", "text"},
     "predicting": {
-        *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
+        *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
         *("threads", "thresholds"),
     },
@@ -85,7 +85,6 @@ MODULES = {
         "engine.engines",
         "engine.examples",
         "engine.own_network",
-        "engine.scoring",
         "engine.weights",
         "inputs",
         "labels",
