@@ -150,7 +150,7 @@ def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
 
 
 def _count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    """Count the columns of each row. What a COO matrix does, in half the time for a single text."""
+    """Count the columns of each row: for a single text in half the time that a `coo_matrix` takes."""
     order = np.argsort(rows, kind="stable")
     starts = np.searchsorted(rows[order], np.arange(shape[0] + 1))
     counts = sparse.csr_matrix((np.ones(len(rows), np.float32), columns[order], starts), shape)

@@ -55,7 +55,6 @@ WORTH_A_TEAM = 2**24
 #: Numbers in an array of which parts are worth a second thread.
 WORTH_SHARING = 2**17
 
-
 #: Of `numpy.errstate`: what is not finite is found at the end of an epoch, without warnings.
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
 
@@ -262,16 +261,14 @@ class _Run:
         else:
             to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
             kernels.spread(*where, vectors, kernel, to_kernel, to_vectors)
-        (update,) = self._updates(block.arrays, to_kernel, [slice(0, n_slices * n_filters)])
-        update()
+        for update in self._updates(block.arrays, to_kernel, [slice(None)]):
+            update()
         return to_vectors
 
     def _update_vectors(self, tokens: np.ndarray, gradients: list[np.ndarray], part: slice) -> None:
         """Let the vectors of a part of the distinct tokens take a step."""
         first, *others = (gradient[part] for gradient in gradients)
-        summed = first
-        for other in others:  # in the order of the blocks, whichever was ready first
-            summed = summed + other
+        summed = sum(others, start=first)  # in the order of the blocks, whichever was ready first
         rows, gradient = np.arange(len(summed)), np.empty_like(summed)
         kernels.drop(summed, rows, self.embedding_dropout, self.keys[0], part.start, gradient)
         arrays = self.arrays["embedding"]
@@ -280,7 +277,7 @@ class _Run:
     def _updates(
         self, arrays: tuple[np.ndarray, ...], gradient: np.ndarray, parts: list[slice] | None = None
     ) -> list[Callable[[], None]]:
-        """Return the tasks that let parts of an array take a step."""
+        """Return the tasks that let an array take a step: by default parts worth a thread each."""
         gradient = gradient.reshape(-1, gradient.shape[-1])
         arrays = tuple(array.reshape(gradient.shape) for array in arrays)
         parts = parts or self._parts(gradient)

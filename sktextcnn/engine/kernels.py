@@ -201,8 +201,12 @@ def scatter(upstream: Any, windows: Any, winners: Any, first: Any, table: Any) -
     ----------
     upstream : ndarray of shape (B, n_features)
         Gradient of the features.
-    windows, winners, first
-        As of `pool`.
+    windows : tuple of three ndarray
+        See above.
+    winners : ndarray of shape (B, n_features)
+        As `pool` fills it.
+    first : int
+        Number of the block's first filter.
     table : ndarray of shape (U, S, F)
         Where it is added.
     """
@@ -238,8 +242,12 @@ def spread(
     ----------
     upstream : ndarray of shape (B, n_features)
         Gradient of the features.
-    windows, winners, first
-        As of `pool`.
+    windows : tuple of three ndarray
+        See above.
+    winners : ndarray of shape (B, n_features)
+        As `pool` fills it.
+    first : int
+        Number of the block's first filter.
     vectors : ndarray of shape (U, D)
         Those of the distinct tokens.
     slices : ndarray of shape (S, F, D)
