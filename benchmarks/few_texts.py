@@ -105,7 +105,7 @@ def report(results, n_draws):
     lines = [
         f"{machine()}; mean of {n_draws} draws, standard error of the difference in brackets.",
         "",
-        "| set | texts | micro-F1, ours | SVMs | bound | macro-F1, ours | SVMs | bound | s, ours, SVMs |",
+        "| set | texts | micro-F1, ours | SVMs | bound | macro-F1, ours | SVMs | bound | s: both |",
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     n_ahead, differences = 0, []

@@ -113,16 +113,19 @@ def training_step(name, n_rows):
             seconds.append(perf_counter() - start)
             return loss
 
-        def _gather(self, *args):
-            with clock.part("distinct tokens"):
-                return super()._gather(*args)
-
         def _run_head(self, *args):
             with clock.part("output layer and loss"):
                 return super()._run_head(*args)
 
+    gather = compiled.kernels.gather
+
+    def timed(*args):
+        with clock.part("distinct tokens"):
+            return gather(*args)
+
     peak = peaks()
     ours(DEFAULTS, epochs=1).fit(texts[:640], Y[:640])  # loads the kernels
+    compiled.kernels.gather = timed
     compiled.Team, compiled._Run = Team, Run
     ours(DEFAULTS, epochs=1).fit(texts, Y)
     work = [work_of(ids, Y.shape[1], learns=True) for ids in batches]

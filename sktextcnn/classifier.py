@@ -19,9 +19,8 @@ from sktextcnn.embeddings import (
     initial_embedding,
     usable_words,
 )
-from sktextcnn.engine.engines import open_engine
+from sktextcnn.engine.engines import open_engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.inputs import check_same_classes, read_input
 from sktextcnn.labels import Labels
@@ -328,7 +327,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
 
         def attributes(weights: Mapping) -> dict:
-            logits = compute_logits(weights, monitored)
+            logits = open_network(weights)(monitored)
             thresholds = judge.thresholds(logits, truth, weight[held_out])
             return {**fixed, "thresholds_": thresholds, "weights_": weights}
 
@@ -354,7 +353,13 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             "weights_": fitted.weights,
             "validation_score_": fitted.score,
             "validation_label_scores_": fitted.label_scores,
-            "resolved_": self._resolved(fixed, settings, plan.folds, "linear_kernel" in fitted.weights),
+            "resolved_": self._resolved(
+                fixed,
+                settings,
+                engine=engine.name,
+                folds=plan.folds,
+                linear="linear_kernel" in fitted.weights,
+            ),
         }
         callbacks.end_fit(fixed)
         history = fitted.history
@@ -422,7 +427,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             "weights_": state.weights,
             "validation_score_": np.nan,
             "validation_label_scores_": np.full(len(fixed["classes_"]), np.nan),
-            "resolved_": self._resolved(fixed, settings, [], False),
+            "resolved_": self._resolved(fixed, settings, engine=engine.name, folds=[], linear=False),
         }
         return self._assign(fixed, state, history, keep_optimizer=True)
 

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sktextcnn.engine.inference import kernel_sizes_of, winning_windows
-from sktextcnn.engine.scoring import compute_logits
+from sktextcnn.engine.engines import open_network
+from sktextcnn.engine.inference import Network, kernel_sizes_of
 from sktextcnn.ngrams import find_ngrams
 from sktextcnn.text import TokenIds
 
@@ -114,10 +114,10 @@ def explain_logits(
             "its network is your own. Fit it with linear=True to see what a linear part says."
         )
     if is_own:
-        logits = compute_logits(weights, ids)
+        logits = open_network(weights)(ids)
         features, found, sizes = np.zeros((len(ids), 0)), np.zeros((len(ids), 0), int), np.zeros(0, int)
     else:
-        features, found = winning_windows(weights, ids)
+        features, found = Network(weights).find_windows(ids)
         sizes = np.concatenate(
             [
                 np.full(weights[f"convolution_{size}_bias"].size, size)

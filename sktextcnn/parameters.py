@@ -19,7 +19,6 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._param_validation import Interval as IntervalOfNumbers
 
-from sktextcnn.engine.engines import choose_engine
 from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
@@ -209,11 +208,13 @@ class Parameters(BaseEstimator):
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
 
-    def _resolved(self, fixed: dict, settings: Settings, folds: list, linear: bool) -> Resolved:
+    def _resolved(
+        self, fixed: dict, settings: Settings, *, engine: str, folds: list, linear: bool
+    ) -> Resolved:
         """Return what parameters became in a fit of that outcome."""
         tunes = isinstance(self.threshold, str) and fixed["multilabel_"] and folds
         return Resolved(
-            engine=choose_engine(self.engine, self.network, self.keras_callbacks),
+            engine=engine,
             loss=fixed["loss_"],
             max_length=fixed["max_length_"],
             batch_size=settings.batch_size,

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.chunks import stack_rows, stack_sparse
 from sktextcnn.engine import inference
-from sktextcnn.engine.scoring import Network, open_network
+from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import check_in_common, count_unseen, find_labels
@@ -92,8 +92,8 @@ class Predictor(ClassifierMixin, Parameters):
         for texts in slabs(X, size, CHARACTERS_PER_SLAB):
             yield encoder(texts).truncated(self.max_length_)
 
-    def _logits_of(self, ids: TokenIds, network: Network) -> np.ndarray:
-        logits = network.compute_logits(ids)
+    def _logits_of(self, ids: TokenIds, network: Callable[[TokenIds], np.ndarray]) -> np.ndarray:
+        logits = network(ids)
         return (
             add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
         )

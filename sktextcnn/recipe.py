@@ -17,10 +17,9 @@ from time import perf_counter
 import numpy as np
 
 from sktextcnn.callbacks import Progress
-from sktextcnn.engine.engines import Engine
+from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.engine.scoring import compute_logits
 from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
@@ -198,7 +197,8 @@ def learn(
             )
             if stopping is not None and stopping.best is not None:
                 state = stopping.best
-            return _Network(state, history, compute_logits(state.weights, examples.ids.take(held_out)))
+            logits = open_network(state.weights)(examples.ids.take(held_out))
+            return _Network(state, history, logits)
 
         def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)

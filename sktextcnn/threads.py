@@ -18,6 +18,7 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import joblib
+import numpy as np
 from joblib.parallel import get_active_backend
 from threadpoolctl import ThreadpoolController
 
@@ -102,6 +103,27 @@ def limit_jobs(n_jobs: int, granted: int) -> int:
     return min(n_jobs, granted) if nested else n_jobs
 
 
+def divide(n: int, n_parts: int) -> list[slice]:
+    """Return where parts of 0 to n begin and end, all of about the same size.
+
+    Parameters
+    ----------
+    n, n_parts : int
+
+    Returns
+    -------
+    list of slice
+
+    Examples
+    --------
+    >>> from sktextcnn.threads import divide
+    >>> divide(5, 2)
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    ends = [n * i // n_parts for i in range(n_parts + 1)]
+    return [slice(low, high) for low, high in pairwise(ends)]
+
+
 class Team:
     """A few threads that share the parts of a piece of work.
 
@@ -109,6 +131,8 @@ class Team:
     ----------
     n_threads : int
         The calling thread is one of them.
+    **errors : str
+        How the others treat floating-point errors, as of `numpy.errstate`, which holds for one thread.
 
     Examples
     --------
@@ -117,12 +141,10 @@ class Team:
     >>> with Team(2) as team:
     ...     team.run(partial(abs, number) for number in [-1, 2, -3])
     [1, 2, 3]
-    >>> team.parts(5)
-    [(0, 2), (2, 5)]
     """
 
-    def __init__(self, n_threads: int) -> None:
-        self.n_threads = n_threads
+    def __init__(self, n_threads: int, **errors: Any) -> None:
+        self.n_threads, self._errors = n_threads, errors
         self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._ended: SimpleQueue[BaseException | None] = SimpleQueue()
         self._others = [Thread(target=self._help, daemon=True) for _ in range(n_threads - 1)]
@@ -142,15 +164,11 @@ class Team:
         while (work := self._work.get()) is not None:
             error = None
             try:
-                work()
+                with np.errstate(**self._errors):
+                    work()
             except BaseException as raised:
                 error = raised
             self._ended.put(error)
-
-    def parts(self, n: int) -> list[tuple[int, int]]:
-        """Return where parts of 0 to n begin and end, as many as there are threads."""
-        ends = [n * i // self.n_threads for i in range(self.n_threads + 1)]
-        return [*pairwise(ends)]
 
     def run(self, tasks: Iterable[Callable[[], T]]) -> list[T]:
         """Call every task, in all threads, and return what they return.

@@ -377,12 +377,13 @@ def test_updates_are_those_of_keras(optimizer):
     number, n_slots, start = compiled.OPTIMIZERS[optimizer]
     weight = rng.normal(size=(5, 3)).astype(np.float32)
     slots = [np.full_like(weight, start) for _ in range(n_slots)] + [weight] * (2 - n_slots)
+    arrays = weight, *slots
     variable = keras.Variable(weight)
     theirs.build([variable])
     for step in range(1, 7):
         gradient = rng.normal(0, 10.0 ** rng.integers(-3, 2), (5, 3)).astype(np.float32)
         rate = 0.01 * (math.sqrt(1 - 0.999**step) / (1 - 0.9**step) if optimizer == "adam" else 1)
-        kernels.update(number, weight, *slots, np.arange(5), gradient, 0, np.float32(rate))
+        kernels.update(number, arrays, np.arange(5), gradient, 0, np.float32(rate))
         theirs.apply([keras.ops.convert_to_tensor(gradient)], [variable])
         expected = keras.ops.convert_to_numpy(variable)
         np.testing.assert_allclose(weight, expected, rtol=1e-5, atol=1e-6)
@@ -521,10 +522,10 @@ class Dropped:
         self.vectors, self.features = [], []
         convolve = compiled._Run._convolve
 
-        def spied(run, block, vectors, local, starts, key, features, winners):
-            convolve(run, block, vectors, local, starts, key, features, winners)
-            self.vectors.append((vectors.copy(), local, starts))
-            self.features.append(features.copy())
+        def spied(run, batch, block):
+            convolve(run, batch, block)
+            self.vectors.append((batch.vectors.copy(), *batch.windows[:2]))
+            self.features.append(batch.features.copy())
 
         monkeypatch.setattr(compiled._Run, "_convolve", spied)
 
@@ -715,7 +716,7 @@ def test_forms_of_examples_change_nothing():
 @pytest.mark.skipif(not KERNELS, reason="Numba compiles nothing")
 def test_every_kernel_is_compiled_for_one_kind_of_arguments(tmp_path):
     """No fit compiles anything silently: `jit.prepare` has seen to it, and said so."""
-    jit.prepare(kernels.examples_of_calls())
+    jit.prepare(kernels.examples_of_calls().items())
     called = {name: function for name, function in KERNELS.items() if not name.startswith("_")}
     assert {len(function.signatures) for function in called.values()} <= {1}
     matrix = np.array([[int("sport" in row), 1] for row in TAGS])
@@ -735,8 +736,8 @@ def test_every_kernel_is_compiled_for_one_kind_of_arguments(tmp_path):
 
 
 def test_every_kernel_has_an_example_of_a_call():
-    private = {"_draw", "_is_larger"}  # called by others alone
-    called = {function.__name__ for function, _ in kernels.examples_of_calls()}
+    private = {"_draw", "_larger"}  # called by others alone
+    called = {function.__name__ for function in kernels.examples_of_calls()}
     assert called == set(KERNELS or called) - private
 
 

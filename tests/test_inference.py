@@ -22,7 +22,6 @@ from threadpoolctl import threadpool_limits
 
 from sktextcnn import TextCNNClassifier, predicting
 from sktextcnn.engine import inference
-from sktextcnn.engine.pooling import pool_in_kernel
 from sktextcnn.text import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
 
@@ -75,6 +74,10 @@ def pooled(monkeypatch, pool, function, *arguments):
     with monkeypatch.context() as patch:
         patch.setattr(inference, "_choose_pooling", lambda n_tokens: pool)
         return function(*arguments)
+
+
+def winning_windows(weights, ids):
+    return inference.Network(weights).find_windows(ids)
 
 
 def parts_of(result):
@@ -237,45 +240,41 @@ def test_the_size_of_chunks_changes_nothing(realistic, monkeypatch, what, limit)
 def test_chunks_are_bounded(realistic, monkeypatch):
     """What is looked up at once does not grow with the number of texts."""
     weights, ids = realistic
-    sizes = []
-    plain = TokenIds.padded
+    sizes, lengths, plain = [], {*ids.lengths.tolist()} - {0}, inference._chunks
 
-    def padded(self, extra):
-        matrix = plain(self, extra)
-        sizes.append(len(matrix) * (matrix.shape[1] - extra))
-        return matrix
+    def chunks(lengths):
+        for rows, length in plain(lengths):
+            sizes.append(len(rows) * length)
+            yield rows, length
 
-    monkeypatch.setattr(TokenIds, "padded", padded)
+    monkeypatch.setattr(inference, "_chunks", chunks)
     monkeypatch.setattr(inference, "TOKENS_PER_CHUNK", 500)
-    few = ids.take(np.arange(25))
-    pooled(monkeypatch, inference.pool_in_numpy, inference.compute_logits, weights, few)
-    assert len(sizes) > 1
+    many = ids.take(np.tile(np.arange(len(ids)), 20))
+    pooled(monkeypatch, inference.pool_in_numpy, inference.compute_logits, weights, many)
+    assert sum(sizes) == len(many.flat)
+    assert len(sizes) > len(lengths)
     assert max(sizes) <= 500
 
 
 def test_products_are_bounded(realistic, monkeypatch):
     weights, ids = realistic
-    sizes, plain = [], inference.Network._reserve
-
-    def reserve(self, n_rows):
-        plain(self, n_rows)
-        sizes.append(sum(table.size for table in self._tables))
-
-    monkeypatch.setattr(inference.Network, "_reserve", reserve)
     n_columns = sum(
         weights[f"convolution_{k}_kernel"][:, 0].size for k in inference.kernel_sizes_of(weights)
     )
     texts = ids.take(np.arange(60))
     longest = max(len(np.unique(texts.flat[a:b])) for a, b in pairwise(texts.offsets))
     limit = 2 * longest * n_columns
-    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", limit)
     expected = inference.compute_logits(weights, texts)
-    assert sizes == [limit]
+    monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", limit)
+    network = inference.Network(weights)
+    np.testing.assert_array_equal(network.compute_logits(texts), expected)
+    assert network._table.size == limit
     # Unless a single text needs more.
-    sizes.clear()
     monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", n_columns)
-    np.testing.assert_array_equal(inference.compute_logits(weights, texts), expected)
-    assert max(sizes) == (longest + 1) * n_columns  # and a row for padding
+    network = inference.Network(weights)
+    np.testing.assert_array_equal(network.compute_logits(texts), expected)
+    n_blocks = -(-longest // inference.BLOCK)
+    assert network._table.size == n_blocks * inference.BLOCK * n_columns
 
 
 # -- NumPy and the compiled kernel give the same bits ------------------------------------------------
@@ -297,9 +296,9 @@ def test_both_ways_of_pooling_give_the_same_bits(seed, kernel_sizes, dim, filter
     ids = draw_ids(np.random.default_rng(seed), lengths, 30)
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", limit)
-        for function in (inference.compute_logits, inference.winning_windows):
+        for function in (inference.compute_logits, winning_windows):
             expected = pooled(monkeypatch, inference.pool_in_numpy, function, weights, ids)
-            found = pooled(monkeypatch, pool_in_kernel, function, weights, ids)
+            found = pooled(monkeypatch, inference.pool_in_kernel, function, weights, ids)
             for one, other in zip(parts_of(found), parts_of(expected), strict=True):
                 assert_same_bits(one, other)
 
@@ -310,9 +309,9 @@ def test_what_is_no_number_is_seen_by_both(value, monkeypatch):
     weights["embedding"][4, 1] = value
     ids = TokenIds(np.array([1, 2, 4, 3, 2, 1, 1, 4, 5, 6], np.int32), np.array([0, 5, 7, 10]))
     with np.errstate(invalid="ignore"):
-        for function in (inference.compute_logits, inference.winning_windows):
+        for function in (inference.compute_logits, winning_windows):
             expected = pooled(monkeypatch, inference.pool_in_numpy, function, weights, ids)
-            found = pooled(monkeypatch, pool_in_kernel, function, weights, ids)
+            found = pooled(monkeypatch, inference.pool_in_kernel, function, weights, ids)
             for one, other in zip(parts_of(found), parts_of(expected), strict=True):
                 assert_same_bits(one, other)
         if np.isnan(value):
@@ -325,10 +324,11 @@ def test_what_is_no_number_is_seen_by_both(value, monkeypatch):
 def test_scores_of_few_and_of_many_texts_are_the_same(realistic, monkeypatch):
     """Across the switch from one to the other, as it happens in a process."""
     weights, ids = realistic
-    monkeypatch.delitem(sys.modules, "sktextcnn.engine.pooling")
+    monkeypatch.delitem(sys.modules, "sktextcnn.engine.kernels", raising=False)
     monkeypatch.setattr(inference, "TOKENS_BEFORE_KERNEL", 3 * len(ids.flat))
     monkeypatch.setattr(inference, "TOKENS_BEFORE_NUMBA", 3 * len(ids.flat))
     monkeypatch.setattr(inference, "_n_pooled", 0)
+    inference._load_kernel.cache_clear()
     used, choose = [], inference._choose_pooling
 
     def watch(n_tokens):
@@ -346,12 +346,12 @@ def test_scores_of_few_and_of_many_texts_are_the_same(realistic, monkeypatch):
 
 
 def test_few_texts_never_load_the_kernel(monkeypatch):
-    monkeypatch.delitem(sys.modules, "sktextcnn.engine.pooling", raising=False)
+    monkeypatch.delitem(sys.modules, "sktextcnn.engine.kernels", raising=False)
     monkeypatch.setattr(inference, "TOKENS_BEFORE_KERNEL", 0)
     monkeypatch.setattr(inference, "TOKENS_BEFORE_NUMBA", 0)
     few = inference._choose_pooling(inference.FEW_TOKENS - 1)
     assert few is inference.pool_in_numpy
-    assert "sktextcnn.engine.pooling" not in sys.modules
+    assert "sktextcnn.engine.kernels" not in sys.modules
 
 
 @pytest.mark.parametrize("sizes", [(2, 3, 4), (1,)])
@@ -367,7 +367,7 @@ def test_scores_do_not_depend_on_the_number_of_threads(n_threads, sizes, monkeyp
         expected = inference.compute_logits(weights, ids)
     with threadpool_limits(2, "blas"):
         assert_same_bits(inference.compute_logits(weights, ids), expected)
-    for pool in (inference.pool_in_numpy, pool_in_kernel):
+    for pool in (inference.pool_in_numpy, inference.pool_in_kernel):
         with one_blas_thread(), Team(n_threads) as team:
             network = inference.Network(weights, team)
             found = pooled(monkeypatch, pool, network.compute_logits, ids)

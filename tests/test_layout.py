@@ -40,8 +40,7 @@ MODULES = {
     "engine.weights": {"text"},
     "engine.losses": set(),
     "engine.kernels": {"jit"},
-    "engine.pooling": {"jit", "text"},
-    "engine.inference": {"engine.pooling", "text", "threads"},
+    "engine.inference": {"engine.kernels", "jit", "text", "threads"},
     "engine.examples": {"engine.weights", "text"},
     "engine.observers": {"engine.examples", "text"},
     "engine.compiled": {
@@ -55,9 +54,9 @@ MODULES = {
         *("engine.own_network", "engine.weights", "text"),
     },
     "engine.engines": {
-        *("engine.compiled", "engine.examples", "engine.keras_engine", "engine.observers"),
+        *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
+        *("engine.observers", "engine.own_network", "text", "threads"),
     },
-    "engine.scoring": {"engine.inference", "engine.own_network", "text", "threads"},
     # the linear part
     "svm": {"jit", "threads"},
     "linear": {"svm"},
@@ -67,15 +66,14 @@ MODULES = {
     "validation": {"engine.inference", "engine.observers", "metrics", "thresholds"},
     "callbacks": {"engine.observers"},
     "recipe": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.scoring"),
-        *("engine.weights", "linear", "ngrams", "threads", "validation"),
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.weights"),
+        *("linear", "ngrams", "threads", "validation"),
     },
     # the classifier, where all of them meet
-    "explain": {"engine.inference", "engine.scoring", "ngrams", "text"},
+    "explain": {"engine.engines", "engine.inference", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
     "parameters": {
-        "engine.engines",
         "engine.examples",
         "engine.inference",
         "metrics",
@@ -85,7 +83,7 @@ MODULES = {
     },
     "predicting": {
         "inputs",
-        *("chunks", "engine.inference", "engine.network", "engine.own_network", "engine.scoring"),
+        *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
         *("threads", "thresholds"),
     },
@@ -95,7 +93,6 @@ MODULES = {
         "engine.engines",
         "engine.examples",
         "engine.own_network",
-        "engine.scoring",
         "engine.weights",
         "inputs",
         "labels",
@@ -134,7 +131,7 @@ KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
 USE_NUMBA = {"jit"}
 #: They need Numba as soon as they are imported, so others import them where they have much to do.
-USE_JIT = {"engine.kernels", "engine.compiled", "engine.pooling", "svm", "linear", "recipe"}
+USE_JIT = {"engine.kernels", "engine.compiled", "svm", "linear", "recipe"}
 MOST_LINES = 320
 
 

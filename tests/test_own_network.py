@@ -16,7 +16,8 @@ import pytest
 import test_keras_engine as engine
 from test_keras_engine import IDS, N_LABELS, N_TOKENS, N, learn, same
 
-from sktextcnn.engine import own_network, scoring
+from sktextcnn.engine import own_network
+from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import State
 
 pytestmark = pytest.mark.filterwarnings(
@@ -133,12 +134,12 @@ def test_it_is_held_trained_and_run(network):
     assert same(watcher.state, whole)
     assert random.getstate() == before
 
-    logits = scoring.compute_logits(whole.weights, IDS)
+    logits = open_network(whole.weights)(IDS)
     assert (logits.shape, logits.dtype) == ((N, N_LABELS), np.float32)
     np.testing.assert_allclose(watcher.logits, logits, atol=1e-6)
-    few = scoring.compute_logits(whole.weights, IDS.take(np.arange(3, 5)))
+    few = open_network(whole.weights)(IDS.take(np.arange(3, 5)))
     np.testing.assert_array_equal(few, logits[3:5])
-    assert scoring.compute_logits(whole.weights, IDS.take(np.arange(0))).shape == (0, N_LABELS)
+    assert open_network(whole.weights)(IDS.take(np.arange(0))).shape == (0, N_LABELS)
     model = own_network.load_network(whole.weights)
     ids = np.zeros((N, LENGTH), np.int32)
     ids[:, : IDS.padded(0).shape[1]] = IDS.padded(0)
@@ -268,14 +269,14 @@ def test_what_cannot_be_saved_works_and_says_so(network, message):
 
 ELSEWHERE = """
 import pickle, sys
-from sktextcnn.engine import scoring
+from sktextcnn.engine.engines import open_network
 
 with open(sys.argv[1], "rb") as file:
     weights, ids, logits = pickle.load(file)
 if sys.argv[2]:
     __import__(sys.argv[2])
 try:
-    found = scoring.compute_logits(weights, ids)
+    found = open_network(weights)(ids)
 except ValueError as error:
     print(error)
 else:

@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from sktextcnn import callbacks, recipe, threads
 from sktextcnn.engine import compiled
 from sktextcnn.engine.observers import Observer
-from sktextcnn.threads import CancelledError, Jobs, Team, one_blas_thread
+from sktextcnn.threads import CancelledError, Jobs, Team, divide, one_blas_thread
 from tests.examples import TAGS, TEXTS, same_weights, tiny
 
 
@@ -134,7 +134,7 @@ def test_fits_that_overlap_put_limits_back():
 def test_a_team_does_all_the_work_once(n_threads, n):
     with Team(n_threads) as team:
         assert team.map(lambda i: i * i, range(n)) == [i * i for i in range(n)]
-        done = team.map(lambda part: [*range(*part)], team.parts(n))
+        done = team.map(lambda part: [*range(n)[part]], divide(n, n_threads))
     assert len(done) == n_threads
     assert [row for part in done for row in part] == [*range(n)]
 

@@ -1,29 +1,20 @@
-"""The two engines, and which of them trains."""
+"""The two engines: which of them trains, and what computes scores from the weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
-from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.observers import History, Observer
+import numpy as np
 
+from sktextcnn.engine import inference
+from sktextcnn.engine.examples import State
+from sktextcnn.engine.observers import History
+from sktextcnn.text import TokenIds
+from sktextcnn.threads import Team
 
-class Train(Protocol):
-    """How an engine trains a network, see `sktextcnn.engine.compiled.train`."""
-
-    def __call__(
-        self,
-        state: State,
-        examples: Examples,
-        settings: Settings,
-        *,
-        observers: Iterable[Observer] = (),
-        n_threads: int | None = None,
-    ) -> tuple[State, History]:
-        """Train."""
+Train = Callable[..., tuple[State, History]]
 
 
 @dataclass(frozen=True)
@@ -32,43 +23,19 @@ class Engine:
 
     Attributes
     ----------
+    name : {"compiled", "keras"}
     train, train_final : callable
-        How a network is trained, and how the final one, whose callbacks the user has given.
+        How a network is trained, and how the final one, whose callbacks the user has given: see
+        `sktextcnn.engine.compiled.train`.
     in_threads : bool
         Whether several networks can be trained at the same time. Keras' are not: a strategy of
         `tf.distribute` is that of the thread it was entered in.
     """
 
+    name: str
     train: Train
     train_final: Train
     in_threads: bool
-
-
-def choose_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> str:
-    """Return the engine that `engine` means: Keras where something needs it, whatever the machine.
-
-    Parameters
-    ----------
-    engine : {"auto", "compiled", "keras"}
-    network, keras_callbacks : callable or None
-        Both need Keras.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    ValueError
-        If the compiled engine is asked for something that it cannot do.
-    """
-    given = [f"{n}=" for n, v in {"network": network, "keras_callbacks": keras_callbacks}.items() if v]
-    if engine == "compiled" and given:
-        raise ValueError(
-            f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
-            "needs Keras; set engine='keras' (or 'auto'), or leave it out."
-        )
-    return engine if engine != "auto" else "keras" if given else "compiled"
 
 
 def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> Engine:
@@ -77,8 +44,9 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
     Parameters
     ----------
     engine : {"auto", "compiled", "keras"}
+        "auto" means Keras where something needs it, whatever the machine.
     network, keras_callbacks : callable or None
-        As of the classifier.
+        As of the classifier. Both need Keras.
 
     Returns
     -------
@@ -87,15 +55,45 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
     Raises
     ------
     ValueError
-        As of `choose_engine`.
+        If the compiled engine is asked for something that it cannot do.
     ImportError
         If Keras runs on another backend than TensorFlow.
     """
-    if choose_engine(engine, network, keras_callbacks) == "compiled":
-        from sktextcnn.engine import compiled
+    given = [f"{n}=" for n, v in {"network": network, "keras_callbacks": keras_callbacks}.items() if v]
+    if engine == "compiled" and given:
+        raise ValueError(
+            f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
+            "needs Keras; set engine='keras' (or 'auto'), or leave it out."
+        )
+    if engine == "keras" or given:
+        from sktextcnn.engine import keras_engine
 
-        return Engine(compiled.train, compiled.train, in_threads=True)
-    from sktextcnn.engine import keras_engine
+        final = partial(keras_engine.train, keras_callbacks=keras_callbacks)
+        return Engine("keras", keras_engine.train, final, in_threads=False)
+    from sktextcnn.engine import compiled
 
-    final = partial(keras_engine.train, keras_callbacks=keras_callbacks)
-    return Engine(keras_engine.train, final, in_threads=False)
+    return Engine("compiled", compiled.train, compiled.train, in_threads=True)
+
+
+def open_network(
+    weights: Mapping[str, np.ndarray], team: Team | None = None
+) -> Callable[[TokenIds], np.ndarray]:
+    """Return the network of a fitted classifier, the standard one or the user's own.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+    team : Team or None, default=None
+        Threads that share the work, see `sktextcnn.engine.inference.Network`.
+
+    Returns
+    -------
+    callable
+        From the TokenIds of n texts, each truncated to the maximal length, to their logits (n, k) in
+        float32.
+    """
+    if "network" not in weights:
+        return inference.Network(weights, team).compute_logits
+    from sktextcnn.engine import own_network
+
+    return partial(own_network.compute_logits, weights)

@@ -4,11 +4,11 @@ The convolution runs over looked-up embeddings, so it can be folded: with E the 
 slice of a kernel at offset j, the window at t has the value sum_j (E K_j)[token[t + j]]. Each distinct
 token is multiplied once; a window is then a sum of rows of that product.
 
-A text's scores must not depend on the texts beside it. BLAS may round a row differently in products
-of other sizes, so every product here has the same number of rows (`BLOCK`), filled up with zeros. It
-may also add up otherwise in two threads than in one, if sums are long: no product has more than `DEPTH`
-summands. Windows are summed in NumPy or by a compiled kernel, in the same order: who does it changes
-no bit.
+A text's scores must not depend on the texts beside it, but BLAS rounds a row by its place in a product,
+by the product's size, and by the threads that share it. So every product here has as many rows as BLAS
+computes in lockstep (`BLOCK`), filled up with zeros; it is written transposed, for it is along the
+columns that BLAS does so; and it is too small to be shared (`SIZE`). Windows are summed in NumPy or by
+the compiled kernel of training, in the same order: who does it changes no bit.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import Any
 
 import numpy as np
 
-from sktextcnn.text import PADDING, TokenIds
-from sktextcnn.threads import Team
+from sktextcnn.text import TokenIds
+from sktextcnn.threads import Team, divide
 
 Weights = Mapping[str, np.ndarray]
 
-#: Rows of every matrix product, and the most columns of its first factor.
-BLOCK, DEPTH = 64, 256
+#: Rows of every matrix product, and the most columns of its factors: OpenBLAS shares larger ones.
+BLOCK, SIZE = 16, 128
+
+#: Such blocks of rows that a thread multiplies together: few, to stay in the processor's cache.
+BLOCKS_TOGETHER = 16
 
 #: Numbers in the products of distinct tokens and kernels: 80 MB, unless a single text has more.
 NUMBERS_PER_PRODUCT = 20_000_000
@@ -95,28 +100,6 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     return Network(weights).compute_logits(ids)
 
 
-def winning_windows(weights: Weights, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the filters found in each text, and where.
-
-    Parameters
-    ----------
-    weights : mapping of str to ndarray
-        As `sktextcnn.engine.weights.initial_weights` names them.
-    ids : TokenIds
-        Of n texts, each cut to the maximal length.
-
-    Returns
-    -------
-    features : ndarray of shape (n, n_features), dtype float32
-        Largest response of every filter, 0 where none is positive.
-    starts : ndarray of shape (n, n_features), dtype int64
-        First token of the window that gave it.
-    """
-    network = Network(weights)
-    starts = np.empty((len(ids), network.n_features), np.int64)
-    return network.compute_features(ids, starts), starts
-
-
 class Network:
     """A trained network that remembers the products of the tokens it has met.
 
@@ -125,21 +108,19 @@ class Network:
     weights : mapping of str to ndarray
         As `sktextcnn.engine.weights.initial_weights` names them.
     team : Team or None, default=None
-        Threads that share the widths of the convolutions. BLAS should have one then.
+        Threads that share the work. BLAS should have one then.
     """
 
     def __init__(self, weights: Weights, team: Team | None = None) -> None:
         self._weights, self._team = weights, team or Team(1)
-        self._sizes = kernel_sizes_of(weights)
-        # The slices of a kernel side by side, one product for all of them.
-        self._kernels = [
-            np.concatenate([*weights[f"convolution_{size}_kernel"]], axis=1) for size in self._sizes
-        ]
-        self._biases = np.concatenate([weights[f"convolution_{size}_bias"] for size in self._sizes])
-        self.n_features = len(self._biases)
-        n_columns = sum(kernel.shape[1] for kernel in self._kernels)
-        self._n_rows, self._place = 0, np.zeros(0, np.int32)
-        self._reserve(min(len(weights["embedding"]), max(NUMBERS_PER_PRODUCT // n_columns, 1)))
+        sizes = kernel_sizes_of(weights)
+        self._sizes = np.array(sizes, np.int64)
+        self._kernels = [weights[f"convolution_{size}_kernel"] for size in sizes]
+        self._bias = np.concatenate([weights[f"convolution_{size}_bias"] for size in sizes])
+        n_columns = self._bias.size // len(sizes) * sum(sizes)
+        self._most_rows = min(_in_blocks(len(weights["embedding"])), NUMBERS_PER_PRODUCT // n_columns)
+        self._table = np.empty((0, sum(sizes), self._bias.size // len(sizes)), np.float32)
+        self._forget()
 
     def compute_logits(self, ids: TokenIds) -> np.ndarray:
         """Run the network.
@@ -153,193 +134,181 @@ class Network:
         -------
         ndarray of shape (n, k), dtype float32
         """
-        weights, features = self._weights, self.compute_features(ids)
-        if "hidden_kernel" in weights:
-            hidden = _multiply(features, weights["hidden_kernel"]) + weights["hidden_bias"]
-            features = np.maximum(hidden, 0)
-        return _multiply(features, weights["output_kernel"]) + weights["output_bias"]
+        x, _ = self.find_windows(ids)
+        if "hidden_kernel" in self._weights:
+            x = np.maximum(self._dense("hidden", x), 0)
+        return self._dense("output", x)
 
-    def compute_features(self, ids: TokenIds, starts: np.ndarray | None = None) -> np.ndarray:
-        """Return the largest response of every filter in each text, 0 where none is positive.
+    def find_windows(self, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
+        """Return what the filters found in each text, and where.
 
         Parameters
         ----------
         ids : TokenIds
             Of n texts, each cut to the maximal length.
-        starts : ndarray of shape (n, n_features), dtype int64, or None, default=None
-            Filled with the first token of the window that gave it.
 
         Returns
         -------
-        ndarray of shape (n, n_features), dtype float32
+        features : ndarray of shape (n, n_features), dtype float32
+            Largest response of every filter, 0 where none is positive.
+        winners : ndarray of shape (n, n_features), dtype int32
+            First token of the first window that gave it.
         """
-        features = np.empty((len(ids), self.n_features), np.float32)
-        pool = _choose_pooling(len(ids.flat))
-        for rows, texts, tokens in self._parts(ids):
-            found = None if starts is None else starts[rows]
-            self._pool(pool, texts, tokens, features[rows], found)
-        return np.maximum(features + self._biases, 0)
-
-    def _pool(
-        self,
-        pool: Callable[..., None],
-        texts: TokenIds,
-        tokens: np.ndarray,
-        out: np.ndarray,
-        starts: np.ndarray | None,
-    ) -> None:
-        """Multiply new tokens, and take the maxima over all windows of texts."""
-        new = slice(self._n_rows, self._n_rows + len(tokens))
-        self._n_rows = new.stop
-        self._place[tokens] = np.arange(new.start, new.stop)
-        places = TokenIds(self._place[texts.flat], texts.offsets)
-        vectors = self._weights["embedding"][tokens]
-
-        def work(i: int) -> None:  # for one width: a thread needs nothing from the others
-            table, size = self._tables[i], self._sizes[i]
-            _multiply(vectors, self._kernels[i], table[new])
-            n_filters = table.shape[1] // size
-            slices = table.reshape(-1, n_filters)  # those of a token one after the other
-            pool(slices, places, size, out, i * n_filters, starts)
-
-        self._team.map(work, range(len(self._sizes)))
-
-    def _reserve(self, n_rows: int) -> None:
-        """Make room for the products of so many tokens, and forget those at hand."""
-        self._tables = [np.empty((n_rows, kernel.shape[1]), np.float32) for kernel in self._kernels]
-        self._forget()
+        tokens = self._new_tokens(ids)
+        if self._n_rows + _in_blocks(len(tokens)) > len(self._table):
+            self._forget()
+            tokens = self._new_tokens(ids)
+            n_rows = _in_blocks(len(tokens))
+            if n_rows > self._most_rows and len(ids) > 1:
+                middle = len(ids) // 2
+                first, second = self.find_windows(ids[:middle]), self.find_windows(ids[middle:])
+                return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+            if n_rows > len(self._table):  # a single text will not be followed by many others
+                n_rows = max(n_rows, self._most_rows if len(ids) > 1 else 0)
+                self._table = np.empty((n_rows, *self._table.shape[1:]), np.float32)
+        self._multiply(tokens)
+        return self._pool(ids)
 
     def _forget(self) -> None:
-        self._n_rows = 0
-        self._place = np.zeros(len(self._weights["embedding"]), np.int32)
+        self._n_rows, self._place = 0, np.full(len(self._weights["embedding"]), -1)
 
-    def _parts(self, ids: TokenIds) -> Iterator[tuple[slice, TokenIds, np.ndarray]]:
-        """Yield texts whose products there is room for, and their tokens that are yet to be multiplied.
-
-        Row 0 is that of padding.
-        """
-        waiting = [slice(0, len(ids))]
-        while waiting:
-            rows = waiting.pop()
-            texts = ids[rows]
-            tokens = self._new_tokens(texts.flat)
-            if self._n_rows + len(tokens) > len(self._tables[0]):
-                self._forget()
-                tokens = self._new_tokens(texts.flat)
-            if len(tokens) > len(self._tables[0]):
-                if len(texts) > 1:
-                    middle = (rows.start + rows.stop) // 2
-                    waiting += [slice(middle, rows.stop), slice(rows.start, middle)]
-                    continue
-                self._reserve(len(tokens))
-            yield rows, texts, tokens
-
-    def _new_tokens(self, flat: np.ndarray) -> np.ndarray:
-        """Return the distinct tokens without a product, padding first if it has none."""
+    def _new_tokens(self, ids: TokenIds) -> np.ndarray:
+        """Return the distinct tokens without a product."""
         occurs = np.zeros(len(self._place), bool)
-        occurs[flat] = True
-        occurs[PADDING] = not self._n_rows
-        return np.flatnonzero(occurs & (self._place == 0))
+        occurs[ids.flat] = True
+        return np.flatnonzero(occurs & (self._place < 0))
+
+    def _multiply(self, tokens: np.ndarray) -> None:
+        """Multiply tokens, for which there is room in the table."""
+        vectors = _fill_up(self._weights["embedding"][tokens])
+        table = self._table[self._n_rows : self._n_rows + len(vectors)]
+        self._place[tokens] = np.arange(self._n_rows, self._n_rows + len(tokens))
+        self._n_rows += len(tokens)
+
+        def work(blocks: slice) -> None:
+            rows, slice_ = slice(blocks.start * BLOCK, blocks.stop * BLOCK), 0
+            for kernel in self._kernels:
+                _multiply_blocks(vectors[rows], kernel, table[rows, slice_ : slice_ + len(kernel)])
+                slice_ += len(kernel)
+
+        n_blocks = len(vectors) // BLOCK
+        self._team.map(work, divide(n_blocks, n_blocks // BLOCKS_TOGETHER + 1))
+
+    def _pool(self, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
+        """Find the largest windows of texts whose tokens are all in the table."""
+        local, pool = self._place[ids.flat], _choose_pooling(len(ids.flat))
+        features = np.empty((len(ids), self._bias.size), np.float32)
+        winners = np.empty(features.shape, np.int32)
+
+        def work(rows: slice) -> None:
+            windows = local, ids.offsets[rows.start : rows.stop + 1], self._sizes
+            pool(self._table, windows, self._bias, features[rows], winners[rows])
+
+        self._team.map(work, divide(len(ids), self._team.n_threads))
+        return features, winners
+
+    def _dense(self, name: str, x: np.ndarray) -> np.ndarray:
+        kernel, bias = self._weights[f"{name}_kernel"], self._weights[f"{name}_bias"]
+        rows = _fill_up(x)
+        out = np.empty((len(rows), 1, bias.size), np.float32)
+        _multiply_blocks(rows, kernel[None], out)
+        return out[: len(x), 0] + bias
+
+
+def _in_blocks(n_rows: int) -> int:
+    return -(-n_rows // BLOCK) * BLOCK
+
+
+def _fill_up(rows: np.ndarray) -> np.ndarray:
+    """Return rows, and as many of zeros as it takes to fill the last block."""
+    filled = np.zeros((_in_blocks(len(rows)), rows.shape[1]), np.float32)
+    filled[: len(rows)] = rows
+    return filled
+
+
+def _multiply_blocks(rows: np.ndarray, slices: np.ndarray, out: np.ndarray) -> None:
+    """Fill `out` (n, w, F) with the products of rows (n, D) and each of the slices (w, D, F)."""
+    products, blocks = out.reshape(-1, BLOCK, *out.shape[1:]), rows.reshape(-1, 1, BLOCK, rows.shape[1])
+    for first in range(0, out.shape[2], SIZE):
+        columns = slice(first, first + SIZE)
+        parts = [
+            slices[:, i : i + SIZE, columns].swapaxes(1, 2) @ blocks[..., i : i + SIZE].swapaxes(2, 3)
+            for i in range(0, rows.shape[1], SIZE)
+        ]
+        products[..., columns] = sum(parts[1:], start=parts[0]).transpose(0, 3, 1, 2)
 
 
 def _choose_pooling(n_tokens: int) -> Callable[..., None]:
     """Return the kernel, if it is loaded or has become worth loading, or its twin in NumPy."""
     global _n_pooled
-    name = "sktextcnn.engine.pooling"
-    if name not in sys.modules:
+    if "sktextcnn.engine.kernels" not in sys.modules:
         if n_tokens < FEW_TOKENS:
             return pool_in_numpy
         _n_pooled += n_tokens
         if _n_pooled < (TOKENS_BEFORE_KERNEL if "sktextcnn.jit" in sys.modules else TOKENS_BEFORE_NUMBA):
             return pool_in_numpy
-    from sktextcnn.engine.pooling import pool_in_kernel
-
     return pool_in_kernel
+
+
+@cache
+def _load_kernel() -> Any:
+    from sktextcnn.engine.kernels import examples_of_calls, pool
+    from sktextcnn.jit import prepare
+
+    prepare([(pool, examples_of_calls()[pool])])
+    return pool
+
+
+def pool_in_kernel(*arrays: Any) -> None:
+    """Do what `pool_in_numpy` does, in compiled loops."""
+    _load_kernel()(*arrays, 0, 0.0, np.uint32(0))  # from the first filter on, and none dropped
 
 
 def pool_in_numpy(
     table: np.ndarray,
-    places: TokenIds,
-    size: int,
-    out: np.ndarray,
-    column: int,
-    starts: np.ndarray | None = None,
+    windows: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bias: np.ndarray,
+    features: np.ndarray,
+    winners: np.ndarray,
 ) -> None:
-    """Find the largest of each filter's responses in each text.
+    """Find the largest window of each text for every filter; add bias and rectify.
 
     Parameters
     ----------
-    table : ndarray of shape (m * size, F), dtype float32
-        Products of the tokens and a kernel's slices; row 0 to ``size - 1`` for what comes after a text.
-    places : TokenIds
-        Of n texts, for each token its place in `table`, counted in `size` rows.
-    size : int
-        Tokens in a window.
-    out : ndarray of shape (n, n_features), dtype float32
-        Filled with the maxima, from column `column` on.
-    column : int
-        That of the first filter.
-    starts : ndarray of shape (n, n_features), dtype int64, or None, default=None
-        Filled likewise with where the first window begins that gave them.
+    table : ndarray of shape (U, S, F), dtype float32
+        Products of distinct tokens and the slices of all kernels.
+    windows : tuple of three ndarray
+        Of n texts, see `sktextcnn.engine.kernels`.
+    bias : ndarray of shape (n_features,)
+    features : ndarray of shape (n, n_features), dtype float32
+        Filled with the responses.
+    winners : ndarray of shape (n, n_features), dtype int32
+        Filled with where the first window begins that gave them.
     """
-    columns = slice(column, column + table.shape[1])
-    for rows in _chunks(places.lengths, TOKENS_PER_CHUNK):
-        few = places.take(rows) if len(places) > 1 else places
-        lengths = few.lengths
-        matrix = few.padded(size - 1) * size  # (n, T + size - 1)
-        width = matrix.shape[1] - size + 1
-        windows, summand = np.empty((2, len(rows), width, table.shape[1]), np.float32)
-        np.take(table, matrix[:, :width], axis=0, out=windows, mode="clip")
-        for offset in range(1, size):
-            index = matrix[:, offset : offset + width] + offset
-            windows += np.take(table, index, axis=0, out=summand, mode="clip")
-        windows[np.arange(width) >= np.maximum(lengths - size + 1, 1)[:, None]] = -np.inf
-        out[rows, columns] = windows.max(axis=1)
-        if starts is not None:
-            starts[rows, columns] = windows.argmax(axis=1)
+    local, starts, sizes = windows
+    lengths, n_filters = np.diff(starts), table.shape[2]
+    features[:] = winners[:] = 0  # those of a text without any token
+    for rows, length in _chunks(lengths):
+        products = table[local[starts[rows, None] + np.arange(length)]]  # (n, T, S, F)
+        slice_, column = 0, 0
+        for size in sizes.tolist():
+            n_windows, columns = max(length - size + 1, 1), slice(column, column + n_filters)
+            responses = products[:, :n_windows, slice_]
+            for offset in range(1, min(size, length)):
+                responses = responses + products[:, offset : offset + n_windows, slice_ + offset]
+            features[rows, columns] = responses.max(axis=1)
+            winners[rows, columns] = responses.argmax(axis=1)
+            slice_, column = slice_ + size, columns.stop
+    features += bias
+    np.maximum(features, 0, out=features)
 
 
-def _chunks(lengths: np.ndarray, n_tokens: int) -> Iterator[np.ndarray]:
-    """Yield the rows of texts of about the same length, as many as a matrix of `n_tokens` holds."""
-    if len(lengths) == 1:  # a single text should wait for nothing
-        yield np.zeros(1, np.int64)
-        return
-    order = np.argsort(lengths, kind="stable")
-    sizes = np.maximum(lengths[order], 1)
-    start = 0
-    while start < len(order):
-        # Sorted by length, the chunk's widest text is its last.
-        stop = start + 1
-        while stop < len(order) and sizes[stop] * (stop + 1 - start) <= n_tokens:
-            stop += 1
-        yield order[start:stop]
-        start = stop
-
-
-def _multiply(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Return ``rows @ matrix``, in products of `BLOCK` rows and sums of up to `DEPTH` numbers."""
-    if out is None:
-        out = np.empty((len(rows), matrix.shape[1]), np.float32)
-    full = len(rows) // BLOCK * BLOCK
-    if full:
-        # One call for all blocks: between calls a thread would wait for the interpreter's lock.
-        _multiply_blocks(rows[:full], matrix, out[:full])
-    if n_left := len(rows) - full:
-        block = np.zeros((BLOCK, rows.shape[1]), np.float32)
-        block[:n_left] = rows[full:]
-        out[full:] = _multiply_blocks(block, matrix, np.empty((BLOCK, matrix.shape[1]), np.float32))[
-            :n_left
-        ]
-    return out
-
-
-def _multiply_blocks(rows: np.ndarray, matrix: np.ndarray, out: np.ndarray) -> np.ndarray:
-    blocks = rows.reshape(-1, BLOCK, rows.shape[1])
-    products = out.reshape(-1, BLOCK, out.shape[1])  # a view: `out` is contiguous
-    np.matmul(blocks[:, :, :DEPTH], matrix[:DEPTH], out=products)
-    for depth in range(DEPTH, len(matrix), DEPTH):
-        products += blocks[:, :, depth : depth + DEPTH] @ matrix[depth : depth + DEPTH]
-    return out
+def _chunks(lengths: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
+    """Yield the rows of texts of one length, `TOKENS_PER_CHUNK` together at most, and that length."""
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        rows, step = np.flatnonzero(lengths == length), max(TOKENS_PER_CHUNK // length, 1)
+        for start in range(0, len(rows), step):
+            yield rows[start : start + step], length
 
 
 def to_probabilities(logits: np.ndarray, *, exclusive: bool) -> np.ndarray:

@@ -62,38 +62,34 @@ class Adagrad(_SumsFirst, keras.optimizers.Adagrad):
 OPTIMIZERS = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
 
 
-# -- losses: (logits, targets, weight of 1s, weight of 0s) -> loss of each (text, label) -------------
+# -- losses: (logits, targets, weights of 1s and of 0s) -> loss of each (text, label) ----------------
 
 
-def _binary_crossentropy(
-    z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor
-) -> tf.Tensor:
-    return positive * y * tf.nn.softplus(-z) + negative * (1.0 - y) * tf.nn.softplus(z)
+def _binary_crossentropy(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    return weight[0] * y * tf.nn.softplus(-z) + weight[1] * (1.0 - y) * tf.nn.softplus(z)
 
 
-def _focal(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+def _focal(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """Lin et al. (2017), https://arxiv.org/abs/1708.02002, eq. 4, with gamma = 2."""
     missed = y * tf.sigmoid(-z) + (1.0 - y) * tf.sigmoid(z)
-    return missed**2 * _binary_crossentropy(z, y, positive, negative)
+    return missed**2 * _binary_crossentropy(z, y, weight)
 
 
-def _asymmetric(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+def _asymmetric(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """Ridnik et al. (2021), https://arxiv.org/abs/2009.14119, eq. 7: gamma+ = 0, gamma- = 4, m = .05."""
     shifted = tf.maximum(tf.sigmoid(z) - 0.05, 0.0)
     of_zero = -(shifted**4) * tf.math.log1p(-shifted)
-    return positive * y * tf.nn.softplus(-z) + negative * (1.0 - y) * of_zero
+    return weight[0] * y * tf.nn.softplus(-z) + weight[1] * (1.0 - y) * of_zero
 
 
-def _categorical_crossentropy(
-    z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor
-) -> tf.Tensor:
-    return -positive * y * tf.nn.log_softmax(z)
+def _categorical_crossentropy(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+    return -weight[0] * y * tf.nn.log_softmax(z)
 
 
-def _kl_divergence(z: tf.Tensor, y: tf.Tensor, positive: tf.Tensor, negative: tf.Tensor) -> tf.Tensor:
+def _kl_divergence(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     """From the labels of a text, equally likely; a text without label adds nothing."""
     share = tf.math.divide_no_nan(y, tf.reduce_sum(y, axis=1, keepdims=True))
-    return positive * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
+    return weight[0] * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
 
 
 LOSSES: dict[str, Callable[..., tf.Tensor]] = {
@@ -125,7 +121,7 @@ class LabelLoss(keras.losses.Loss):
 
     def call(self, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Return the loss of each text."""
-        return tf.reduce_sum(LOSSES[self.loss](logits, targets, *self.label_weight), axis=1)
+        return tf.reduce_sum(LOSSES[self.loss](logits, targets, self.label_weight), axis=1)
 
     def get_config(self) -> dict:
         """Return what it takes to build the loss again."""

@@ -1,8 +1,12 @@
-"""The loops of a training step that NumPy has no fast form for.
+"""The loops of a training step that NumPy has no fast form for; prediction shares `pool`.
 
-Shapes: B texts of a batch with N tokens in all, U of them distinct; D numbers in a token's vector.
-Filters come in blocks of F of each width. A kernel of width w has w slices, S is the number of slices of
-all widths. Features are in the order of widths, and those of a block stand together in each width.
+Shapes: B texts with N tokens in all, U of them distinct; D numbers in a token's vector. Filters come in
+blocks of F of each width. A kernel of width w has w slices, S is the number of slices of all widths.
+Features are in the order of widths, and those of a block stand together in each width.
+
+What windows there are is said by three arrays, `windows`: the texts' tokens end to end, as places among
+the distinct ones (N,); where each text begins among them, and the last one ends (B + 1,); and the widths
+of the convolutions, ascending. A window that no text is long enough for is cut at the end of the text.
 
 Inner loops run from 0 over views or unsigned numbers, whose indices need no check of their sign, so that
 they become vector instructions.
@@ -21,17 +25,7 @@ SGD, ADAGRAD, ADAM = range(3)
 
 
 @kernel
-def gather(
-    flat: Any,
-    offsets: Any,
-    rows: Any,
-    stamp: Any,
-    place: Any,
-    mark: Any,
-    local: Any,
-    starts: Any,
-    tokens: Any,
-) -> int:
+def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
     """Collect a batch: its texts end to end, in terms of its distinct tokens.
 
     Parameters
@@ -40,36 +34,34 @@ def gather(
         All texts, see `sktextcnn.text.TokenIds`.
     rows : ndarray of shape (B,)
         Those of the batch.
-    stamp, place : ndarray, one number per token of the vocabulary
-        The kernel's own memory.
-    mark : int
-        Another one in each call.
-    local : ndarray of shape (N,)
-        Filled with the batch's tokens, as places among the distinct ones.
-    starts : ndarray of shape (B + 1,)
-        Filled with where each text begins in `local`.
-    tokens : ndarray of shape (N,)
-        The first U are filled with the distinct tokens, as they come.
+    place : ndarray, one number per token of the vocabulary
+        The kernel's own memory: -1 before and after.
 
     Returns
     -------
-    int
-        U.
+    tokens : ndarray of shape (U,)
+        The distinct tokens, as they come.
+    local : ndarray of shape (N,)
+        All tokens, as places among the distinct ones.
+    starts : ndarray of shape (B + 1,)
+        Where each text begins in `local`.
     """
-    n, distinct = 0, 0
+    starts = np.zeros(len(rows) + 1, np.int64)
     for i in range(len(rows)):
-        starts[i] = n
-        for p in range(offsets[rows[i]], offsets[rows[i] + 1]):
-            token = flat[p]
-            if stamp[token] != mark:
-                stamp[token] = mark
+        starts[i + 1] = starts[i] + offsets[rows[i] + 1] - offsets[rows[i]]
+    tokens, local = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.int64)
+    n, distinct = 0, 0
+    for row in rows:
+        for token in flat[offsets[row] : offsets[row + 1]]:
+            if place[token] < 0:
                 place[token] = distinct
                 tokens[distinct] = token
                 distinct += 1
             local[n] = place[token]
             n += 1
-    starts[len(rows)] = n
-    return distinct
+    for token in tokens[:distinct]:
+        place[token] = -1
+    return tokens[:distinct], local, starts
 
 
 @kernel
@@ -121,23 +113,15 @@ def drop(values: Any, rows: Any, rate: Any, key: Any, first: Any, out: Any) -> N
 
 
 @kernel
-def _is_larger(value: Any, largest: Any) -> Any:
-    """Tell whether a window wins; one that is no number does, so that a loss that is none will show."""
-    return not (value <= largest)
+def _larger(value: Any, place: Any, best: Any, where: Any) -> Any:
+    """Return the larger value and its place. One that is no number wins, and shows in the loss."""
+    stays = best >= value or best != best
+    return (best, where) if stays else (value, place)
 
 
 @kernel
 def pool(
-    table: Any,
-    local: Any,
-    starts: Any,
-    sizes: Any,
-    bias: Any,
-    rate: Any,
-    key: Any,
-    first: Any,
-    features: Any,
-    winners: Any,
+    table: Any, windows: Any, bias: Any, features: Any, winners: Any, first: Any, rate: Any, key: Any
 ) -> None:
     """Find the largest window of each text for every filter of a block; add bias, rectify, drop.
 
@@ -147,21 +131,20 @@ def pool(
     ----------
     table : ndarray of shape (U, S, F)
         Distinct tokens times the block's slices.
-    local, starts : ndarray
-        The batch, see `gather`.
-    sizes : ndarray of int
-        Widths of the convolutions, ascending.
+    windows : tuple of three ndarray
+        See above.
     bias : ndarray of shape (n_features,)
-    rate : float
-    key : uint32
-        As of `drop`.
-    first : int
-        Number of the block's first filter.
     features : ndarray of shape (B, n_features)
         The columns of the block are filled.
     winners : ndarray of shape (B, n_features)
         Likewise, with the place in the text at which the largest window starts.
+    first : int
+        Number of the block's first filter.
+    rate : float
+    key : uint32
+        As of `drop`.
     """
+    local, starts, sizes = windows
     n_slices, n_filters = table.shape[1:]
     flat, u = table.reshape(-1), np.uint64
     per_width = features.shape[1] // len(sizes)
@@ -182,20 +165,16 @@ def pool(
                 a, z = cells[0], cells[n - 1]
                 if n == 1:
                     for f in range(n_filters):
-                        value = flat[a + u(f)]
-                        larger = _is_larger(value, best[f])
-                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                        best[f], where[f] = _larger(flat[a + u(f)], t, best[f], where[f])
                 elif n == 2:
                     for f in range(n_filters):
                         value = flat[a + u(f)] + flat[z + u(f)]
-                        larger = _is_larger(value, best[f])
-                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                        best[f], where[f] = _larger(value, t, best[f], where[f])
                 elif n == 3:
                     b = cells[1]
                     for f in range(n_filters):
                         value = flat[a + u(f)] + flat[b + u(f)] + flat[z + u(f)]
-                        larger = _is_larger(value, best[f])
-                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                        best[f], where[f] = _larger(value, t, best[f], where[f])
                 else:
                     b, c = cells[1], cells[2]
                     for f in range(n_filters):
@@ -205,9 +184,7 @@ def pool(
                         for f in range(n_filters):
                             window[f] += flat[c + u(f)]
                     for f in range(n_filters):
-                        value = window[f] + flat[z + u(f)]
-                        larger = _is_larger(value, best[f])
-                        best[f], where[f] = value if larger else best[f], t if larger else where[f]
+                        best[f], where[f] = _larger(window[f] + flat[z + u(f)], t, best[f], where[f])
             for f in range(n_filters):
                 value = best[f] + bias[column + f]
                 kept = _draw(key, i * features.shape[1] + column + f) >= limit
@@ -217,24 +194,23 @@ def pool(
 
 
 @kernel
-def scatter(
-    upstream: Any, local: Any, starts: Any, sizes: Any, winners: Any, first: Any, table: Any
-) -> None:
+def scatter(upstream: Any, windows: Any, winners: Any, first: Any, table: Any) -> None:
     """Add the gradient of a block's features where their windows are.
 
     Parameters
     ----------
     upstream : ndarray of shape (B, n_features)
         Gradient of the features.
-    local, starts : ndarray
-        The batch, see `gather`.
-    sizes, winners : ndarray
-        As of `pool`.
+    windows : tuple of three ndarray
+        See above.
+    winners : ndarray of shape (B, n_features)
+        As `pool` fills it.
     first : int
-        Likewise.
+        Number of the block's first filter.
     table : ndarray of shape (U, S, F)
         Where it is added.
     """
+    local, starts, sizes = windows
     n_filters, per_width = table.shape[2], upstream.shape[1] // len(sizes)
     for i in range(len(starts) - 1):
         slice_, column = 0, first
@@ -252,9 +228,7 @@ def scatter(
 @kernel
 def spread(
     upstream: Any,
-    local: Any,
-    starts: Any,
-    sizes: Any,
+    windows: Any,
     winners: Any,
     first: Any,
     vectors: Any,
@@ -268,12 +242,12 @@ def spread(
     ----------
     upstream : ndarray of shape (B, n_features)
         Gradient of the features.
-    local, starts : ndarray
-        The batch, see `gather`.
-    sizes, winners : ndarray
-        As of `pool`.
+    windows : tuple of three ndarray
+        See above.
+    winners : ndarray of shape (B, n_features)
+        As `pool` fills it.
     first : int
-        Likewise.
+        Number of the block's first filter.
     vectors : ndarray of shape (U, D)
         Those of the distinct tokens.
     slices : ndarray of shape (S, F, D)
@@ -283,6 +257,7 @@ def spread(
     to_vectors : ndarray of shape (U, D)
         Where the vectors' gradient is added.
     """
+    local, starts, sizes = windows
     n_filters, dim = slices.shape[1:]
     per_width = upstream.shape[1] // len(sizes)
     slice_, column = 0, first
@@ -314,30 +289,21 @@ def spread(
 
 
 @kernel
-def update(
-    optimizer: Any,
-    weight: Any,
-    first_slot: Any,
-    second_slot: Any,
-    rows: Any,
-    gradient: Any,
-    column: Any,
-    rate: Any,
-) -> None:
+def update(optimizer: Any, arrays: Any, rows: Any, gradient: Any, column: Any, rate: Any) -> None:
     """Take a step with some rows of a matrix, from a column on.
 
     Parameters
     ----------
     optimizer : int
         `SGD`, `ADAGRAD` or `ADAM`, with Keras' constants.
-    weight : ndarray of shape (n, m)
-    first_slot, second_slot : ndarray of shape (n, m)
-        What the optimizer remembers; any array where it remembers less.
+    arrays : tuple of three ndarray of shape (n, m)
+        The matrix and what the optimizer remembers; any array where it remembers less.
     rows : ndarray of shape (U,)
     gradient : ndarray of shape (U, m)
     column : int
     rate : float32
     """
+    weight, first_slot, second_slot = arrays
     for r in range(len(rows)):
         w, g = weight[rows[r], column:], gradient[r, column:]
         first, second = first_slot[rows[r], column:], second_slot[rows[r], column:]
@@ -355,19 +321,19 @@ def update(
                 w[d] -= rate * g[d]
 
 
-def examples_of_calls() -> list[tuple[Any, tuple]]:
-    """Return one call of every kernel, smallest first: two texts of one token, one filter of width 1."""
+def examples_of_calls() -> dict[Any, tuple]:
+    """Return the arguments of a call of every kernel, smallest first: two texts of one token."""
     one, two = np.ones((1, 1), np.float32), np.ones((2, 1), np.float32)
-    ids, rows, key = np.ones(2, np.int32), np.arange(2), np.uint32(0)
-    places, numbers, starts = np.zeros((3, 2), np.int64), np.zeros(2, np.int64), np.arange(3)
-    sizes, winners, table = np.array([1]), np.zeros((2, 1), np.int32), np.ones((1, 1, 1), np.float32)
-    where = two, numbers, starts, sizes, winners, 0
-    return [
-        (densify, (numbers, starts, rows, two)),
-        (drop, (two, rows, 0.5, key, 0, two.copy())),
-        (gather, (ids, starts, rows, *places[:2], 1, numbers, starts.copy(), places[2])),
-        (scatter, (*where, table)),
-        (update, (ADAM, two, two, two, rows, two, 0, np.float32(0))),
-        (spread, (*where, one, table, table, one)),
-        (pool, (table, numbers, starts, sizes, one[0], 0.5, key, 0, two, winners)),
-    ]
+    rows, place, key = np.arange(2), np.zeros(2, np.int64), np.uint32(0)
+    starts, table, winners = np.arange(3), np.ones((1, 1, 1), np.float32), np.zeros((2, 1), np.int32)
+    windows = place, starts, np.array([1])  # of one filter, of width 1
+    where = two, windows, winners, 0
+    return {
+        densify: (place, starts, rows, two),
+        drop: (two, rows, 0.5, key, 0, two.copy()),
+        gather: (np.ones(2, np.int32), starts, rows, np.full(2, -1)),
+        scatter: (*where, table),
+        update: (ADAM, (two, two, two), rows, two, 0, np.float32(0)),
+        spread: (*where, one, table, table, one),
+        pool: (table, windows, one[0], two, winners, 0, 0.5, key),
+    }

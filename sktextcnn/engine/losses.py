@@ -30,7 +30,7 @@ def compute_loss(
     gradient : ndarray of shape (n, k)
         Of each text's loss with respect to its logits.
     """
-    value, gradient = _LOSSES[loss](logits, targets, *label_weight)
+    value, gradient = _LOSSES[loss](logits, targets, label_weight)
     return value.sum(axis=1), gradient
 
 
@@ -44,28 +44,24 @@ def _logistic(z: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nda
     return p, q, rest + np.maximum(-z, 0), rest + np.maximum(z, 0)
 
 
-def _binary_crossentropy(
-    z: np.ndarray, y: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> LossAndGradient:
+def _binary_crossentropy(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndGradient:
     p, q, loss_of_1, loss_of_0 = _logistic(z)
-    one, zero = positive * y, negative * (1 - y)
+    one, zero = weight[0] * y, weight[1] * (1 - y)
     return one * loss_of_1 + zero * loss_of_0, zero * p - one * q
 
 
-def _focal(z: np.ndarray, y: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> LossAndGradient:
+def _focal(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndGradient:
     """Lin et al. (2017), https://arxiv.org/abs/1708.02002, eq. 4, with gamma = 2."""
     p, q, loss_of_1, loss_of_0 = _logistic(z)
-    one, zero = positive * y, negative * (1 - y)
+    one, zero = weight[0] * y, weight[1] * (1 - y)
     value = one * q**2 * loss_of_1 + zero * p**2 * loss_of_0
     return value, zero * p**2 * (2 * q * loss_of_0 + p) - one * q**2 * (2 * p * loss_of_1 + q)
 
 
-def _asymmetric(
-    z: np.ndarray, y: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> LossAndGradient:
+def _asymmetric(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndGradient:
     """Ridnik et al. (2021), https://arxiv.org/abs/2009.14119, eq. 7: gamma+ = 0, gamma- = 4, m = .05."""
     p, q, loss_of_1, _ = _logistic(z)
-    one, zero = positive * y, negative * (1 - y)
+    one, zero = weight[0] * y, weight[1] * (1 - y)
     shifted = np.maximum(p - np.float32(0.05), 0)
     log = np.log1p(-shifted)
     value = one * loss_of_1 - zero * shifted**4 * log
@@ -78,19 +74,15 @@ def _log_softmax(z: np.ndarray) -> np.ndarray:
     return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
-def _categorical_crossentropy(
-    z: np.ndarray, y: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> LossAndGradient:
-    log_p, one = _log_softmax(z), positive * y
+def _categorical_crossentropy(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndGradient:
+    log_p, one = _log_softmax(z), weight[0] * y
     return -one * log_p, np.exp(log_p) * one.sum(axis=1, keepdims=True) - one
 
 
-def _kl_divergence(
-    z: np.ndarray, y: np.ndarray, positive: np.ndarray, negative: np.ndarray
-) -> LossAndGradient:
+def _kl_divergence(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndGradient:
     """From the labels of a text, equally likely; a text without label adds nothing."""
     share = y / np.maximum(y.sum(axis=1, keepdims=True), 1)
-    log_p, one = _log_softmax(z), positive * share
+    log_p, one = _log_softmax(z), weight[0] * share
     value = one * (np.log(np.where(share > 0, share, 1)) - log_p)
     return value, np.exp(log_p) * one.sum(axis=1, keepdims=True) - one
 
