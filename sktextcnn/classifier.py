@@ -174,8 +174,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         is held out. "auto": 3, or 0.1 from 10,000 texts on (5,000 for one label per text) unless
         thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 12 texts.
     threshold : float, array-like of shape (n_labels,), "tune" or "cardinality", default="tune"
-        Probability from which a label is predicted. "tune": the threshold with the best `metric` on
-        held-out texts; one for all labels or, for "f1_macro", one for each. Where none are held out:
+        Probability from which a label is predicted. "tune": the thresholds with the best `metric` on
+        held-out texts; one for each label or, for a callable, one for all. Where none are held out:
         0.5, or 1 / (m + 1) under "kl_divergence", m being the mean number of labels of a labelled
         training text. "cardinality": the one at which held-out texts get as many labels as training
         texts have.

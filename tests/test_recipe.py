@@ -812,9 +812,9 @@ def test_exactly_two_labels_for_every_text(threshold):
     texts = [*NEW_TEXTS, "", "never seen"]
     predicted = clf.predict(texts)
     assert (predicted.sum(axis=1) == 2).all()
-    # With one threshold for all labels these are the two most probable ones.
-    p = clf.predict_proba(texts)
-    assert (np.where(predicted, p, 1).min(axis=1) >= np.where(predicted, 0, p).max(axis=1)).all()
+    # Those furthest above their thresholds; with one for all labels, the two most probable ones.
+    p = clf.predict_proba(texts) - clf.thresholds_
+    assert (np.where(predicted, p, 1).min(axis=1) >= np.where(predicted, -1, p).max(axis=1)).all()
 
 
 def test_a_label_of_a_single_text():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import product
+from unittest import mock
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import f1_score
 from strategies import indicators, scores
 
+from sktextcnn import thresholds as thresholds_module
 from sktextcnn.thresholds import (
     check_thresholds,
     decide,
@@ -207,19 +210,57 @@ def scored(draw):
     return np.array(scores), np.array(truth)
 
 
-@given(scored())
-def test_the_shared_threshold_has_the_best_micro_f1(case):
+@st.composite
+def few_scores(draw):
+    n, k = draw(st.integers(1, 5)), draw(st.integers(1, 3))
+    values = st.sampled_from([0.2, 0.3, 0.5, 0.8, 0.95])
+    scores = np.array(draw(st.lists(values, min_size=n * k, max_size=n * k))).reshape(n, k)
+    truth = np.array(draw(st.lists(st.integers(0, 1), min_size=n * k, max_size=n * k))).reshape(n, k)
+    return scores, truth
+
+
+@given(few_scores())
+def test_no_other_thresholds_have_a_higher_micro_f1(case):
+    """With next to no shrinkage, tried against all thresholds that tell scores apart."""
     scores, truth = case
-    thresholds = tune_thresholds(scores, truth, "f1_micro")
-    assert len(set(thresholds)) == 1
+    assume(truth.any(axis=0).all())  # others get the shared threshold
+    with mock.patch.dict(thresholds_module.POSITIVES_FOR_HALF, f1_micro=1e-12):
+        found = tune_thresholds(scores, truth, "f1_micro")
+
+    def f1(cuts):
+        return f1_score(truth.ravel(), (scores >= cuts).ravel(), zero_division=0)
+
+    candidates = [0.1, 0.25, 0.4, 0.6, 0.9, 1.0]
+    best = max(map(f1, map(np.array, product(candidates, repeat=scores.shape[1]))))
+    assert f1(found) >= best - 1e-9
+
+
+@given(scored())
+def test_labels_that_no_text_carries_get_the_shared_threshold(case):
+    scores, truth = case
+    found = tune_thresholds(scores, truth, "f1_micro")
     if not truth.any():
-        assert thresholds[0] == 0.5
+        assert (found == 0.5).all()
         return
 
     def f1(cut):
         return f1_score(truth.ravel(), (scores >= cut).ravel(), zero_division=0)
 
-    assert f1(thresholds[0]) >= max(map(f1, [0.0, 0.05, 0.15, 0.4, 0.6, 0.9])) - 1e-12
+    for cut in found[truth.sum(axis=0) == 0]:
+        # Log-odds are finite, so a threshold beyond one in a million is taken for that.
+        if 2e-6 < cut < 1 - 2e-6:
+            assert f1(cut) >= max(map(f1, [0.0, 0.05, 0.15, 0.4, 0.6, 0.9])) - 1e-12
+
+
+def test_thresholds_of_rare_labels_stay_near_the_shared_one():
+    rng = np.random.default_rng(0)
+    truth = (rng.random((2000, 3)) < (0.3, 0.3, 0.002)).astype(int)
+    # Scores of the last two labels are too low by the same factor.
+    odds = np.exp(rng.normal(0, 1, truth.shape) + 3 * truth - 1) * (1, 0.1, 0.1)
+    usual, low, rare = np.log(1 / tune_thresholds(odds / (1 + odds), truth, "f1_micro") - 1)
+    assert low - usual == pytest.approx(np.log(10), abs=0.5)
+    assert 0 < truth[:, 2].sum() < 10
+    assert abs(rare - usual) < 0.5 * np.log(10)
 
 
 @given(scored())
@@ -276,6 +317,31 @@ def sorted_cut(scores, truth):
     return float((descending[best] + descending[min(best + 1, len(scores) - 1)]) / 2)
 
 
+def sorted_cuts_together(scores, truth, shared):
+    """Return each label's threshold of the highest common micro-F1, from rankings of all scores."""
+    predicted = scores >= shared
+    f1 = 2 * (predicted & (truth > 0)).sum() / max(predicted.sum() + truth.sum(), 1e-9)
+    cuts = np.full(scores.shape[1], shared)
+    for _ in range(20):
+        hits = n = 0
+        for label in range(scores.shape[1]):
+            order = np.argsort(-scores[:, label], kind="stable")
+            descending = scores[order, label]
+            so_far = np.cumsum(truth[order, label])
+            gain = 2.0 * so_far - f1 * np.arange(1, len(order) + 1)
+            gain[:-1][descending[:-1] == descending[1:]] = -np.inf
+            best = int(gain.argmax())
+            if gain[best] > 0:
+                cuts[label] = (descending[best] + [*descending, 0.0][best + 1]) / 2
+                hits, n = hits + so_far[best], n + best + 1
+            else:
+                cuts[label] = (descending[0] + 1) / 2
+        before, f1 = f1, 2 * hits / max(n + truth.sum(), 1e-9)
+        if f1 <= before + 1e-9:
+            return cuts
+    return cuts
+
+
 def log_odds(p):
     clipped = np.clip(p, 1e-6, 1 - 1e-6)
     return np.log(clipped / (1 - clipped))
@@ -319,7 +385,9 @@ def sorted_thresholds(scores, truth, metric):
     scores, k = scores.astype(np.float64), scores.shape[1]
     shared = sorted_cut(scores.ravel(), truth.ravel())
     if metric == "f1_micro":
-        return np.full(k, shared)
+        own, positives = sorted_cuts_together(scores, truth, shared), truth.sum(axis=0)
+        share = positives / (positives + 50)
+        return logistic(share * log_odds(own) + (1 - share) * log_odds(shared))
     if metric == "cardinality":
         descending = np.append(np.sort(scores.ravel())[::-1], 0.0)
         place = min(max(truth.sum(), 1), scores.size)
