@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from time import perf_counter
@@ -33,9 +34,9 @@ N_TEST = 3000
 NAMES = {"ours": "ours", "svm": "tf-idf + SVMs, tuned", "fasttext": "fastText", "keras": "plain Keras"}
 
 
-def draw(name, n, number):
+def draw(data, n, number):
     """Return (texts, 0/1 labels) of both parts: one draw of n training rows, and the test part."""
-    train_texts, train_labels, test_texts, test_labels = load(name, n_rows=30_000)
+    train_texts, train_labels, test_texts, test_labels = data
     rows = np.random.default_rng([number, n]).permutation(len(train_texts))[:n]
     labels = [train_labels[row] for row in rows]
     classes = label_names(labels)
@@ -92,12 +93,11 @@ def peer(who, train, test, number):
     return {m: f1(test[1], predicted, m) for m in MEASURES}, seconds
 
 
-def measure(who, name, n, number):
-    """Run one classifier on one draw, in a process of its own."""
-    train, test = draw(name, n, number)
-    if who == "ours":
-        return ours(train, test, number)
-    return svm(train, test, number) if who == "svm" else peer(who, train, test, number)
+def measure(who, name, n, n_draws):
+    """Run one classifier on all draws, in a process of its own."""
+    data = load(name, n_rows=30_000)
+    run = {"ours": ours, "svm": svm}.get(who, partial(peer, who))
+    return [run(*draw(data, n, number), number) for number in range(n_draws)]
 
 
 def report(results, n_draws):
@@ -188,9 +188,8 @@ def main():
             for n in args.sizes:
                 for who in args.peers:
                     key = f"{who}|{name}|{n}"
-                    draws = range(1 if who == "keras" else args.draws)
-                    runs = [pool.submit(measure, who, name, n, number).result() for number in draws]
-                    results[key] = runs
+                    n_draws = 1 if who == "keras" else args.draws
+                    runs = results[key] = pool.submit(measure, who, name, n, n_draws).result()
                     print(key, *(f"{run[0]}" for run in runs), file=sys.stderr, flush=True)
                 if args.out:
                     args.out.mkdir(exist_ok=True)
