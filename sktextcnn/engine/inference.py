@@ -7,7 +7,7 @@ token is multiplied once; a window is then a sum of rows of that product.
 A text's scores must not depend on the texts beside it, but BLAS rounds a row by its place in a product,
 by the product's size, and by the threads that share it. So every product here has as many rows as BLAS
 computes in lockstep (`BLOCK`), filled up with zeros; it is written transposed, for it is along the
-columns that BLAS does so; and it is too small to be shared (`SIZE`). Windows are summed in NumPy or by
+columns that BLAS does so; and it is too small to be shared. Windows are summed in NumPy or by
 the compiled kernel of training, in the same order: who does it changes no bit.
 """
 
@@ -26,8 +26,8 @@ from sktextcnn.threads import Team, divide
 
 Weights = Mapping[str, np.ndarray]
 
-#: Rows of every matrix product, and the most columns of its factors: OpenBLAS shares larger ones.
-BLOCK, SIZE = 16, 128
+#: Rows of every matrix product, and the most multiplications in it: OpenBLAS shares larger ones.
+BLOCK, MULTIPLICATIONS = 16, 2**19 - 1
 
 #: Such blocks of rows that a thread multiplies together: few, to stay in the processor's cache.
 BLOCKS_TOGETHER = 16
@@ -166,7 +166,7 @@ class Network:
             if n_rows > len(self._table):  # a single text will not be followed by many others
                 n_rows = max(n_rows, self._most_rows if len(ids) > 1 else 0)
                 self._table = np.empty((n_rows, *self._table.shape[1:]), np.float32)
-        self._multiply(tokens)
+        self._multiply_tokens(tokens)
         return self._pool(ids)
 
     def _forget(self) -> None:
@@ -178,20 +178,31 @@ class Network:
         occurs[ids.flat] = True
         return np.flatnonzero(occurs & (self._place < 0))
 
-    def _multiply(self, tokens: np.ndarray) -> None:
+    def _multiply_tokens(self, tokens: np.ndarray) -> None:
         """Multiply tokens, for which there is room in the table."""
         vectors = _fill_up(self._weights["embedding"][tokens])
-        table = self._table[self._n_rows : self._n_rows + len(vectors)]
         self._place[tokens] = np.arange(self._n_rows, self._n_rows + len(tokens))
+        table = self._table[self._n_rows : self._n_rows + len(vectors)]
         self._n_rows += len(tokens)
+        self._multiply(vectors, self._kernels, table)
+
+    def _dense(self, name: str, x: np.ndarray) -> np.ndarray:
+        kernel, bias = self._weights[f"{name}_kernel"], self._weights[f"{name}_bias"]
+        rows = _fill_up(x)
+        out = np.empty((len(rows), 1, bias.size), np.float32)
+        self._multiply(rows, [kernel[None]], out)
+        return out[: len(x), 0] + bias
+
+    def _multiply(self, rows: np.ndarray, kernels: list[np.ndarray], out: np.ndarray) -> None:
+        """Fill `out` (n, S, F) with the products of rows (n, D) and the slices (w, D, F) of kernels."""
 
         def work(blocks: slice) -> None:
-            rows, slice_ = slice(blocks.start * BLOCK, blocks.stop * BLOCK), 0
-            for kernel in self._kernels:
-                _multiply_blocks(vectors[rows], kernel, table[rows, slice_ : slice_ + len(kernel)])
+            part, slice_ = slice(blocks.start * BLOCK, blocks.stop * BLOCK), 0
+            for kernel in kernels:
+                _multiply_blocks(rows[part], kernel, out[part, slice_ : slice_ + len(kernel)])
                 slice_ += len(kernel)
 
-        n_blocks = len(vectors) // BLOCK
+        n_blocks = len(rows) // BLOCK
         self._team.map(work, divide(n_blocks, n_blocks // BLOCKS_TOGETHER + 1))
 
     def _pool(self, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
@@ -206,13 +217,6 @@ class Network:
 
         self._team.map(work, divide(len(ids), self._team.n_threads))
         return features, winners
-
-    def _dense(self, name: str, x: np.ndarray) -> np.ndarray:
-        kernel, bias = self._weights[f"{name}_kernel"], self._weights[f"{name}_bias"]
-        rows = _fill_up(x)
-        out = np.empty((len(rows), 1, bias.size), np.float32)
-        _multiply_blocks(rows, kernel[None], out)
-        return out[: len(x), 0] + bias
 
 
 def _in_blocks(n_rows: int) -> int:
@@ -229,13 +233,13 @@ def _fill_up(rows: np.ndarray) -> np.ndarray:
 def _multiply_blocks(rows: np.ndarray, slices: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (n, w, F) with the products of rows (n, D) and each of the slices (w, D, F)."""
     products, blocks = out.reshape(-1, BLOCK, *out.shape[1:]), rows.reshape(-1, 1, BLOCK, rows.shape[1])
-    for first in range(0, out.shape[2], SIZE):
-        columns = slice(first, first + SIZE)
-        parts = [
-            slices[:, i : i + SIZE, columns].swapaxes(1, 2) @ blocks[..., i : i + SIZE].swapaxes(2, 3)
-            for i in range(0, rows.shape[1], SIZE)
-        ]
-        products[..., columns] = sum(parts[1:], start=parts[0]).transpose(0, 3, 1, 2)
+    step = max(MULTIPLICATIONS // (BLOCK * rows.shape[1]), 1)
+    for first in range(0, out.shape[2], step):
+        columns = slice(first, first + step)
+        transposed = slices[..., columns].swapaxes(1, 2) @ blocks.swapaxes(
+            2, 3
+        )  # (n / BLOCK, w, F, BLOCK)
+        products[..., columns] = transposed.transpose(0, 3, 1, 2)
 
 
 def _choose_pooling(n_tokens: int) -> Callable[..., None]:
