@@ -27,7 +27,7 @@ from sktextcnn.threads import Team, divide
 Weights = Mapping[str, np.ndarray]
 
 #: Rows of every matrix product, and the most multiplications in it: OpenBLAS shares larger ones.
-BLOCK, MULTIPLICATIONS = 16, 2**19 - 1
+BLOCK, MULTIPLICATIONS = 16, 2**18
 
 #: Such blocks of rows that a thread multiplies together: few, to stay in the processor's cache.
 BLOCKS_TOGETHER = 16
