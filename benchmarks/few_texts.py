@@ -165,8 +165,10 @@ def draw_chart(results, path):
                 axis.set_title(name, fontsize=10)
         axes[row][0].set_ylabel(f"{word}-F1 on the test part")
     figure.supxlabel("texts to learn from", fontsize=10)
+    lines = {line.get_label(): line for axis in axes.flat for line in axis.get_lines()}
+    names = [name for name in NAMES.values() if name in lines]
     figure.legend(
-        *axes[0][0].get_legend_handles_labels(), loc="outside upper center", ncols=4, frameon=False
+        [lines[name] for name in names], names, loc="outside upper center", ncols=4, frameon=False
     )
     save(figure, path)
 
