@@ -41,8 +41,10 @@ def test_titles_by_their_tags():
     texts, tags = load("stackoverflow30k", 3000)
     Y = as_label_matrix(tags)
     clf = TextCNNClassifier(random_state=0).fit(texts[:2500], Y[:2500])
-    assert "validation_score" in clf.history_  # enough texts to hold some out
-    assert len(set(clf.thresholds_)) == 1
+    assert clf.resolved_.n_held_out == 2500
+    assert clf.validation_score_ > 0.35
+    # Each tag has a threshold of its own, none of them far from the others.
+    assert 0.05 < clf.thresholds_.min() < clf.thresholds_.max() < 0.7
     tuned = f1_score(Y[2500:], clf.predict(texts[2500:]), average="micro")
     assert tuned > 0.35
     always = np.zeros_like(np.asarray(Y[2500:]))
