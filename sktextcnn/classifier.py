@@ -555,16 +555,13 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         """Return which texts are held out, and what they are for."""
         from sktextcnn.recipe import LinearSettings, Plan
 
+        n, several = given.matrix.shape[0], given.multilabel
         validation = choose_validation(
-            self.validation,
-            given.matrix.shape[0],
-            self.metric,
-            multilabel=given.multilabel,
-            resumes=self.warm_start,
+            self.validation, n, self.metric, multilabel=several, resumes=self.warm_start
         )
-        rng = np.random.default_rng([seed, given.matrix.shape[0]])
+        rng = np.random.default_rng([seed, n])
         automatic = is_option(self.validation, "auto")
-        folds = choose_folds(validation, given.matrix, rng, at_most=automatic)
+        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
         if is_option(self.threshold, "cardinality") and not folds:
             raise ValueError(
                 "threshold='cardinality' looks at held-out texts, and there are none: "

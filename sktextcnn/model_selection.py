@@ -120,7 +120,12 @@ def divide(
 
 
 def choose_folds(
-    validation: Any, targets: sparse.csr_matrix, rng: np.random.Generator, *, at_most: bool = False
+    validation: Any,
+    targets: sparse.csr_matrix,
+    rng: np.random.Generator,
+    *,
+    multilabel: bool = True,
+    at_most: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Divide rows as `validation` says.
 
@@ -132,6 +137,8 @@ def choose_folds(
     targets : csr_matrix of shape (n, k)
         0/1.
     rng : numpy.random.Generator
+    multilabel : bool, default=True
+        Whether a text may carry several labels; a splitter gets a matrix then, and codes otherwise.
     at_most : bool, default=False
         Where rows or labels do not allow it, hold out less often, or nothing, rather than fail.
 
@@ -149,7 +156,8 @@ def choose_folds(
     if validation is None:
         return []
     if hasattr(validation, "get_n_splits"):
-        return _split(validation, targets)
+        y = targets.toarray()
+        return _split(validation, y if multilabel else y.argmax(axis=1))
     try:
         if isinstance(validation, Integral):
             n_folds = min(int(validation), targets.shape[0]) if at_most else int(validation)
@@ -161,11 +169,11 @@ def choose_folds(
         raise
 
 
-def _split(splitter: Any, targets: sparse.csr_matrix) -> list[tuple[np.ndarray, np.ndarray]]:
-    n = targets.shape[0]
+def _split(splitter: Any, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    n = len(y)
     folds = [
         (np.asarray(train), np.asarray(held_out))
-        for train, held_out in splitter.split(np.zeros((n, 1)), targets.toarray())
+        for train, held_out in splitter.split(np.zeros((n, 1)), y)
     ]
     for train, held_out in folds:
         rows = np.concatenate([train, held_out])

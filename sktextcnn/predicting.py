@@ -23,11 +23,12 @@ from sktextcnn.inputs import read_input
 from sktextcnn.labels import check_in_common, count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
-from sktextcnn.parameters import Parameters
+from sktextcnn.parameters import Parameters, is_option
 from sktextcnn.persistence import split_params, write_state
 from sktextcnn.text import Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
 from sktextcnn.threads import Team, one_blas_thread
-from sktextcnn.thresholds import decide, tune_thresholds
+from sktextcnn.thresholds import decide
+from sktextcnn.validation import Judge
 
 if TYPE_CHECKING:
     import keras
@@ -319,7 +320,7 @@ class Predictor(ClassifierMixin, Parameters):
             What the decisions are to do well on, see the parameter `metric`; None: what that says.
             "cardinality": the texts get as many labels as they have.
         sample_weight : array-like of shape (n,) or None, default=None
-            A text of weight 0 is left out.
+            Weight of each text, as on held-out texts in `fit`.
 
         Returns
         -------
@@ -355,11 +356,22 @@ class Predictor(ClassifierMixin, Parameters):
         names = ("f1_micro", "f1_macro", "cardinality")
         if not callable(metric) and metric not in names:
             raise ValueError(f"metric={metric!r}; expected one of {', '.join(names)}, or a callable.")
-        texts, given, _ = read_input(X, y, sample_weight, self.classes_)
+        texts, given, weight = read_input(X, y, sample_weight, self.classes_)
         check_kind(given.multilabel, self.multilabel_)
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere, so there is nothing to tune thresholds on.")
-        self.thresholds_ = tune_thresholds(self.predict_proba(texts), given.matrix.toarray(), metric)
+        judge = Judge(
+            multilabel=True,
+            exclusive=is_exclusive(self.loss_),
+            metric=metric,
+            rule="cardinality" if is_option(metric, "cardinality") else "tune",
+            fixed_thresholds=self.thresholds_,
+            labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
+            min_labels=self.min_labels,
+            max_labels=self.max_labels,
+        )
+        logits = self.decision_function(texts)
+        self.thresholds_ = judge.thresholds(logits, given.matrix.toarray(), weight)
         return self
 
     def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:

@@ -906,6 +906,18 @@ def test_thresholds_tuned_on_other_texts(metric):
         np.testing.assert_array_equal(by_default.thresholds_, clf.thresholds_)
 
 
+@pytest.mark.parametrize("metric", ["f1_micro", "f1_macro", "cardinality"])
+def test_weights_of_other_texts_count_in_tuning(metric):
+    clf, weight = tiny().fit(TEXTS, TAGS), np.arange(1.0, 13.0)
+    even = clf.tune_thresholds(TEXTS, TAGS, metric=metric).thresholds_
+    weighted = clf.tune_thresholds(TEXTS, TAGS, metric=metric, sample_weight=weight).thresholds_
+    assert not np.array_equal(even, weighted)
+    scores, truth = clf.predict_proba(TEXTS), np.asarray(as_label_matrix(TAGS))
+    share = {"labels_per_text": np.average(truth.sum(axis=1), weights=weight)}
+    expected = tune_thresholds(scores, truth, metric, sample_weight=weight / weight.mean(), **share)
+    np.testing.assert_allclose(weighted, expected)
+
+
 def test_some_labels_may_be_missing_among_other_texts():
     clf = tiny().fit(TEXTS, TAGS)
     rows = [row for row, labels in enumerate(TAGS) if clf.classes_[0] not in labels]

@@ -85,7 +85,7 @@ MODULES = {
         "inputs",
         *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
-        *("threads", "thresholds"),
+        *("threads", "thresholds", "validation"),
     },
     "classifier": {
         "callbacks",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import f1_score, get_scorer, roc_auc_score
-from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
@@ -578,6 +578,11 @@ def test_a_handful_of_texts_are_all_learned(spy):
 def test_splitters_that_do_not_fit(splitter, message):
     with pytest.raises(ValueError, match=message):
         quick(validation=splitter).fit(TEXTS, Y)
+
+
+def test_a_stratified_splitter_of_one_label_per_text():
+    clf = quick(validation=StratifiedKFold(3)).fit(TEXTS, TOPICS)
+    assert (clf.resolved_.n_folds, clf.resolved_.n_held_out) == (3, 120)
 
 
 def test_a_splitter_that_holds_out_what_it_trains_on():
