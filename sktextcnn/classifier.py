@@ -31,9 +31,9 @@ from sktextcnn.objective import (
     label_weights,
     resolve_loss,
 )
-from sktextcnn.parameters import (
-    check_kernel_sizes,
-    check_ngram_range,
+from sktextcnn.parameters import check_kernel_sizes
+from sktextcnn.predicting import Predictor
+from sktextcnn.resolved import (
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
@@ -41,18 +41,10 @@ from sktextcnn.parameters import (
     choose_validation,
     is_option,
 )
-from sktextcnn.predicting import Predictor
-from sktextcnn.text import (
-    FIRST_TOKEN,
-    TokenIds,
-    check_matches,
-    check_vocabulary,
-    encode,
-    extend_vocabulary,
-    learn_vocabulary,
-)
+from sktextcnn.text import FIRST_TOKEN, TokenIds, encode
 from sktextcnn.thresholds import resolve_thresholds
 from sktextcnn.validation import Judge
+from sktextcnn.vocabulary import check_matches, check_vocabulary, extend_vocabulary, learn_vocabulary
 
 
 class TextCNNClassifier(CallbackSupportMixin, Predictor):
@@ -116,6 +108,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         it does not learn by mini-batches. False leaves the pure network; `warm_start` needs that.
     linear_ngram_range : sequence of two int, default=(1, 2)
         Fewest and most tokens, 1 to 3, of its n-grams: those that at least two training texts hold.
+    linear_char_ngram_range : sequence of two int or None, default=(4, 4)
+        Fewest and most characters, 1 to 8, of n-grams within a token, blanks at its two ends among
+        them, as of ``analyzer="char_wb"`` in
+        :class:`~sklearn.feature_extraction.text.CountVectorizer`. They make use of word forms and of
+        words that few training texts hold, or none. None: the linear part sees whole tokens alone.
     linear_C : float, default=1.0
         How much an error of its SVMs counts beside the size of their weights, as in `LinearSVC`.
     loss : str, default="auto"
@@ -319,7 +316,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
         vectors = None if resumes else check_embeddings(self.embeddings)
-        fixed, ids = self._fix(texts, given, vectors, resumes)
+        fixed, tokens = self._fix(texts, given, vectors, resumes)
+        ids = tokens.known(len(fixed["vocabulary_"]) + FIRST_TOKEN)
         start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
         plan = self._plan(given, settings.seed)
         judge = self._judge(given, fixed["loss_"], fixed["thresholds_"], weight)
@@ -340,6 +338,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
             start,
             self._examples(ids, given, weight),
             settings,
+            tokens=tokens,
+            vocabulary=sorted(fixed["vocabulary_"], key=fixed["vocabulary_"].__getitem__),
             plan=plan,
             judge=judge,
             engine=engine,
@@ -414,7 +414,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         vectors = None if resumes else check_embeddings(self.embeddings)
-        fixed, ids = self._fix(texts, given, vectors, resumes)
+        fixed, tokens = self._fix(texts, given, vectors, resumes)
+        ids = tokens.known(len(fixed["vocabulary_"]) + FIRST_TOKEN)
         if resumes:
             fixed["thresholds_"] = self.thresholds_
         state, settings = self._start(fixed, given, vectors, resumes, ends=False)
@@ -439,11 +440,14 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
     def _fix(
         self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
     ) -> tuple[dict, TokenIds]:
-        """Return the fitted attributes that are known before training, and the texts as ids."""
+        """Return the fitted attributes that are known before training, and the texts as ids.
+
+        Tokens outside the vocabulary are told apart.
+        """
         if resumes:
             check_kind(given.multilabel, self.multilabel_)
             vocabulary, max_length = self.vocabulary_, self.max_length_
-            ids = encode(texts, self._tokenizer(), vocabulary)
+            ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
         else:
             if self.vocabulary is None:
                 vocabulary, ids = learn_vocabulary(
@@ -457,11 +461,11 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                     find_tokens(vectors, vocabulary)  # some must have one, before others join them
                     words = usable_words(vectors, self._tokenizer())
                     vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
-                    ids = encode(texts, self._tokenizer(), vocabulary)
+                    ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
             else:
                 vocabulary = check_vocabulary(self.vocabulary)
-                ids = encode(texts, self._tokenizer(), vocabulary)
-                if ids.flat.max(initial=0) < FIRST_TOKEN:
+                ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
+                if ids.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
                     check_matches(vocabulary, texts, self._tokenizer(), lowercase=self.lowercase)
             max_length = choose_max_length(self.max_length, ids.lengths)
             if max_length is None and self.network is not None:  # to which its texts are padded
@@ -568,7 +572,8 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
                 + (f"validation={self.validation!r}" if not automatic else "X has too few to spare")
                 + ". Hold some out, or use threshold='tune' or a number."
             )
-        linear = LinearSettings(check_ngram_range(self.linear_ngram_range), self.linear_C)
+        of_tokens, of_characters = self._ngram_ranges()
+        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
         return Plan(
             folds=folds,
             n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,

@@ -16,6 +16,7 @@ import numpy as np
 
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.inference import Network, kernel_sizes_of
+from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.ngrams import find_ngrams
 from sktextcnn.text import TokenIds
 
@@ -91,7 +92,7 @@ def explain_logits(
     weights : mapping of str to ndarray
         Of the network and, if there is one, the linear part.
     ids : TokenIds
-        Of n texts, each cut to the maximal length.
+        Of n texts, each cut to the maximal length, tokens outside the vocabulary told apart.
     columns : sequence of ndarray of int
         For each text the labels of interest.
 
@@ -113,11 +114,12 @@ def explain_logits(
             "explain takes apart the standard network and the linear part, and this model has neither: "
             "its network is your own. Fit it with linear=True to see what a linear part says."
         )
+    known = ids.known(count_token_ids(weights))
     if is_own:
-        logits = open_network(weights)(ids)
+        logits = open_network(weights)(known)
         features, found, sizes = np.zeros((len(ids), 0)), np.zeros((len(ids), 0), int), np.zeros(0, int)
     else:
-        features, found = Network(weights).find_windows(ids)
+        features, found = Network(weights).find_windows(known)
         sizes = np.concatenate(
             [
                 np.full(weights[f"convolution_{size}_bias"].size, size)

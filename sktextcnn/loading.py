@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 from sktextcnn.classifier import TextCNNClassifier
-from sktextcnn.parameters import Resolved
 from sktextcnn.persistence import join_params, read_state
 from sktextcnn.predicting import NEEDED
+from sktextcnn.resolved import Resolved
 
 
 def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:

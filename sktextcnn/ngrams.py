@@ -2,7 +2,9 @@
 
 The convolution answers to the one window that fits a filter best; what a long text is about is said by
 all of its words together. Bags of n-grams see that, and linear models on them are hard to beat on long
-topical texts [1]_. An n-gram is a single integer here, its token ids read as the digits of a number.
+topical texts [1]_. An n-gram of tokens is a single integer here, its token ids read as the digits of a
+number. The characters of the tokens are counted beside them, see `sktextcnn.characters`: they make use
+of tokens that training saw once, or never.
 
 .. [1] S. Wang and C. Manning (2012), Baselines and Bigrams: Simple, Good Sentiment and Topic
    Classification, ACL, https://aclanthology.org/P12-2018.
@@ -10,12 +12,13 @@ topical texts [1]_. An n-gram is a single integer here, its token ids read as th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
+from sktextcnn.characters import CharNgrams, learn_char_ngrams
 from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.text import FIRST_TOKEN, TokenIds
 
@@ -28,24 +31,26 @@ MOST_WEIGHTS = 50_000_000
 
 @dataclass(frozen=True)
 class Ngrams:
-    """The n-grams worth a weight.
+    """The n-grams worth a weight: first those of tokens, then those of characters.
 
     Attributes
     ----------
-    keys : ndarray of shape (M,), dtype int64
-        Ascending, see `_keys`.
+    keys : ndarray of shape (M - S,), dtype int64
+        Of n-grams of tokens. Ascending, see `_keys`.
     idf : ndarray of shape (M,), dtype float32
-        Inverse document frequencies.
+        Inverse document frequencies of all n-grams.
     ngram_range : tuple of (int, int)
         Fewest and most tokens of an n-gram.
     base : int
-        Number of token ids.
+        Number of token ids in the vocabulary.
+    characters : CharNgrams of S n-grams
     """
 
     keys: np.ndarray
     idf: np.ndarray
     ngram_range: tuple[int, int]
     base: int
+    characters: CharNgrams
 
 
 def _keys(
@@ -57,7 +62,7 @@ def _keys(
     """
     flat = ids.flat.astype(np.int64)
     row = np.repeat(np.arange(len(ids)), ids.lengths)
-    known = flat >= FIRST_TOKEN
+    known = (flat >= FIRST_TOKEN) & (flat < base)
     for size in range(ngram_range[0], ngram_range[1] + 1):
         n = max(len(flat) - size + 1, 0)
         kept = row[:n] == row[len(flat) - n :]  # starts and ends in the same text
@@ -87,17 +92,24 @@ def _columns(keys: np.ndarray, ngrams: Ngrams) -> tuple[np.ndarray, np.ndarray]:
 
 
 def learn_ngrams(
-    ids: TokenIds, ngram_range: tuple[int, int], *, base: int, n_labels: int
+    ids: TokenIds,
+    ngram_range: tuple[int, int],
+    char_ngram_range: tuple[int, int] | None,
+    *,
+    vocabulary: Sequence[str],
+    n_labels: int,
 ) -> tuple[Ngrams, sparse.csr_matrix]:
     """Collect the n-grams of texts, and return the texts in their terms.
 
     Parameters
     ----------
     ids : TokenIds of n texts
+        Tokens outside the vocabulary told apart.
     ngram_range : tuple of (int, int)
         Fewest and most tokens of an n-gram.
-    base : int
-        Number of token ids.
+    char_ngram_range : tuple of (int, int) or None
+        Fewest and most characters of an n-gram within a token; None for none of those.
+    vocabulary : sequence of str
     n_labels : int
         Weights that each n-gram will have.
 
@@ -112,6 +124,7 @@ def learn_ngrams(
     ValueError
         If n-grams of so many tokens cannot be told apart in 64 bits.
     """
+    base = len(vocabulary) + FIRST_TOKEN
     if base ** ngram_range[1] > np.iinfo(np.int64).max:
         raise ValueError(
             f"linear_ngram_range={ngram_range} is too wide for {base} token ids; lower max_features, or "
@@ -119,21 +132,33 @@ def learn_ngrams(
         )
     rows, keys = _rows_and_keys(ids, ngram_range, base)
     keys, columns = np.unique(keys, return_inverse=True)
-    counts = _count(rows, columns, (len(ids), len(keys)))
-    df = np.bincount(counts.indices, minlength=len(keys))
+    characters, of_tokens = learn_char_ngrams(vocabulary, ids.unknown, char_ngram_range)
+    counts = sparse.hstack(
+        [
+            _count(rows, columns, (len(ids), len(keys))),
+            _count_tokens(ids, of_tokens.shape[0]) @ of_tokens,
+        ],
+        format="csr",
+    )
+    counts.sort_indices()
+    df = np.bincount(counts.indices, minlength=counts.shape[1])
     kept = np.flatnonzero(df >= min(MIN_DF, len(ids)))
     most = MOST_WEIGHTS // n_labels
     if len(kept) > most:
         kept = np.sort(kept[np.argsort(-df[kept], kind="stable")[:most]])
     idf = np.log((1 + len(ids)) / (1 + df[kept])) + 1
-    ngrams = Ngrams(keys[kept], idf.astype(np.float32), ngram_range, base)
+    of_keys, of_characters = kept[kept < len(keys)], kept[kept >= len(keys)] - len(keys)
+    ngrams = Ngrams(
+        keys[of_keys], idf.astype(np.float32), ngram_range, base, characters.take(of_characters)
+    )
     return ngrams, _tfidf(counts[:, kept], ngrams.idf)
 
 
 def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
     """Return tf-idf features: sublinear counts times idf, each text of length 1.
 
-    As of `sklearn.feature_extraction.text.TfidfVectorizer` with ``sublinear_tf=True``.
+    As of `sklearn.feature_extraction.text.TfidfVectorizer` with ``sublinear_tf=True``, n-grams of
+    tokens and of characters side by side.
 
     Parameters
     ----------
@@ -146,7 +171,40 @@ def ngram_features(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
     """
     rows, keys = _rows_and_keys(ids, ngrams.ngram_range, ngrams.base)
     columns, kept = _columns(keys, ngrams)
-    return _tfidf(_count(rows[kept], columns[kept], (len(ids), len(ngrams.keys))), ngrams.idf)
+    counts = _count(rows[kept], columns[kept], (len(ids), len(ngrams.keys)))
+    if len(ngrams.characters.ngrams):
+        counts = sparse.hstack([counts, _count_characters(ids, ngrams)], format="csr")
+    return _tfidf(counts, ngrams.idf)
+
+
+def _count_characters(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
+    """Count the n-grams of characters in each text, by way of its distinct tokens."""
+    counts = _count_tokens(ids.known(ngrams.base), ngrams.base) @ ngrams.characters.of_vocabulary
+    if ids.unknown:
+        counts = counts + _count_characters_of_unknown(ids, ngrams)
+    # Products leave columns in an order that tells who else was there; so would sums over them.
+    counts.sort_indices()
+    return counts
+
+
+def _count_characters_of_unknown(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_matrix:
+    occurs = np.zeros(ngrams.base + len(ids.unknown), bool)
+    occurs[ids.flat] = True
+    met = np.flatnonzero(occurs[ngrams.base :])  # of these texts, where more may have been met before
+    place = np.full(len(occurs), len(met))
+    place[ngrams.base + met] = np.arange(len(met))
+    of_tokens = ngrams.characters.of_tokens([ids.unknown[i] for i in met])
+    unknown = replace(ids, flat=place[ids.flat])
+    return _count_tokens(unknown, len(met) + 1)[:, : len(met)] @ of_tokens
+
+
+def _count_tokens(ids: TokenIds, n_tokens: int) -> sparse.csr_matrix:
+    """Count the tokens of each text (n, n_tokens)."""
+    ones, shape = np.ones(len(ids.flat), np.float32), (len(ids), n_tokens)
+    # A copy, for the tokens are sorted in place.
+    counts = sparse.csr_matrix((ones, ids.flat, ids.offsets), shape, copy=True)
+    counts.sum_duplicates()
+    return counts
 
 
 def _count(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> sparse.csr_matrix:
@@ -187,10 +245,16 @@ def pack(
         "linear_ngrams": ngrams.keys,
         "linear_idf": ngrams.idf,
         "linear_range": np.array(ngrams.ngram_range),
+        **ngrams.characters.to_arrays(),
         "linear_kernel": kernel,
         "linear_bias": bias,
         "linear_blend": blend.astype(np.float32),
     }
+
+
+def counts_characters(weights: Mapping[str, np.ndarray]) -> bool:
+    """Return whether a linear part looks at n-grams of characters, and so at tokens of no vocabulary."""
+    return "linear_characters" in weights and len(weights["linear_characters"]) > 0
 
 
 def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarray:
@@ -202,6 +266,7 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
     weights : mapping of str to ndarray
         All weights, with what `pack` made among them.
     ids : TokenIds of the same n texts
+        Tokens outside the vocabulary told apart.
 
     Returns
     -------
@@ -215,7 +280,8 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
 def _unpack(weights: Mapping[str, np.ndarray]) -> Ngrams:
     least, most = weights["linear_range"].tolist()
     base = count_token_ids(weights)
-    return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base)
+    characters = CharNgrams.from_arrays(weights)
+    return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base, characters)
 
 
 def find_ngrams(ids: TokenIds, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
@@ -224,29 +290,37 @@ def find_ngrams(ids: TokenIds, weights: Mapping[str, np.ndarray]) -> tuple[np.nd
     Parameters
     ----------
     ids : TokenIds of n texts
+        Tokens outside the vocabulary told apart.
     weights : mapping of str to ndarray
         All weights, with what `pack` made among them.
 
     Returns
     -------
     rows, starts, stops, columns, values : ndarray of shape (m,)
-        The text, in ascending order; the place among its tokens; the row of ``linear_kernel``; and the
-        share of the text's tf-idf feature: an n-gram that comes several times has it divided.
+        The text, in ascending order; the place among its tokens, for an n-gram of characters that of the
+        token; the row of ``linear_kernel``; and the share of the text's tf-idf feature: an n-gram that
+        comes several times has it divided.
     """
     ngrams = _unpack(weights)
     row = np.repeat(np.arange(len(ids)), ids.lengths)
+    within = np.arange(len(ids.flat)) - ids.offsets[row]
     parts = []
     for size, begin, keys in _keys(ids, ngrams.ngram_range, ngrams.base):
         columns, kept = _columns(keys, ngrams)
         begin, columns = begin[kept], columns[kept]
-        starts = begin - ids.offsets[row[begin]]
-        parts.append((row[begin], starts, starts + size, columns))
+        parts.append((row[begin], within[begin], within[begin] + size, columns))
+    of_unknown = ngrams.characters.of_tokens(ids.unknown)
+    of_tokens = sparse.vstack([ngrams.characters.of_vocabulary, of_unknown], format="csr")[ids.flat]
+    counts = of_tokens.data.astype(int)
+    token = np.repeat(np.repeat(np.arange(len(ids.flat)), np.diff(of_tokens.indptr)), counts)
+    columns = len(ngrams.keys) + np.repeat(of_tokens.indices, counts)
+    parts.append((row[token], within[token], within[token] + 1, columns))
     found = [np.concatenate(part) for part in zip(*parts, strict=True)]
     rows, starts, stops, columns = (part[np.argsort(found[0], kind="stable")] for part in found)
     # One feature for each (text, n-gram), in the order of a sorted matrix.
     features = ngram_features(ids, ngrams).sorted_indices()
     _, feature, counts = np.unique(
-        rows * len(ngrams.keys) + columns, return_inverse=True, return_counts=True
+        rows * len(ngrams.idf) + columns, return_inverse=True, return_counts=True
     )
     return rows, starts, stops, columns, (features.data / counts)[feature]
 

@@ -6,7 +6,6 @@ What they mean is said once, in the docstring of `TextCNNClassifier`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,21 +22,9 @@ from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
+from sktextcnn.resolved import Resolved, is_option
 from sktextcnn.text import TOKEN_PATTERN
 from sktextcnn.thresholds import check_label_bounds
-
-#: Of fewer texts none is held out: what so few of them say is chance.
-FEW = 12
-
-#: From so many texts on, a tenth of them is enough to find one threshold, or a blend alone, on.
-MANY, MANY_OF_ONE_LABEL = 10_000, 5_000
-
-#: Epochs for one text, as it were: eight times as many texts need half as many passes. Found on training
-#: rows of five data sets, with the linear part beside the network.
-EPOCHS_BY_SIZE = 100
-
-#: The least that ``max_length`` comes to where it is a share: truncating shorter texts saves nothing.
-SHORTEST = 128
 
 
 class Interval(IntervalOfNumbers):
@@ -82,6 +69,7 @@ class Parameters(BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "linear": ["boolean"],
         "linear_ngram_range": ["array-like"],
+        "linear_char_ngram_range": ["array-like", None],
         "linear_C": [Interval(Real, 0, None, closed="neither")],
         "loss": [StrOptions({"auto", *LOSSES[True], *LOSSES[False]})],
         "class_weight": [dict, StrOptions({"balanced"}), None],
@@ -140,6 +128,7 @@ class Parameters(BaseEstimator):
         dropout: float = 0.5,
         linear: bool = True,
         linear_ngram_range: Sequence[int] = (1, 2),
+        linear_char_ngram_range: Sequence[int] | None = (4, 4),
         linear_C: float = 1.0,
         loss: str = "auto",
         class_weight: Any = None,
@@ -184,6 +173,7 @@ class Parameters(BaseEstimator):
         self.dropout = dropout
         self.linear = linear
         self.linear_ngram_range = linear_ngram_range
+        self.linear_char_ngram_range = linear_char_ngram_range
         self.linear_C = linear_C
         self.loss = loss
         self.class_weight = class_weight
@@ -226,6 +216,14 @@ class Parameters(BaseEstimator):
             linear=linear,
             threshold=self.threshold if tunes else "fixed",
         )
+
+    def _ngram_ranges(self) -> tuple[tuple[int, int], tuple[int, int] | None]:
+        """Return the numbers of tokens and of characters in the n-grams of the linear part."""
+        of_tokens = check_ngram_range("linear_ngram_range", self.linear_ngram_range, most=3)
+        if self.linear_char_ngram_range is None:
+            return of_tokens, None
+        of_characters = self.linear_char_ngram_range
+        return of_tokens, check_ngram_range("linear_char_ngram_range", of_characters, most=8)
 
     def _check_label_bounds(self, n_labels: int) -> None:
         """Look at `min_labels` and `max_labels`, which prediction reads, and may have been set since."""
@@ -299,11 +297,6 @@ class Parameters(BaseEstimator):
             )
 
 
-def is_option(value: Any, name: str) -> bool:
-    """Return whether a parameter is that word; arrays have an ``==`` of their own."""
-    return isinstance(value, str) and value == name
-
-
 def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     """Return the widths of the convolutions in ascending order.
 
@@ -331,139 +324,16 @@ def check_kernel_sizes(kernel_sizes: Any) -> tuple[int, ...]:
     return tuple(sorted(map(int, sizes)))
 
 
-@dataclass(frozen=True)
-class Resolved:
-    """What the parameters that depend on the texts, on labels or on each other became in a fit.
-
-    Attributes
-    ----------
-    engine : {"compiled", "keras"}
-        Who trained.
-    loss : str
-        What was minimised.
-    max_length : int or None
-        Tokens after which texts are truncated.
-    batch_size : int
-        Texts per step.
-    epochs : int
-        Passes over the training texts, at most.
-    learning_rate : float
-        Step size at first.
-    learning_rate_schedule : {"linear", "constant"}
-        Whether it fell.
-    n_folds : int
-        How often texts were held out; 0 if none were.
-    n_held_out : int
-        Texts that were held out, all in all.
-    linear : bool
-        Whether there is a linear part.
-    threshold : {"tune", "cardinality", "fixed"}
-        How the thresholds were found.
-
-    See Also
-    --------
-    TextCNNClassifier : Has it as ``resolved_``.
-    """
-
-    engine: str
-    loss: str
-    max_length: int | None
-    batch_size: int
-    epochs: int
-    learning_rate: float
-    learning_rate_schedule: str
-    n_folds: int
-    n_held_out: int
-    linear: bool
-    threshold: str
-
-
-def choose_max_length(max_length: Any, lengths: np.ndarray) -> int | None:
-    """Return after how many tokens to truncate texts.
+def check_ngram_range(name: str, ngram_range: Any, *, most: int) -> tuple[int, int]:
+    """Return the fewest and the most tokens, or characters, of an n-gram.
 
     Parameters
     ----------
-    max_length : int, float or None
-        A float is a share of the texts that are to remain whole. The few longest texts of a collection
-        cost as much as all others together and say little more after their first page.
-    lengths : ndarray of shape (n_texts,)
-        Number of tokens of each text.
-
-    Returns
-    -------
-    int or None
-    """
-    if max_length is None or isinstance(max_length, Integral):
-        return max_length  # type: ignore[return-value]
-    return max(SHORTEST, int(np.quantile(lengths, max_length)))
-
-
-def choose_batch_size(batch_size: int | str, n: int) -> int:
-    """Return the number of texts per step that `batch_size` means for n texts."""
-    return min(64, max(16, n // 32)) if isinstance(batch_size, str) else batch_size
-
-
-def choose_epochs(epochs: int | str, n: int) -> int:
-    """Return the number of epochs that `epochs` means for n texts: from 40 to 4 of them."""
-    return min(40, max(4, round(EPOCHS_BY_SIZE * n ** (-1 / 3)))) if isinstance(epochs, str) else epochs
-
-
-def choose_learning_rate(learning_rate: float, schedule: str, *, ends: bool) -> tuple[float, bool]:
-    """Return the learning rate and whether it falls.
-
-    Parameters
-    ----------
-    learning_rate : float
-    schedule : {"linear", "constant"}
-    ends : bool
-        Whether it is known when training will end. If not, a rate that would fall stays at a third.
-
-    Returns
-    -------
-    tuple of (float, bool)
-    """
-    if schedule == "constant" or ends:
-        return learning_rate, schedule == "linear"
-    return learning_rate / 3, False
-
-
-def choose_validation(
-    validation: Any, n: int, metric: str | Callable, *, multilabel: bool, resumes: bool
-) -> Any:
-    """Return the share of n texts, or the number of folds, that ``validation="auto"`` means.
-
-    A tenth of a small collection is too little to tune thresholds and to blend on; under macro-F1, where
-    rare labels count as much as others, so is a tenth of a large one.
-
-    Parameters
-    ----------
-    validation : "auto", or anything else that is returned as it is
-    n : int
-        Number of training texts.
-    metric : str or callable
-    multilabel : bool
-        Whether a text may carry several labels.
-    resumes : bool
-        Whether training may go on later, so that some texts must never be learned from.
-
-    Returns
-    -------
-    float, int, splitter or None
-    """
-    if not is_option(validation, "auto"):
-        return validation
-    if n < FEW:
-        return None
-    many = n >= (MANY if multilabel else MANY_OF_ONE_LABEL)
-    return 0.1 if resumes or (many and not (multilabel and metric == "f1_macro")) else 3
-
-
-def check_ngram_range(ngram_range: Any) -> tuple[int, int]:
-    """Return the fewest and the most tokens of an n-gram.
-
-    Parameters
-    ----------
+    name : str
+        Of the parameter.
     ngram_range : sequence of two int
+    most : int
+        What they may be.
 
     Returns
     -------
@@ -472,13 +342,16 @@ def check_ngram_range(ngram_range: Any) -> tuple[int, int]:
     Raises
     ------
     ValueError
-        If it is not two whole numbers from 1 to 3, in order.
+        If it is not two whole numbers from 1 to `most`, in order.
     """
     sizes = [*ngram_range]
     whole = all(type(size) is int or isinstance(size, np.integer) for size in sizes)
-    if len(sizes) != 2 or not whole or not 1 <= sizes[0] <= sizes[1] <= 3:
+    if len(sizes) != 2 or not whole or not 1 <= sizes[0] <= sizes[1] <= most:
+        what, without = "tokens", "linear=False leaves the linear part out"
+        if name == "linear_char_ngram_range":
+            what, without = "characters", f"{name}=None leaves them out"
         raise ValueError(
-            f"linear_ngram_range={ngram_range!r}; expected the fewest and the most tokens of an n-gram, "
-            "1 to 3, such as (1, 2). linear=False leaves the linear part out."
+            f"{name}={ngram_range!r}; expected the fewest and the most {what} of an n-gram, 1 to "
+            f"{most}, such as (1, 2). {without}."
         )
     return int(sizes[0]), int(sizes[1])

@@ -21,11 +21,12 @@ from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.inputs import read_input
 from sktextcnn.labels import check_in_common, count_unseen, find_labels
-from sktextcnn.ngrams import add_linear_part
+from sktextcnn.ngrams import add_linear_part, counts_characters
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
-from sktextcnn.parameters import Parameters, is_option
+from sktextcnn.parameters import Parameters
 from sktextcnn.persistence import split_params, write_state
-from sktextcnn.text import Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
+from sktextcnn.resolved import is_option
+from sktextcnn.text import FIRST_TOKEN, Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
 from sktextcnn.threads import Team, one_blas_thread
 from sktextcnn.thresholds import decide
 from sktextcnn.validation import Judge
@@ -88,13 +89,14 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _read(self, X: Any) -> Iterator[TokenIds]:
         """Yield texts as token ids, chunk by chunk."""
-        encoder = Encoder(self._tokenizer(), self.vocabulary_)
+        keep_unknown = counts_characters(self.weights_)
+        encoder = Encoder(self._tokenizer(), self.vocabulary_, keep_unknown=keep_unknown)
         size = max(1, min(TEXTS_PER_SLAB, SCORES_PER_SLAB // len(self.classes_)))
         for texts in slabs(X, size, CHARACTERS_PER_SLAB):
             yield encoder(texts).truncated(self.max_length_)
 
     def _logits_of(self, ids: TokenIds, network: Callable[[TokenIds], np.ndarray]) -> np.ndarray:
-        logits = network(ids)
+        logits = network(ids.known(len(self.vocabulary_) + FIRST_TOKEN))
         return (
             add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
         )
@@ -422,7 +424,8 @@ class Predictor(ClassifierMixin, Parameters):
         tokenize, separator = self._tokenizer(), "" if self.analyzer == "char" else " "
         for texts in slabs(X, TEXTS_PER_SLAB):
             tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
-            ids = encode(texts, tokens.__getitem__, self.vocabulary_).truncated(self.max_length_)
+            ids = encode(texts, tokens.__getitem__, self.vocabulary_, keep_unknown=True)
+            ids = ids.truncated(self.max_length_)
             if columns is None:
                 logits = self._logits_of(ids, open_network(self.weights_))
                 chosen = [np.flatnonzero(row) for row in self._decide(logits)]
@@ -485,7 +488,8 @@ class Predictor(ClassifierMixin, Parameters):
         -------
         keras.Model
             From int32 ids (n, T), padded right with 0, to probabilities (n, k). The id of a token is
-            ``vocabulary_[token] + 2``, and 1 for any other.
+            ``vocabulary_[token] + 2``, and 1 for any other, whose characters ids do not tell: what the
+            linear part says of those is missing, see `linear_char_ngram_range`.
 
         Raises
         ------

@@ -20,9 +20,9 @@ from sktextcnn.callbacks import Progress
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.engine.weights import count_token_ids
 from sktextcnn.linear import fit_blend, fit_linear
 from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
+from sktextcnn.text import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 from sktextcnn.validation import Judge
 
@@ -37,11 +37,14 @@ class LinearSettings:
     ----------
     ngram_range : tuple of (int, int)
         Fewest and most tokens of an n-gram.
+    char_ngram_range : tuple of (int, int) or None
+        Fewest and most characters of an n-gram within a token, if there are to be any.
     C : float
         How much an error counts beside the size of the weights.
     """
 
     ngram_range: tuple[int, int]
+    char_ngram_range: tuple[int, int] | None
     C: float
 
 
@@ -128,6 +131,8 @@ def learn(
     examples: Examples,
     settings: Settings,
     *,
+    tokens: TokenIds,
+    vocabulary: Sequence[str],
     plan: Plan,
     judge: Judge,
     engine: Engine,
@@ -143,6 +148,9 @@ def learn(
         Where every network starts; it is not changed.
     examples : Examples of n texts
     settings : Settings
+    tokens : TokenIds of the same n texts
+        Tokens outside the vocabulary told apart, for the linear part.
+    vocabulary : sequence of str
     plan : Plan
     judge : Judge
     engine : Engine
@@ -162,9 +170,10 @@ def learn(
     is_linear = plan.linear is not None and len(truth) > 0
     if plan.linear is not None and is_linear:
         ngrams, features = learn_ngrams(
-            examples.ids,
+            tokens,
             plan.linear.ngram_range,
-            base=count_token_ids(start.weights),
+            plan.linear.char_ngram_range,
+            vocabulary=vocabulary,
             n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit

@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice, repeat
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,10 +42,13 @@ class TokenIds:
         The ids of all texts, one text after the other.
     offsets : ndarray of shape (n_texts + 1,), dtype int64
         Text ``i`` owns ``flat[offsets[i]:offsets[i + 1]]``.
+    unknown : tuple of str, default=()
+        Tokens outside the vocabulary, if they are told apart: their ids follow those of the vocabulary.
     """
 
     flat: np.ndarray
     offsets: np.ndarray
+    unknown: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -55,7 +57,7 @@ class TokenIds:
         """Return the texts of a slice without steps, as a view."""
         start, stop, _ = rows.indices(len(self))
         offsets = self.offsets[start : stop + 1]
-        return TokenIds(self.flat[offsets[0] : offsets[-1]], offsets - offsets[0])
+        return replace(self, flat=self.flat[offsets[0] : offsets[-1]], offsets=offsets - offsets[0])
 
     @property
     def lengths(self) -> np.ndarray:
@@ -65,9 +67,9 @@ class TokenIds:
     def take(self, rows: np.ndarray) -> TokenIds:
         """Return the texts at `rows`, in that order."""
         starts, lengths = self.offsets[rows], self.lengths[rows]
-        offsets = _offsets(lengths)
+        offsets = to_offsets(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return TokenIds(self.flat[np.repeat(starts, lengths) + within], offsets)
+        return replace(self, flat=self.flat[np.repeat(starts, lengths) + within], offsets=offsets)
 
     def truncated(self, max_length: int | None) -> TokenIds:
         """Return every text cut after `max_length` tokens, if that is not None."""
@@ -75,7 +77,15 @@ class TokenIds:
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
         within = np.arange(len(self.flat)) - np.repeat(self.offsets[:-1], lengths)
-        return TokenIds(self.flat[within < max_length], _offsets(np.minimum(lengths, max_length)))
+        offsets = to_offsets(np.minimum(lengths, max_length))
+        return replace(self, flat=self.flat[within < max_length], offsets=offsets)
+
+    def known(self, n_ids: int) -> TokenIds:
+        """Return the texts with the one id of unknown tokens in the place of ids from `n_ids` on."""
+        if not self.unknown:
+            return self
+        flat = np.where(self.flat < n_ids, self.flat, np.int32(UNKNOWN))
+        return TokenIds(flat, self.offsets)
 
     def padded(self, extra: int) -> np.ndarray:
         """Return the texts as rows of one matrix, padded right with 0.
@@ -97,7 +107,8 @@ class TokenIds:
         return matrix
 
 
-def _offsets(lengths: np.ndarray) -> np.ndarray:
+def to_offsets(lengths: np.ndarray) -> np.ndarray:
+    """Return where each text begins, and where the last one ends, from their lengths."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
@@ -344,6 +355,8 @@ class Encoder:
         From a text to its tokens.
     vocabulary : mapping of str to int
         Token -> position in the vocabulary, from 0.
+    keep_unknown : bool, default=False
+        Tell the tokens outside the vocabulary apart, rather than give them all the same id.
 
     Examples
     --------
@@ -351,14 +364,18 @@ class Encoder:
     >>> encoder = Encoder(build_tokenizer(), {"tea": 0, "milk": 1})
     >>> encoder(["Tea with milk", ""]).flat
     array([2, 1, 3], dtype=int32)
+    >>> Encoder(build_tokenizer(), {"tea": 0, "milk": 1}, keep_unknown=True)(["Tea with milk"])
+    TokenIds(flat=array([2, 4, 3], dtype=int32), offsets=array([0, 3]), unknown=('with',))
     """
 
-    def __init__(self, tokenize: Tokenize, vocabulary: Mapping[str, int]) -> None:
-        self._tokenize, self._vocabulary = tokenize, vocabulary
+    def __init__(
+        self, tokenize: Tokenize, vocabulary: Mapping[str, int], *, keep_unknown: bool = False
+    ) -> None:
+        self._tokenize, self._ids = tokenize, _Ids(vocabulary, keep_unknown)
         self._pieces: _Pieces | None = None
 
     def __call__(self, texts: Iterable[str]) -> TokenIds:
-        """Return position + 2 for a known token, 1 for any other.
+        """Return position + 2 for a known token, and for any other 1 or an id of its own.
 
         Parameters
         ----------
@@ -370,19 +387,42 @@ class Encoder:
         """
         texts = [*texts]
         tokenize = self._tokenize
+        if len(self._ids.unknown) > MOST_PIECES:  # only here: ids hold for all of a call
+            self._ids, self._pieces = self._ids.forget(), None
         if isinstance(tokenize, _Tokenizer) and tokenize.by_piece:
             if self._pieces is None and len(texts) >= TEXTS_WORTH_REMEMBERING:
-                self._pieces = _Pieces(tokenize.split, self._vocabulary)
+                self._pieces = _Pieces(tokenize.split, self._ids)
             if self._pieces is not None:
-                return _encode_by_piece(texts, tokenize.prepare, self._pieces)
-        unknown = UNKNOWN - FIRST_TOKEN
+                flat, offsets = _encode_by_piece(texts, tokenize.prepare, self._pieces)
+                return TokenIds(flat, offsets, (*self._ids.unknown,))
         rows = [
-            np.fromiter(map(self._vocabulary.get, tokens, repeat(unknown)), np.int32, len(tokens))
+            np.fromiter(map(self._ids.__getitem__, tokens), np.int32, len(tokens))
             for tokens in map(tokenize, texts)
         ]
-        return TokenIds(
-            _concatenate(rows) + np.int32(FIRST_TOKEN), _offsets(np.array([*map(len, rows)]))
-        )
+        offsets = to_offsets(np.array([*map(len, rows)]))
+        return TokenIds(concatenate(rows), offsets, (*self._ids.unknown,))
+
+
+class _Ids(dict[str, int]):
+    """The id of each token that was asked for."""
+
+    def __init__(self, vocabulary: Mapping[str, int], keep_unknown: bool) -> None:
+        self._vocabulary, self._keep_unknown = vocabulary, keep_unknown
+        self.unknown: list[str] = []
+
+    def __missing__(self, token: str) -> int:
+        position = self._vocabulary.get(token)
+        if position is None and not self._keep_unknown:
+            return UNKNOWN  # not remembered: there is no end to them
+        if position is None:
+            position = len(self._vocabulary) + len(self.unknown)
+            self.unknown.append(token)
+        self[token] = found = int(position) + FIRST_TOKEN
+        return found
+
+    def forget(self) -> _Ids:
+        """Return one that has met no token yet."""
+        return _Ids(self._vocabulary, self._keep_unknown)
 
 
 class _Pieces(dict[str, bytes]):
@@ -391,41 +431,37 @@ class _Pieces(dict[str, bytes]):
     Bytes are joined faster than numbers are collected, and most words of a text have come before.
     """
 
-    def __init__(self, split: Tokenize, vocabulary: Mapping[str, int]) -> None:
-        self._split, self._ids = split, _IdBytes(vocabulary)
+    def __init__(self, split: Tokenize, ids: _Ids) -> None:
+        self._split, self._ids = split, ids
 
     def __missing__(self, piece: str) -> bytes:
         # Letters and digits alone are a single token; most pieces are.
         tokens = [piece] if piece.isalnum() else self._split(piece)
-        ids = b"".join([self._ids[token] for token in tokens])
+        ids = b"".join([self._ids[token].to_bytes(4, sys.byteorder) for token in tokens])
         if len(piece) <= LONGEST_PIECE:
             if len(self) >= MOST_PIECES:
                 self.clear()
-                self._ids.clear()
             self[piece] = ids
         return ids
 
 
-class _IdBytes(dict[str, bytes]):
-    """The id of each token, as the bytes of an array."""
-
-    def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        self._vocabulary = vocabulary
-
-    def __missing__(self, token: str) -> bytes:
-        position = int(self._vocabulary.get(token, UNKNOWN - FIRST_TOKEN))
-        self[token] = found = (position + FIRST_TOKEN).to_bytes(4, sys.byteorder)
-        return found
-
-
-def _encode_by_piece(texts: list[str], prepare: Callable[[str], str], pieces: _Pieces) -> TokenIds:
+def _encode_by_piece(
+    texts: list[str], prepare: Callable[[str], str], pieces: _Pieces
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of all texts end to end, and where each text begins."""
     look_up = pieces.__getitem__
     rows = [b"".join(map(look_up, str.split(prepare(text)))) for text in texts]
     lengths = np.fromiter(map(len, rows), np.int64, len(rows)) // 4
-    return TokenIds(np.frombuffer(bytearray().join(rows), np.int32), _offsets(lengths))
+    return np.frombuffer(bytearray().join(rows), np.int32), to_offsets(lengths)
 
 
-def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, int]) -> TokenIds:
+def encode(
+    texts: Iterable[str],
+    tokenize: Tokenize,
+    vocabulary: Mapping[str, int],
+    *,
+    keep_unknown: bool = False,
+) -> TokenIds:
     """Look every token up.
 
     Parameters
@@ -435,200 +471,17 @@ def encode(texts: Iterable[str], tokenize: Tokenize, vocabulary: Mapping[str, in
         From a text to its tokens.
     vocabulary : mapping of str to int
         Token -> position in the vocabulary, from 0.
+    keep_unknown : bool, default=False
+        Tell the tokens outside the vocabulary apart, rather than give them all the same id.
 
     Returns
     -------
     TokenIds
-        Position + 2 for a known token, 1 for any other.
+        Position + 2 for a known token; for any other 1, or an id of its own.
     """
-    return Encoder(tokenize, vocabulary)(texts)
+    return Encoder(tokenize, vocabulary, keep_unknown=keep_unknown)(texts)
 
 
-def learn_vocabulary(
-    texts: Iterable[str],
-    tokenize: Tokenize,
-    *,
-    min_df: int | float = 1,
-    max_df: int | float = 1.0,
-    max_features: int | None = None,
-) -> tuple[dict[str, int], TokenIds]:
-    """Collect the tokens worth a vector of their own, and the texts in their terms.
-
-    One pass over the texts: tokens are numbered as they come, counted, and renumbered.
-
-    Parameters
-    ----------
-    texts : iterable of str
-    tokenize : callable
-        From a text to its tokens.
-    min_df : int or float, default=1
-        Texts that must hold a token for it to be kept; a float is a share of the texts.
-    max_df : int or float, default=1.0
-        Texts that may hold a token for it to be kept, at most.
-    max_features : int or None, default=None
-        Keep so many tokens at most, the most frequent ones.
-
-    Returns
-    -------
-    vocabulary : dict of str to int
-        Token -> position, the most frequent token first, ties in alphabetical order.
-    ids : TokenIds
-        What ``encode(texts, tokenize, vocabulary)`` gives.
-
-    Raises
-    ------
-    ValueError
-        If no token is left.
-    TypeError
-        If a token is not a str.
-    """
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    rows = [
-        np.fromiter(map(numbers.__getitem__, tokens), np.int32, len(tokens))
-        for tokens in map(tokenize, texts)
-    ]
-    flat, offsets = _concatenate(rows), _offsets(np.array([*map(len, rows)]))
-    if not numbers:
-        raise ValueError(
-            "X holds no tokens: every text is empty or nothing in it matches token_pattern."
-        )
-    for token in numbers:
-        if not isinstance(token, str):
-            raise TypeError(f"analyzer or tokenizer returned the token {token!r}; tokens must be str.")
-    counts = np.bincount(flat, minlength=len(numbers))
-    row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
-    least, most = (
-        bound if isinstance(bound, (int, np.integer)) else bound * len(rows)
-        for bound in (min_df, max_df)
-    )
-    tokens = list(numbers)
-    in_bounds = np.flatnonzero((df >= least) & (df <= most))
-    kept = sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))[:max_features]
-    if not kept:
-        bounds, advice = f"min_df={min_df}", "lower min_df"
-        if most < len(rows):
-            bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
-        raise ValueError(f"No token occurs in {bounds} of the {len(rows)} texts; {advice}.")
-    new_id = np.full(len(numbers), UNKNOWN, np.int32)
-    new_id[kept] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(kept))
-    vocabulary = {tokens[i]: position for position, i in enumerate(kept)}
-    return vocabulary, TokenIds(new_id[flat], offsets)
-
-
-def extend_vocabulary(
-    vocabulary: Mapping[str, int], tokens: Iterable[str], max_features: int | None
-) -> dict[str, int]:
-    """Append tokens that are not there yet, up to `max_features` tokens in all.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int
-        Token -> position.
-    tokens : iterable of str
-        The most useful first.
-    max_features : int or None
-        None: all of them.
-
-    Returns
-    -------
-    dict of str to int
-
-    Examples
-    --------
-    >>> from sktextcnn.text import extend_vocabulary
-    >>> extend_vocabulary({"tea": 0}, ["tea", "milk", "sugar"], 2)
-    {'tea': 0, 'milk': 1}
-    """
-    extended = dict(vocabulary)
-    for token in tokens:
-        if max_features is not None and len(extended) >= max_features:
-            break
-        extended.setdefault(token, len(extended))
-    return extended
-
-
-def _concatenate(rows: list[np.ndarray]) -> np.ndarray:
+def concatenate(rows: list[np.ndarray]) -> np.ndarray:
+    """Return the ids of all texts end to end."""
     return np.concatenate(rows) if rows else np.zeros(0, np.int32)
-
-
-def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str, int]:
-    """Return a vocabulary fixed in advance as a dict of token -> position.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int, or iterable of str
-        Positions must be 0, 1, ..., each once; an iterable is numbered in its order (a set in
-        alphabetical order).
-
-    Returns
-    -------
-    dict of str to int
-
-    Raises
-    ------
-    ValueError
-        If it is empty, a token comes twice, or the positions have gaps.
-    TypeError
-        If a token is not a str.
-    """
-    if isinstance(vocabulary, str):
-        raise TypeError("vocabulary is a single str; pass a list of tokens or a dict.")
-    if not isinstance(vocabulary, (Mapping, set, frozenset)):
-        vocabulary = [*vocabulary]
-    for token in vocabulary:
-        if not isinstance(token, str):
-            raise TypeError(f"vocabulary holds {token!r}; every token must be a str.")
-    if isinstance(vocabulary, Mapping):
-        numbers = [*vocabulary.values()]
-        if not {*numbers} == {*range(len(numbers))} or len({*numbers}) < len(numbers):
-            raise ValueError(
-                f"vocabulary must number its {len(numbers)} tokens 0 to {len(numbers) - 1}, each number "
-                "once."
-            )
-        result = {token: int(position) for token, position in vocabulary.items()}
-    else:
-        tokens = sorted(vocabulary) if isinstance(vocabulary, (set, frozenset)) else [*vocabulary]
-        result = {token: position for position, token in enumerate(tokens)}
-        if len(result) < len(tokens):
-            twice = next(token for i, token in enumerate(tokens) if result[token] != i)
-            raise ValueError(f"vocabulary holds {twice!r} more than once.")
-    if not result:
-        raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
-    return result
-
-
-def check_matches(
-    vocabulary: Mapping[str, int], texts: Iterable[str], tokenize: Tokenize, *, lowercase: bool
-) -> None:
-    """Refuse a vocabulary fixed in advance that holds no token of the training texts.
-
-    Parameters
-    ----------
-    vocabulary : mapping of str to int
-        Token -> position.
-    texts : iterable of str
-    tokenize : callable
-        From a text to its tokens.
-    lowercase : bool
-        Whether `tokenize` lower-cases texts first.
-
-    Raises
-    ------
-    ValueError
-        If no token is in the vocabulary; the message shows some of both.
-    """
-    tokens = dict.fromkeys(token for text in texts for token in tokenize(text))
-    if not tokens.keys().isdisjoint(vocabulary):
-        return
-    advice = "Entries are whole tokens, as analyzer, token_pattern, lowercase and so on make them."
-    if lowercase and any(entry.lower() in tokens for entry in vocabulary):
-        advice = "Texts are lower-cased first: lower-case the entries, too, or set lowercase=False."
-    elif not lowercase and any(str(token).lower() in vocabulary for token in tokens):
-        advice = "Texts are not lower-cased first: set lowercase=True."
-    entries, found = (", ".join(map(repr, islice(words, 4))) for words in (vocabulary, tokens))
-    raise ValueError(
-        f"vocabulary holds no token of the texts. Its entries are such as {entries}; the texts' tokens "
-        f"such as {found or 'none'}. {advice}"
-    )

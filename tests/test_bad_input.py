@@ -429,6 +429,7 @@ INVALID = {
     "n_iter_no_change": [0, -1, 2.5, None],
     "validation": [0.0, 1.0, -0.1, 1.5, 0, 1, "many", "abc", []],
     "linear": [None, "yes"],
+    "linear_char_ngram_range": [4, (4,), (0, 4), (4, 3), (4, 9), (1.0, 2), "all"],
     "linear_ngram_range": [2, (1,), (0, 1), (2, 1), (1, 4), (1.0, 2), "all", None],
     "linear_C": [0, -1.0, "1", None],
     "embeddings": [3, {}, {"a": "b"}],

@@ -20,7 +20,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, load
-from sktextcnn.parameters import Resolved
+from sktextcnn.resolved import Resolved
 from sktextcnn.thresholds import tune_thresholds
 from tests import examples
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny

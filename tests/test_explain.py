@@ -198,9 +198,9 @@ def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
 
     encode = predicting.encode
 
-    def watch(slab, *args):
+    def watch(slab, *args, **options):
         most.append((len(slab), in_work))
-        return encode(slab, *args)
+        return encode(slab, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
     monkeypatch.setattr(predicting, "encode", watch)

@@ -23,6 +23,7 @@ PACKAGE = Path(sktextcnn.__file__).parent
 MODULES = {
     # texts and labels
     "text": set(),
+    "vocabulary": {"text"},
     "vector_files": set(),
     "embeddings": {"text", "vector_files"},
     "label_matrix": set(),
@@ -60,20 +61,23 @@ MODULES = {
     # the linear part
     "svm": {"jit", "threads"},
     "linear": {"svm"},
-    "ngrams": {"engine.weights", "text"},
+    "characters": {"text"},
+    "ngrams": {"characters", "engine.weights", "text"},
     # decisions, and how they are found
     "thresholds": set(),
     "validation": {"engine.inference", "engine.observers", "metrics", "thresholds"},
     "callbacks": {"engine.observers"},
     "recipe": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.weights"),
-        *("linear", "ngrams", "threads", "validation"),
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers"),
+        *("linear", "ngrams", "text", "threads", "validation"),
     },
     # the classifier, where all of them meet
-    "explain": {"engine.engines", "engine.inference", "ngrams", "text"},
+    "explain": {"engine.engines", "engine.inference", "engine.weights", "ngrams", "text"},
     "persistence": set(),
     "chunks": set(),
+    "resolved": set(),
     "parameters": {
+        "resolved",
         "engine.examples",
         "engine.inference",
         "metrics",
@@ -85,7 +89,7 @@ MODULES = {
         "inputs",
         *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
         *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
-        *("threads", "thresholds", "validation"),
+        *("resolved", "threads", "thresholds", "validation"),
     },
     "classifier": {
         "callbacks",
@@ -101,12 +105,14 @@ MODULES = {
         "parameters",
         "predicting",
         "recipe",
+        "resolved",
         "text",
         "thresholds",
         "validation",
+        "vocabulary",
     },
     # its users
-    "loading": {"classifier", "parameters", "persistence", "predicting"},
+    "loading": {"classifier", "persistence", "predicting", "resolved"},
     "datasets._news_tags": {"labels"},
     "datasets": {"datasets._news_tags"},
     "cli": {"classifier", "datasets", "labels", "model_selection", "text"},

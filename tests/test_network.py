@@ -141,7 +141,7 @@ def test_the_vector_of_padding_gets_no_gradient():
 def test_the_linear_part_follows_any_network():
     rng = np.random.default_rng(8)
     ids = as_ids([rng.integers(1, 11, length).tolist() for length in (0, 3, 9, 5, 12, 7)])
-    ngrams, features = learn_ngrams(ids, (1, 2), base=11, n_labels=4)
+    ngrams, features = learn_ngrams(ids, (1, 2), (2, 3), vocabulary="bcdefghij", n_labels=4)
     kernel = rng.normal(size=(features.shape[1], 4)).astype(np.float32)
     linear = pack(ngrams, kernel, rng.normal(size=4).astype(np.float32), rng.normal(size=(3, 4)))
     inputs = keras.Input((None,), dtype="int32")

@@ -16,10 +16,12 @@ from sktextcnn.ngrams import (
     ngram_features,
     pack,
 )
-from sktextcnn.text import TokenIds
+from sktextcnn.text import FIRST_TOKEN, TokenIds
 
 #: One more than the largest id below, so that any two n-grams with one key would be found.
 BASE = 7
+
+VOCABULARY = [str(token) for token in range(FIRST_TOKEN, BASE)]
 
 ranges = st.sampled_from([(1, 1), (1, 2), (2, 2), (2, 3), (1, 3), (3, 3)])
 # 1 is an unknown token.
@@ -33,7 +35,8 @@ def ids_of(texts):
 
 
 def learned(texts, ngram_range=(1, 2), *, base=BASE, n_labels=3):
-    return learn_ngrams(ids_of(texts), ngram_range, base=base, n_labels=n_labels)
+    vocabulary = range(FIRST_TOKEN, base)  # no n-grams of characters are asked for
+    return learn_ngrams(ids_of(texts), ngram_range, None, vocabulary=vocabulary, n_labels=n_labels)
 
 
 def joined(texts, place):
@@ -195,7 +198,7 @@ def test_the_texts_are_left_alone(texts, ngram_range):
     ids = ids_of(texts)
     ids.flat.setflags(write=False)
     ids.offsets.setflags(write=False)
-    ngrams, features = learn_ngrams(ids, ngram_range, base=BASE, n_labels=2)
+    ngrams, features = learn_ngrams(ids, ngram_range, (1, 2), vocabulary=VOCABULARY, n_labels=2)
     assert ngram_features(ids, ngrams).shape == features.shape
     assert ids.flat.tolist() == [token for text in texts for token in text]
 
@@ -237,6 +240,11 @@ def test_the_linear_part_as_arrays():
         "linear_ngrams": (3,),
         "linear_idf": (3,),
         "linear_range": (2,),
+        "linear_characters": (0,),
+        "linear_characters_range": (2,),
+        "linear_characters_of_tokens": (0,),
+        "linear_characters_counts": (0,),
+        "linear_characters_offsets": (BASE + 1,),
         "linear_kernel": (3, 2),
         "linear_bias": (2,),
         "linear_blend": (3, 2),

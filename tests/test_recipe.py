@@ -18,17 +18,22 @@ from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 from strategies import indicators
 
-from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, parameters, recipe, validation
+from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, recipe, resolved, validation
+from sktextcnn.characters import CharNgrams
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit
 from sktextcnn.model_selection import divide
 from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
-from sktextcnn.text import encode
+from sktextcnn.text import FIRST_TOKEN, encode
 from sktextcnn.thresholds import decide, tune_thresholds
 
 LABELS = ["a", "b", "c"]
-LINEAR = {"linear_ngrams", "linear_idf", "linear_range", "linear_kernel", "linear_bias", "linear_blend"}
+LINEAR = {
+    *("linear_ngrams", "linear_idf", "linear_range", "linear_kernel", "linear_bias", "linear_blend"),
+    *("linear_characters", "linear_characters_range", "linear_characters_of_tokens"),
+    *("linear_characters_counts", "linear_characters_offsets"),
+}
 
 
 @cache
@@ -230,8 +235,9 @@ def test_labels_on_average_in_the_classifier(spy):
 
 def test_a_model_with_a_linear_part(blended):
     assert blended.weights_.keys() > LINEAR
-    m = len(blended.weights_["linear_ngrams"])
+    m = len(blended.weights_["linear_ngrams"]) + len(blended.weights_["linear_characters"])
     assert m > 15
+    assert len(blended.weights_["linear_idf"]) == m
     assert blended.weights_["linear_kernel"].shape == (m, 3)
     assert blended.weights_["linear_range"].tolist() == [1, 2]
     assert blended.weights_["linear_blend"].shape == (3, 3)
@@ -259,7 +265,9 @@ def test_the_pure_network(blended, pure):
 def test_scores_are_the_blend_of_both_parts(blended):
     ids = encode(NEW_TEXTS, blended._tokenizer(), blended.vocabulary_)
     part = linear_part(blended)
-    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), len(blended.vocabulary_) + 2)
+    characters = CharNgrams.from_arrays(part)
+    n_ids = len(blended.vocabulary_) + 2
+    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), n_ids, characters)
     margins = ngram_features(ids, ngrams).toarray() @ part["linear_kernel"] + part["linear_bias"]
     of_network, of_margins, constant = part["linear_blend"]
     logits = of_network * compute_logits(network(blended), ids) + of_margins * margins + constant
@@ -485,7 +493,9 @@ def test_what_both_parts_say_of_held_out_texts(spy):
     np.testing.assert_array_equal(logits, compute_logits(trained[0][2][0].weights, ids))
     kernel, bias = linear[0][2]
     part = linear_part(clf)
-    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), len(clf.vocabulary_) + 2)
+    characters = CharNgrams.from_arrays(part)
+    n_ids = len(clf.vocabulary_) + 2
+    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), n_ids, characters)
     np.testing.assert_array_equal(margins, ngram_features(ids, ngrams) @ kernel + bias)
     (scores, *_), _, thresholds = tunings[-1]
     expected = to_probabilities(blend_logits(logits, margins, blend), exclusive=False)
@@ -539,7 +549,7 @@ def test_how_often_texts_are_held_out(spy, options, sizes):
 def test_a_tenth_of_many_texts_is_enough(spy, monkeypatch, one_label):
     """But for rare labels under macro-F1."""
     for name in ("MANY", "MANY_OF_ONE_LABEL"):
-        monkeypatch.setattr(parameters, name, 1000)
+        monkeypatch.setattr(resolved, name, 1000)
     trained = spy(compiled, "train")
     texts, y = corpus(1000)
     y = ["a" if row[0] else "b" for row in y] if one_label else y
@@ -837,8 +847,14 @@ def test_a_label_of_a_single_text():
 
 
 def assert_keras_agrees(clf, texts):
+    # Ids do not tell what an unknown token looks like, to the Keras model or to ours.
     ids = encode(texts, clf._tokenizer(), clf.vocabulary_)
-    model, expected = clf.to_keras(), clf.predict_proba(texts)
+    logits = compute_logits(clf.weights_, ids)
+    if "linear_kernel" in clf.weights_:
+        logits = add_linear_part(logits, clf.weights_, ids)
+    model, expected = clf.to_keras(), to_probabilities(logits, exclusive=not clf.multilabel_)
+    if (ids.flat >= FIRST_TOKEN).all():
+        np.testing.assert_allclose(expected, clf.predict_proba(texts), atol=1e-6)
     np.testing.assert_allclose(np.asarray(model(ids.padded(0))), expected, atol=1e-5)
     np.testing.assert_allclose(np.asarray(model(ids.padded(3))), expected, atol=1e-5)
 
@@ -848,13 +864,16 @@ def test_the_keras_model_says_the_same(ngram_range):
     clf = both(linear_ngram_range=ngram_range, min_df=2).fit(TEXTS, Y)
     texts = [*NEW_TEXTS[:30], "", "a0", "never seen", "a0 a0 a0 b1 a0 b1", "a0 unseen b1"]
     assert_keras_agrees(clf, texts)
+    assert_keras_agrees(clf, TEXTS)
     assert_keras_agrees(both(linear_ngram_range=ngram_range).fit(TEXTS, TOPICS), texts)
+    words = both(linear_ngram_range=ngram_range, linear_char_ngram_range=None).fit(TEXTS, Y)
+    assert_keras_agrees(words, texts)
 
 
 def test_the_keras_model_of_a_linear_part_without_ngrams():
     texts = [f"one{i} two{i} three{i}" for i in range(40)]
     y = [["a"] if i % 4 else ["b"] for i in range(40)]
-    clf = both().fit(texts, y)
+    clf = both(linear_char_ngram_range=None).fit(texts, y)
     assert "linear_kernel" not in clf.weights_
     assert_keras_agrees(clf, texts)
 

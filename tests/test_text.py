@@ -26,12 +26,10 @@ from sktextcnn.text import (
     TokenIds,
     build_tokenizer,
     check_texts,
-    check_vocabulary,
     encode,
-    extend_vocabulary,
-    learn_vocabulary,
     slabs,
 )
+from sktextcnn.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
 
 
 def token_ids(rows: list[list[int]]) -> TokenIds:
@@ -209,9 +207,45 @@ def test_learned_vocabulary_against_plain_counting(corpus, min_df, max_features)
     assert [*vocabulary] == expected
     assert [*vocabulary.values()] == [*range(len(expected))]
     encoded = encode(corpus, tokenize, vocabulary)
-    np.testing.assert_array_equal(ids.flat, encoded.flat)
-    np.testing.assert_array_equal(ids.offsets, encoded.offsets)
-    assert ids.flat.dtype == encoded.flat.dtype
+    known = ids.known(len(vocabulary) + FIRST_TOKEN)
+    np.testing.assert_array_equal(known.flat, encoded.flat)
+    np.testing.assert_array_equal(known.offsets, encoded.offsets)
+    assert known.flat.dtype == encoded.flat.dtype
+    # Nor is a token lost that is left out.
+    assert [row for row in rows if row] == [
+        [(*vocabulary, *ids.unknown)[i - FIRST_TOKEN] for i in row] for row in as_rows(ids) if row
+    ]
+    assert len({*vocabulary, *ids.unknown}) == len(vocabulary) + len(ids.unknown)
+
+
+@given(st.lists(corpora(), min_size=1, max_size=4), st.integers(0, 3))
+def test_unknown_tokens_told_apart(chunks, n_known):
+    """In every chunk the ids stand for the tokens that were read, those of earlier chunks included."""
+    tokenize = build_tokenizer()
+    words = sorted({token for chunk in chunks for text in chunk for token in tokenize(text)})
+    vocabulary = {word: i for i, word in enumerate(words[:n_known])}
+    encoder = Encoder(tokenize, vocabulary, keep_unknown=True)
+    plain = Encoder(tokenize, vocabulary)
+    for chunk in chunks:
+        ids = encoder(chunk)
+        tokens = (*vocabulary, *ids.unknown)
+        assert [[tokens[i - FIRST_TOKEN] for i in row] for row in as_rows(ids)] == [
+            list(tokenize(text)) for text in chunk
+        ]
+        known = ids.known(len(vocabulary) + FIRST_TOKEN)
+        assert as_rows(known) == as_rows(plain(chunk))
+
+
+def test_unknown_tokens_are_forgotten_between_calls(monkeypatch):
+    monkeypatch.setattr(text_module, "MOST_PIECES", 20)
+    encoder = Encoder(build_tokenizer(), {"tea": 0}, keep_unknown=True)
+    for first in range(0, 2000, 10):
+        chunk = [f"tea {word}" for word in range(first, first + 40)]
+        ids = encoder(chunk)
+        assert len(ids.unknown) <= 20 + 40
+        assert [ids.unknown[row[1] - FIRST_TOKEN - 1] for row in as_rows(ids)] == [
+            text.split()[1] for text in chunk
+        ]
 
 
 @given(corpora(), st.randoms(use_true_random=False))

@@ -123,14 +123,21 @@ class Padding(keras.layers.Layer):
         return {**super().get_config(), "size": self.size}
 
 
+def _count(columns: tf.Tensor, n_columns: int) -> tf.Tensor:
+    """Count the numbers in each row (n, n_columns)."""
+    columns = tf.cast(columns, tf.int32)
+    return tf.math.bincount(columns, minlength=n_columns, maxlength=n_columns, dtype=tf.float32, axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="sktextcnn")
 class LinearPart(keras.layers.Layer):
     """Blends the margins of the linear part into logits, as `sktextcnn.ngrams.add_linear_part` does.
 
     Parameters
     ----------
-    n_ngrams, n_labels, base : int
-        Number of n-grams, of labels, and of token ids.
+    n_ngrams, n_char_ngrams, n_held, n_labels, base : int
+        Number of n-grams of tokens, of n-grams of characters, of those that the tokens of the vocabulary
+        hold, of labels, and of token ids.
     ngram_range : sequence of two int
         Fewest and most tokens of an n-gram.
     **kwargs : dict
@@ -138,17 +145,33 @@ class LinearPart(keras.layers.Layer):
     """
 
     def __init__(
-        self, n_ngrams: int, n_labels: int, base: int, ngram_range: Sequence[int], **kwargs: Any
+        self,
+        n_ngrams: int,
+        n_char_ngrams: int,
+        n_held: int,
+        n_labels: int,
+        base: int,
+        ngram_range: Sequence[int],
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.sizes = {"n_ngrams": n_ngrams, "n_labels": n_labels, "base": base}
+        self.sizes = {
+            "n_ngrams": n_ngrams,
+            "n_char_ngrams": n_char_ngrams,
+            "n_held": n_held,
+            "n_labels": n_labels,
+            "base": base,
+        }
         self.ngram_range = [*ngram_range]
 
     def build(self, *_: object) -> None:
         """Make room for the weights."""
-        n, k = self.sizes["n_ngrams"], self.sizes["n_labels"]
+        sizes = self.sizes
+        n, k = sizes["n_ngrams"] + sizes["n_char_ngrams"], sizes["n_labels"]
         fixed = {"initializer": "zeros", "trainable": False}
-        self.ngrams = self.add_weight(shape=(n,), dtype="int64", name="ngrams", **fixed)
+        self.ngrams = self.add_weight(shape=(sizes["n_ngrams"],), dtype="int64", name="ngrams", **fixed)
+        self.held = self.add_weight(shape=(sizes["n_held"], 2), dtype="int64", name="held", **fixed)
+        self.held_counts = self.add_weight(shape=(sizes["n_held"],), name="held_counts", **fixed)
         self.idf = self.add_weight(shape=(n,), name="idf", **fixed)
         self.kernel = self.add_weight(shape=(n, k), name="kernel", **fixed)
         self.bias = self.add_weight(shape=(k,), name="bias", **fixed)
@@ -156,6 +179,14 @@ class LinearPart(keras.layers.Layer):
 
     def call(self, logits: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Blend logits (n, k) with the margins of ids (n, T)."""
+        counts = tf.concat([self._count_ngrams(ids), self._count_characters(ids)], axis=1)
+        weight = tf.where(counts > 0, 1.0 + tf.math.log(tf.maximum(counts, 1.0)), 0.0) * self.idf
+        weight = tf.math.divide_no_nan(weight, tf.norm(weight, axis=1, keepdims=True))
+        margins = tf.matmul(weight, self.kernel) + self.bias
+        return self.blend[0] * logits + self.blend[1] * margins + self.blend[2]
+
+    def _count_ngrams(self, ids: tf.Tensor) -> tf.Tensor:
+        """Count the n-grams of tokens in each text (n, n_ngrams)."""
         ids = tf.pad(tf.cast(ids, tf.int64), [[0, 0], [0, self.ngram_range[1] - 1]])
         width = tf.shape(ids)[1] - (self.ngram_range[1] - 1)
         keys = []
@@ -166,19 +197,22 @@ class LinearPart(keras.layers.Layer):
                 key = key * self.sizes["base"] + token
             known = tf.reduce_all(tf.stack(tokens) >= FIRST_TOKEN, axis=0)
             keys.append(tf.where(known, key, -1))
-        key = tf.concat(keys, axis=1)  # (n, P), one for each place of a text
-        ngrams = tf.convert_to_tensor(self.ngrams)
+        key = tf.concat(keys, axis=1)  # one for each place of a text
+        ngrams, n = tf.convert_to_tensor(self.ngrams), self.sizes["n_ngrams"]
         place = tf.reshape(tf.searchsorted(ngrams, tf.reshape(key, [-1])), tf.shape(key))
-        place = tf.minimum(place, self.sizes["n_ngrams"] - 1)
-        counts = tf.reduce_sum(tf.cast(key[:, :, None] == key[:, None, :], tf.float32), axis=2)
-        found = tf.cast(tf.gather(ngrams, place) == key, tf.float32)
-        weight = found * (1.0 + tf.math.log(counts)) * tf.gather(tf.convert_to_tensor(self.idf), place)
-        # An n-gram that comes c times has c places, so each of them stands for a c-th of it.
-        norm = tf.sqrt(tf.reduce_sum(weight**2 / counts, axis=1, keepdims=True))
-        weight = tf.math.divide_no_nan(weight / counts, norm)
-        rows = tf.gather(tf.convert_to_tensor(self.kernel), place)  # (n, P, k)
-        margins = tf.einsum("np,npk->nk", weight, rows) + self.bias
-        return self.blend[0] * logits + self.blend[1] * margins + self.blend[2]
+        found = tf.gather(tf.concat([ngrams, [-2]], axis=0), place) == key
+        return _count(tf.where(found, place, n), n + 1)[:, :n]
+
+    def _count_characters(self, ids: tf.Tensor) -> tf.Tensor:
+        """Count the n-grams of characters in each text (n, n_char_ngrams)."""
+        base = self.sizes["base"]
+        held = tf.sparse.SparseTensor(
+            tf.convert_to_tensor(self.held),
+            tf.convert_to_tensor(self.held_counts),
+            (base, self.sizes["n_char_ngrams"]),
+        )
+        counts = tf.sparse.sparse_dense_matmul(held, _count(ids, base), adjoint_a=True, adjoint_b=True)
+        return tf.transpose(counts)
 
     def get_config(self) -> dict:
         """Return what it takes to build the layer again."""
@@ -288,8 +322,13 @@ def finish(
     keras.Model
     """
     if "linear_kernel" in weights:
+        # Which token of the vocabulary holds which n-gram of characters, and how often.
+        columns = weights["linear_characters_of_tokens"]
+        rows = np.repeat(np.arange(n_tokens), np.diff(weights["linear_characters_offsets"]))
         linear = LinearPart(
-            n_ngrams=len(weights["linear_kernel"]),
+            n_ngrams=len(weights["linear_ngrams"]),
+            n_char_ngrams=len(weights["linear_characters"]),
+            n_held=len(columns),
             n_labels=weights["linear_kernel"].shape[1],
             base=n_tokens,
             ngram_range=weights["linear_range"].tolist(),
@@ -297,8 +336,15 @@ def finish(
             dtype="float32",
         )
         logits = linear(logits, ids)
-        parts = ("ngrams", "idf", "kernel", "bias", "blend")
-        linear.set_weights([weights[f"linear_{part}"] for part in parts])
+        parts = ("idf", "kernel", "bias", "blend")
+        linear.set_weights(
+            [
+                weights["linear_ngrams"],
+                np.stack([rows, columns], axis=1),
+                weights["linear_characters_counts"],
+                *(weights[f"linear_{part}"] for part in parts),
+            ]
+        )
     if exclusive is not None:
         activation = "softmax" if exclusive else "sigmoid"
         logits = keras.layers.Activation(activation, dtype="float32")(logits)

@@ -1,0 +1,199 @@
+"""The vocabulary: which tokens have an id of their own."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+import numpy as np
+
+from sktextcnn.text import FIRST_TOKEN, TokenIds, Tokenize, concatenate, to_offsets
+
+
+def learn_vocabulary(
+    texts: Iterable[str],
+    tokenize: Tokenize,
+    *,
+    min_df: int | float = 1,
+    max_df: int | float = 1.0,
+    max_features: int | None = None,
+) -> tuple[dict[str, int], TokenIds]:
+    """Collect the tokens worth a vector of their own, and the texts in their terms.
+
+    One pass over the texts: tokens are numbered as they come, counted, and renumbered.
+
+    Parameters
+    ----------
+    texts : iterable of str
+    tokenize : callable
+        From a text to its tokens.
+    min_df : int or float, default=1
+        Texts that must hold a token for it to be kept; a float is a share of the texts.
+    max_df : int or float, default=1.0
+        Texts that may hold a token for it to be kept, at most.
+    max_features : int or None, default=None
+        Keep so many tokens at most, the most frequent ones.
+
+    Returns
+    -------
+    vocabulary : dict of str to int
+        Token -> position, the most frequent token first, ties in alphabetical order.
+    ids : TokenIds
+        The texts, with tokens outside the vocabulary told apart.
+
+    Raises
+    ------
+    ValueError
+        If no token is left.
+    TypeError
+        If a token is not a str.
+    """
+    numbers: defaultdict[str, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    rows = [
+        np.fromiter(map(numbers.__getitem__, tokens), np.int32, len(tokens))
+        for tokens in map(tokenize, texts)
+    ]
+    flat, offsets = concatenate(rows), to_offsets(np.array([*map(len, rows)]))
+    if not numbers:
+        raise ValueError(
+            "X holds no tokens: every text is empty or nothing in it matches token_pattern."
+        )
+    for token in numbers:
+        if not isinstance(token, str):
+            raise TypeError(f"analyzer or tokenizer returned the token {token!r}; tokens must be str.")
+    counts = np.bincount(flat, minlength=len(numbers))
+    row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
+    df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
+    least, most = (
+        bound if isinstance(bound, (int, np.integer)) else bound * len(rows)
+        for bound in (min_df, max_df)
+    )
+    tokens = list(numbers)
+    in_bounds = np.flatnonzero((df >= least) & (df <= most))
+    kept = sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))[:max_features]
+    if not kept:
+        bounds, advice = f"min_df={min_df}", "lower min_df"
+        if most < len(rows):
+            bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
+        raise ValueError(f"No token occurs in {bounds} of the {len(rows)} texts; {advice}.")
+    order = np.concatenate([kept, np.delete(np.arange(len(tokens)), kept)])
+    new_id = np.empty(len(tokens), np.int32)
+    new_id[order] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(tokens))
+    vocabulary = {tokens[i]: position for position, i in enumerate(kept)}
+    unknown = tuple(tokens[i] for i in order[len(kept) :])
+    return vocabulary, TokenIds(new_id[flat], offsets, unknown)
+
+
+def extend_vocabulary(
+    vocabulary: Mapping[str, int], tokens: Iterable[str], max_features: int | None
+) -> dict[str, int]:
+    """Append tokens that are not there yet, up to `max_features` tokens in all.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int
+        Token -> position.
+    tokens : iterable of str
+        The most useful first.
+    max_features : int or None
+        None: all of them.
+
+    Returns
+    -------
+    dict of str to int
+
+    Examples
+    --------
+    >>> from sktextcnn.vocabulary import extend_vocabulary
+    >>> extend_vocabulary({"tea": 0}, ["tea", "milk", "sugar"], 2)
+    {'tea': 0, 'milk': 1}
+    """
+    extended = dict(vocabulary)
+    for token in tokens:
+        if max_features is not None and len(extended) >= max_features:
+            break
+        extended.setdefault(token, len(extended))
+    return extended
+
+
+def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str, int]:
+    """Return a vocabulary fixed in advance as a dict of token -> position.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int, or iterable of str
+        Positions must be 0, 1, ..., each once; an iterable is numbered in its order (a set in
+        alphabetical order).
+
+    Returns
+    -------
+    dict of str to int
+
+    Raises
+    ------
+    ValueError
+        If it is empty, a token comes twice, or the positions have gaps.
+    TypeError
+        If a token is not a str.
+    """
+    if isinstance(vocabulary, str):
+        raise TypeError("vocabulary is a single str; pass a list of tokens or a dict.")
+    if not isinstance(vocabulary, (Mapping, set, frozenset)):
+        vocabulary = [*vocabulary]
+    for token in vocabulary:
+        if not isinstance(token, str):
+            raise TypeError(f"vocabulary holds {token!r}; every token must be a str.")
+    if isinstance(vocabulary, Mapping):
+        numbers = [*vocabulary.values()]
+        if not {*numbers} == {*range(len(numbers))} or len({*numbers}) < len(numbers):
+            raise ValueError(
+                f"vocabulary must number its {len(numbers)} tokens 0 to {len(numbers) - 1}, each number "
+                "once."
+            )
+        result = {token: int(position) for token, position in vocabulary.items()}
+    else:
+        tokens = sorted(vocabulary) if isinstance(vocabulary, (set, frozenset)) else [*vocabulary]
+        result = {token: position for position, token in enumerate(tokens)}
+        if len(result) < len(tokens):
+            twice = next(token for i, token in enumerate(tokens) if result[token] != i)
+            raise ValueError(f"vocabulary holds {twice!r} more than once.")
+    if not result:
+        raise ValueError("vocabulary is empty; pass at least one token, or None to learn it.")
+    return result
+
+
+def check_matches(
+    vocabulary: Mapping[str, int], texts: Iterable[str], tokenize: Tokenize, *, lowercase: bool
+) -> None:
+    """Refuse a vocabulary fixed in advance that holds no token of the training texts.
+
+    Parameters
+    ----------
+    vocabulary : mapping of str to int
+        Token -> position.
+    texts : iterable of str
+    tokenize : callable
+        From a text to its tokens.
+    lowercase : bool
+        Whether `tokenize` lower-cases texts first.
+
+    Raises
+    ------
+    ValueError
+        If no token is in the vocabulary; the message shows some of both.
+    """
+    tokens = dict.fromkeys(token for text in texts for token in tokenize(text))
+    if not tokens.keys().isdisjoint(vocabulary):
+        return
+    advice = "Entries are whole tokens, as analyzer, token_pattern, lowercase and so on make them."
+    if lowercase and any(entry.lower() in tokens for entry in vocabulary):
+        advice = "Texts are lower-cased first: lower-case the entries, too, or set lowercase=False."
+    elif not lowercase and any(str(token).lower() in vocabulary for token in tokens):
+        advice = "Texts are not lower-cased first: set lowercase=True."
+    entries, found = (", ".join(map(repr, islice(words, 4))) for words in (vocabulary, tokens))
+    raise ValueError(
+        f"vocabulary holds no token of the texts. Its entries are such as {entries}; the texts' tokens "
+        f"such as {found or 'none'}. {advice}"
+    )
