@@ -1,11 +1,14 @@
-"""Draw the two pictures of how_it_works.rst: python docs/draw_pictures.py.
+"""Draw the pictures of how_it_works.rst and architecture.rst: python docs/draw_pictures.py.
 
-They are put into the page as they are, so that their colors are those of the theme, light or dark.
+They are put into the pages as they are, so that their colors are those of the theme, light or dark.
 """
 
+import re
+import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "_pictures"
+TABLE = Path(__file__).parents[1] / "tests" / "test_layout.py"
 TEXT, MUTED = "var(--pst-color-text-base, #222832)", "var(--pst-color-text-muted, #48566b)"
 BORDER, PLAIN = "var(--pst-color-border, #c9c9c9)", "var(--pst-color-surface, #f3f4f5)"
 STRONG = "var(--pst-color-primary, #0a7d91)"
@@ -57,8 +60,11 @@ class Picture:
         self.text(x, 20, f"{number}. {words}", bold=True)
         self.text(x, 39, more, size=13, color=MUTED)
 
+    def svg(self):
+        return "\n".join([*self.parts, "</svg>"]) + "\n"
+
     def write(self, name):
-        (FOLDER / name).write_text("\n".join([*self.parts, "</svg>"]) + "\n", encoding="utf-8")
+        (FOLDER / name).write_text(self.svg(), encoding="utf-8", newline="\n")
 
 
 def chips(picture, x, y, tokens, strong=()):
@@ -183,7 +189,96 @@ def draw_gradient():
     picture.write("sparse_gradient.svg")
 
 
+def read_layers(source, modules):
+    """Return the modules under each comment of the table in the test of the layout.
+
+    The comments are the names of the layers, and the order of the table is that of the layers. The
+    module of a package itself is left out: it holds nothing.
+    """
+    table = source.partition("\nMODULES = {\n")[2].partition("\n}\n")[0]
+    layers = {}
+    for comment, name in re.findall(r'^    (?:# (.+)|"([\w.]+)": .+)$', table, flags=re.MULTILINE):
+        if comment:
+            layers[comment] = []
+        elif not any(other.startswith(f"{name}.") for other in modules):
+            [*layers.values()][-1].append(name)
+    return {layer: names for layer, names in layers.items() if names}
+
+
+def draw_layers(source, modules, marked):
+    """Draw the layers of modules, and who imports whom."""
+    layers = read_layers(source, modules)
+    layer_of = {name: layer for layer, names in layers.items() for name in names}
+    right, gap, line, step = 640, 14, 32, 26
+    rows, y = {}, 70  # of each layer: its top, and its lines of (left, width, module)
+    for layer, names in layers.items():
+        lines = [[]]
+        left = 14
+        for name in names:
+            width = 16 + 7 * len(name)
+            if left + width > right - 8:
+                lines.append([])
+                left = 14
+            lines[-1].append((left, width, name))
+            left += width + 8
+        rows[layer] = (y, lines)
+        y += 34 + line * len(lines) + gap
+    title = "The layers of modules: each imports from those above it, and from no other"
+    edge = right + 30 + step * (len(layers) - 1)
+    picture = Picture(edge, y, title)
+    picture.text(0, 20, "Modules, in an order in which one can read them", bold=True)
+    picture.text(0, 39, "colored: import TensorFlow", size=13, color=MUTED)
+    picture.text(edge, 20, "Who imports whom", bold=True, anchor="end")
+    picture.text(
+        edge, 39, "a dot: the layer at its left imports the tip", size=13, color=MUTED, anchor="end"
+    )
+    for layer, (top, lines) in rows.items():
+        picture.box(0, top, right, 34 + line * len(lines), opacity=0.5)
+        picture.text(14, top + 21, layer, size=13, bold=True)
+        for i, cells in enumerate(lines):
+            for left, width, name in cells:
+                words = name.replace(".", "/")
+                picture.cell(left, top + 32 + line * i, width, words, strong=name in marked)
+    imported = {
+        layer: [
+            other
+            for other in layers
+            if other != layer
+            and any(layer_of.get(used) == other for name in layers[layer] for used in modules[name])
+        ]
+        for layer in layers
+    }
+    for i, layer in enumerate(layers):
+        x, start = right + 26 + step * (len(layers) - 2 - i), rows[layer][0] + 17
+        ends = []
+        for user, used in imported.items():
+            if layer in used:
+                top, lines = rows[user]
+                ends.append(top + 27 + used.index(layer) * min(9, line * len(lines) / len(used)))
+        if not ends:
+            continue
+        picture.parts.append(
+            f'<path d="M{x} {max(ends):.4g} V{start} H{right + 3}" fill="none" stroke="{STRONG}" '
+            'stroke-width="1.5" marker-end="url(#tip)"/>'
+        )
+        for end in ends:
+            picture.parts.append(
+                f'<path d="M{right} {end:.4g} H{x}" fill="none" stroke="{STRONG}" stroke-width="1.5"/>'
+                f'<circle cx="{x}" cy="{end:.4g}" r="3.5" fill="{STRONG}"/>'
+            )
+    return picture
+
+
+def layers_of_this_package():
+    """Return the picture that the table asks for, as it is now."""
+    sys.path.insert(0, str(TABLE.parents[1]))
+    from tests.test_layout import MODULES, USE_KERAS
+
+    return draw_layers(TABLE.read_text("utf-8"), MODULES, USE_KERAS)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     draw_convolution()
     draw_gradient()
+    layers_of_this_package().write("layers.svg")

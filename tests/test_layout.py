@@ -19,7 +19,8 @@ from tests.examples import TAGS, TEXTS, tiny
 PACKAGE = Path(sktextcnn.__file__).parent
 
 #: Every module in an order in which one can read them, and exactly those of ours that it imports, all
-#: of them from lines above. A new module, or a new import, gets its place here.
+#: of them from lines above. A new module, or a new import, gets its place here. The comments name the
+#: layers in the picture of docs/architecture.rst; after a change: python docs/draw_pictures.py
 MODULES = {
     # texts and labels
     "text": set(),

@@ -1,0 +1,66 @@
+"""What several files of the project say, which must be the same."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import sktextcnn
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sktextcnn"
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.rst"))]
+
+
+def read(path):
+    return (ROOT / path).read_text("utf-8")
+
+
+def test_one_version():
+    cited = re.search(r"^version: (.+)$", read("CITATION.cff"), flags=re.MULTILINE)
+    assert cited[1] == sktextcnn.__version__
+
+
+def test_the_oldest_versions_tested_are_the_lower_bounds():
+    pinned = dict(line.split("==") for line in read(".ci/oldest.txt").splitlines() if "==" in line)
+    bounds = dict(re.findall(r'^    "([\w-]+)>=([\d.]+)",$', read("pyproject.toml"), flags=re.MULTILINE))
+    for name, version in pinned.items():
+        assert f"{version}.".startswith(f"{bounds[name]}."), name
+
+
+def test_addresses_of_the_project_are_in_one_file():
+    table = read("pyproject.toml").partition("[project.urls]\n")[2].partition("\n[")[0]
+    addresses = re.findall(r'"(https://[^"]+)"', table)
+    assert len(addresses) == 4
+    files = [*PAGES, ROOT / "docs/conf.py", ROOT / "CITATION.cff", *(ROOT / ".github").rglob("*.*")]
+    for file in files:
+        if file.is_file():
+            assert not [a for a in addresses if a in file.read_text("utf-8")], file
+
+
+def test_the_workflow_runs_every_step_of_the_checks():
+    steps = re.search(r"^        ([\w |]+)\) ;;$", read(".ci/run"), flags=re.MULTILINE)[1].split(" | ")
+    workflow = read(".github/workflows/ci.yml")
+    run = re.findall(r"- { step: (\w+),", workflow) + re.findall(r"\.ci/run (\w+)", workflow)
+    assert sorted(run) == sorted(steps)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_pages_name_exist(page):
+    for name in re.findall(r"`((?:[\w.]+/)*[\w.]+\.(?:py|rst|md|toml|svg))`", page.read_text("utf-8")):
+        if "/" in name or name.endswith((".md", ".toml")):
+            assert (ROOT / name).exists() or (PACKAGE / name).exists(), name
+
+
+def test_the_picture_of_the_layers_is_that_of_the_table(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    try:
+        from draw_pictures import layers_of_this_package
+
+        drawn = layers_of_this_package().svg()
+    finally:
+        sys.modules.pop("draw_pictures", None)
+    assert read("docs/_pictures/layers.svg") == drawn, "draw it again: python docs/draw_pictures.py"
