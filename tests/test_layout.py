@@ -69,9 +69,16 @@ MODULES = {
         *("callbacks", "engine.engines", "engine.examples", "engine.observers", "engine.weights"),
         *("linear", "ngrams", "threads", "validation"),
     },
+    # saved models
+    "storage": set(),
+    "storage.encoding": set(),
+    "storage.files": {"storage.encoding"},
+    "storage.folder": {"storage.encoding", "storage.files"},
+    "storage.params": {"storage.encoding"},
+    "storage.arrays": {"text"},
+    "storage.schema": {"objective", "storage.arrays", "storage.folder"},
     # the classifier, where all of them meet
     "explain": {"engine.engines", "engine.inference", "ngrams", "text"},
-    "persistence": set(),
     "chunks": set(),
     "parameters": {
         "engine.examples",
@@ -84,7 +91,8 @@ MODULES = {
     "predicting": {
         "inputs",
         *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
-        *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
+        *("explain", "labels", "ngrams", "objective", "parameters", "text"),
+        *("storage.params", "storage.schema"),
         *("threads", "thresholds", "validation"),
     },
     "classifier": {
@@ -106,7 +114,7 @@ MODULES = {
         "validation",
     },
     # its users
-    "loading": {"classifier", "parameters", "persistence", "predicting"},
+    "loading": {"classifier", "parameters", "predicting", "storage.params", "storage.schema"},
     "datasets._news_tags": {"labels"},
     "datasets": {"datasets._news_tags"},
     "cli": {"classifier", "datasets", "labels", "model_selection", "text"},
@@ -124,7 +132,11 @@ NUMPY_ALONE = [
     "thresholds",
     "engine.weights",
     "engine.losses",
-    "persistence",
+    "storage.arrays",
+    "storage.encoding",
+    "storage.files",
+    "storage.folder",
+    "storage.params",
     "vector_files",
 ]
 KERAS = {"tensorflow", "keras", "scikeras"}

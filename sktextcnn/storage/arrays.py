@@ -1,0 +1,230 @@
+"""The arrays of a model: which there are, their dtypes, and how their shapes agree with each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sktextcnn.text import FIRST_TOKEN
+
+Weights = Mapping[str, np.ndarray]
+
+#: Name of an array -> its dtype and shape, whose words stand for sizes that arrays share.
+Layout = Mapping[str, tuple[str, tuple[int | str, ...]]]
+
+#: Name of an optimizer -> arrays that it remembers of each weight.
+N_SLOTS = {"sgd": 0, "adagrad": 1, "adam": 2}
+
+_FLOAT, _INT = "float32", "int64"
+
+_LINEAR_PART: Layout = {
+    "linear_ngrams": (_INT, ("n-grams",)),
+    "linear_idf": (_FLOAT, ("n-grams",)),
+    "linear_range": (_INT, (2,)),
+    "linear_kernel": (_FLOAT, ("n-grams", "labels")),
+    "linear_bias": (_FLOAT, ("labels",)),
+    "linear_blend": (_FLOAT, (3, "labels")),
+}
+
+
+def expect(is_right: bool, name: str, got: Any, expected: str) -> None:
+    """Raise a ValueError unless something is right.
+
+    Parameters
+    ----------
+    is_right : bool
+    name : str
+        What was looked at.
+    got : object
+        What it is.
+    expected : str
+    """
+    if not is_right:
+        shown = repr(got)
+        if isinstance(got, np.ndarray):
+            shown = f"an array of shape {got.shape} and dtype {got.dtype}"
+        raise ValueError(f"{name} is {shown:.200}; expected {expected}.")
+
+
+def check_array(
+    name: str,
+    array: Any,
+    dtype: str,
+    shape: tuple[int | str, ...],
+    sizes: dict[str, int],
+    *,
+    may_be_nan: bool = False,
+) -> None:
+    """Refuse anything else than an array of that dtype and shape.
+
+    Parameters
+    ----------
+    name : str
+        What messages call it.
+    array : object
+    dtype : str
+        Of NumPy.
+    shape : tuple of (int or str)
+        Words stand for sizes.
+    sizes : dict of str to int
+        Those that are known so far; others are added.
+    may_be_nan : bool, default=False
+        Whether numbers need not be finite.
+
+    Raises
+    ------
+    ValueError
+        With what was got and expected.
+    """
+    is_right = isinstance(array, np.ndarray) and array.dtype == dtype
+    expect(is_right, name, array, f"an array of dtype {dtype}")
+    if array.ndim == len(shape):
+        for size, found in zip(shape, array.shape, strict=True):
+            sizes.setdefault(str(size), found)
+    expected = tuple(sizes.get(size, 0) if isinstance(size, str) else size for size in shape)
+    words = ", ".join(map(str, shape))
+    expect(array.shape == expected, name, array, f"the shape {expected}, which is ({words})")
+    if not may_be_nan and not _is_finite(array):
+        raise ValueError(f"{name} holds NaN or infinite numbers; expected finite ones.")
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    if array.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = array.sum()  # in half the time; it may be infinite though no item is
+    return bool(np.isfinite(total) or np.isfinite(array).all())
+
+
+def check_weights(
+    weights: Weights, *, n_tokens: int, n_labels: int, max_length: int | None, n_channels: int
+) -> None:
+    """Refuse weights that are not those of a network, and of a linear part or none.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+    n_tokens : int
+        Size of the vocabulary.
+    n_labels : int
+    max_length : int or None
+        To which texts are truncated.
+    n_channels : int
+        Tables of embeddings beside each other.
+
+    Raises
+    ------
+    ValueError
+        With what was got and expected.
+    """
+    sizes = {"token ids": n_tokens + FIRST_TOKEN, "labels": n_labels}
+    if "network" in weights:
+        known = _check_own_network(weights, sizes, max_length)
+    else:
+        known = _check_standard_network(weights, sizes, n_channels)
+    if any(name.startswith("linear") for name in weights):
+        known |= _check_linear_part(weights, sizes)
+    unknown = weights.keys() - known
+    expect(not unknown, "weights_", sorted(weights), f"none but {', '.join(sorted(known))}")
+
+
+def _check_layout(weights: Weights, layout: Layout, sizes: dict[str, int]) -> set[str]:
+    """Look at the arrays of a layout, and return their names."""
+    for name, (dtype, shape) in layout.items():
+        expect(name in weights, "weights_", sorted(weights), f"{name} as well")
+        check_array(f"weights_[{name!r}]", weights[name], dtype, shape, sizes)
+    return {*layout}
+
+
+def _check_standard_network(weights: Weights, sizes: dict[str, int], n_channels: int) -> set[str]:
+    found = (re.fullmatch(r"convolution_([1-9][0-9]{0,8})_kernel", name) for name in weights)
+    widths = [int(match.group(1)) for match in found if match]
+    expect(bool(widths), "weights_", sorted(weights), "convolution_{width}_kernel as well")
+    layout: dict[str, tuple[str, tuple[int | str, ...]]] = {
+        "embedding": (_FLOAT, ("token ids", "dimension"))
+    }
+    for width in widths:
+        layout[f"convolution_{width}_kernel"] = (_FLOAT, (width, "dimension", "filters"))
+        layout[f"convolution_{width}_bias"] = (_FLOAT, ("filters",))
+    known = _check_layout(weights, layout, sizes)
+    dimension, filters = sizes["dimension"], sizes["filters"]
+    expect(filters > 0, "the number of filters", filters, "1 at least")
+    words = f"{n_channels}, or a multiple of it"
+    expect(dimension > 0 and dimension % n_channels == 0, "the embedding dimension", dimension, words)
+    sizes["features"], last = len(widths) * filters, "features"
+    layout = {}
+    if "hidden_kernel" in weights or "hidden_bias" in weights:
+        last = "hidden units"
+        layout["hidden_kernel"] = (_FLOAT, ("features", last))
+        layout["hidden_bias"] = (_FLOAT, (last,))
+    layout["output_kernel"] = (_FLOAT, (last, "labels"))
+    layout["output_bias"] = (_FLOAT, ("labels",))
+    return known | _check_layout(weights, layout, sizes)
+
+
+def _check_own_network(weights: Weights, sizes: dict[str, int], max_length: int | None) -> set[str]:
+    layout: Layout = {"network": ("uint8", ("bytes",)), "network_sizes": (_INT, (3,))}
+    known = _check_layout(weights, layout, sizes)
+    got = weights["network_sizes"].tolist()
+    expected = [sizes["token ids"], max_length, sizes["labels"]]
+    words = f"{expected}, the numbers of token ids, tokens of a text, and labels"
+    expect(got == expected, "weights_['network_sizes']", got, words)
+    n_arrays = sum(re.fullmatch(r"network_[0-9]+", name) is not None for name in weights)
+    for i in range(n_arrays):
+        name = f"network_{i}"
+        expect(name in weights, "weights_", sorted(weights), f"{name} as well")
+        _check_any(f"weights_[{name!r}]", weights[name])
+        known.add(name)
+    return known
+
+
+def _check_any(name: str, array: Any) -> None:
+    """Refuse anything else than an array of numbers, of any shape."""
+    is_right = isinstance(array, np.ndarray) and array.dtype in (np.float32, np.int64, np.int32)
+    expect(is_right, name, array, "an array of dtype float32 or int64")
+    check_array(name, array, str(array.dtype), array.shape, {})
+
+
+def _check_linear_part(weights: Weights, sizes: dict[str, int]) -> set[str]:
+    known = _check_layout(weights, _LINEAR_PART, sizes)
+    least, most = weights["linear_range"].tolist()
+    expect(
+        1 <= least <= most <= 3, "weights_['linear_range']", [least, most], "two of 1, 2, 3, in order"
+    )
+    keys = weights["linear_ngrams"]
+    n_keys = sizes["token ids"] ** most
+    expect(n_keys <= np.iinfo(np.int64).max, "weights_['linear_range']", [least, most], "a lower one")
+    expect(bool((keys[:-1] < keys[1:]).all()), "weights_['linear_ngrams']", keys, "them to ascend")
+    within = not keys.size or (keys[0] >= 0 and keys[-1] < n_keys)
+    expect(within, "weights_['linear_ngrams']", keys, f"numbers from 0 to {n_keys - 1}")
+    return known
+
+
+def check_optimizer(state: Mapping[str, Any], weights: Weights) -> None:
+    """Refuse what an optimizer cannot have remembered of weights.
+
+    Parameters
+    ----------
+    state : mapping of str to object
+        With ``optimizer``, a name, and ``slots``, lists of arrays by the name of a weight; or under one
+        key the variables of Keras' optimizer, which looks itself whether they fit.
+    weights : mapping of str to ndarray
+
+    Raises
+    ------
+    ValueError
+        With what was got and expected.
+    """
+    name, slots = state["optimizer"], state["slots"]
+    expect(name in N_SLOTS, "optimizer_state_['optimizer']", name, f"one of {', '.join(N_SLOTS)}")
+    for key, arrays in slots.items():
+        for array in arrays:
+            _check_any(f"optimizer_state_['slots'][{key!r}]", array)
+    if slots and {*slots} != {"optimizer"}:
+        got = {key: [array.shape for array in arrays] for key, arrays in slots.items()}
+        expected = {key: [array.shape] * N_SLOTS[name] for key, array in weights.items()}
+        words = f"{expected}, as of the weights"
+        expect(got == expected, "the shapes of optimizer_state_['slots']", got, words)
