@@ -71,7 +71,7 @@ class SavedModel:
         """Look at every field."""
         for name in ("params", "left_out", "fitted"):
             value = getattr(self, name)
-            expect(_is_mapping(value, lambda _: True), name, value, "a dict from str")
+            expect(_is_mapping(value), name, value, "a dict from str")
         expect(_is_mapping(self.left_out, _is_str), "left_out", self.left_out, "a dict from str to str")
         names = {*self.fitted}
         expect(names <= {*FITTED}, "fitted", sorted(names), f"{', '.join(FITTED)}, and no others")
@@ -161,15 +161,21 @@ def _is_length(value: Any) -> bool:
     return value is None or _is_int(value, 1)
 
 
-def _is_mapping(value: Any, is_right: Callable[[Any], bool]) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_str, value)) and all(map(is_right, value.values()))
+def _is_mapping(value: Any, is_right: Callable[[Any], bool] | None = None) -> bool:
+    """Tell whether there are str, and under each of them what is right."""
+    if not isinstance(value, Mapping) or not all(
+        issubclass(type_, str) for type_ in {*map(type, value)}
+    ):
+        return False
+    return is_right is None or all(map(is_right, value.values()))
 
 
 def _is_vocabulary(value: Any) -> bool:
     """Tell whether tokens are numbered from 0 on, each number once."""
-    if not _is_mapping(value, lambda _: True) or {*map(type, value.values())} != {int}:
+    if not _is_mapping(value) or not value:
         return False
-    return {*value.values()} == {*range(len(value))}
+    positions = [*value.values()]
+    return {*map(type, positions)} == {int} and sorted(positions) == [*range(len(positions))]
 
 
 def _is_weights(value: Any) -> bool:
@@ -186,7 +192,7 @@ def _is_mode(value: Any) -> bool:
 
 def _is_optimizer_state(value: Any) -> bool:
     return (
-        _is_mapping(value, lambda _: True)
+        _is_mapping(value)
         and value.keys() == {"optimizer", "slots", "step", "epoch"}
         and _is_str(value["optimizer"])
         and all(map(_is_int, (value["step"], value["epoch"])))
@@ -203,7 +209,7 @@ _RESOLVED: dict[str, Callable[[Any], bool]] = {
 
 def _is_resolved(value: Any) -> bool:
     return (
-        _is_mapping(value, lambda _: True)
+        _is_mapping(value)
         and value.keys() == _RESOLVED.keys()
         and all(is_right(value[name]) for name, is_right in _RESOLVED.items())
     )
