@@ -236,8 +236,8 @@ def _remove(inner: Path) -> None:
     with suppress(OSError):
         for name in filter(_FILE.fullmatch, os.listdir(inner)):
             with suppress(OSError):
-                (inner / name).unlink()
-        inner.rmdir()
+                os.unlink(inner / name)
+        os.rmdir(inner)
 
 
 # -- reading -----------------------------------------------------------------------------------------
