@@ -57,17 +57,12 @@ def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
     True
     """
     model = read_model(path)
-    params = join_params(
-        model.params,
-        model.left_out,
-        callables,
-        known=TextCNNClassifier().get_params(),
-        needed=NEEDED,
-    )
-    classifier, fitted = TextCNNClassifier(**params), model.fitted
+    known, fitted = TextCNNClassifier().get_params(), model.fitted
     try:
+        params = join_params(model.params, model.left_out, callables, known=known, needed=NEEDED)
+        classifier = TextCNNClassifier(**params)
         classifier._check_can_predict(len(fitted["classes_"]), multilabel=fitted["multilabel_"])
     except ValueError as error:
-        raise ValueError(f"{path} holds no model that can be used: {error}") from error
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
     classifier.__dict__.update({**fitted, "resolved_": Resolved(**fitted["resolved_"])})
     return classifier

@@ -194,11 +194,14 @@ def _check_linear_part(weights: Weights, sizes: dict[str, int]) -> set[str]:
     expect(
         1 <= least <= most <= 3, "weights_['linear_range']", [least, most], "two of 1, 2, 3, in order"
     )
+    idf = weights["linear_idf"]  # 1 + log((1 + n) / (1 + df)), of less than 2**63 texts
+    within = bool(((idf >= 1) & (idf <= 64)).all())
+    expect(within, "weights_['linear_idf']", idf.tolist(), "numbers from 1 to 64")
     keys = weights["linear_ngrams"]
     n_keys = sizes["token ids"] ** most
     expect(n_keys <= np.iinfo(np.int64).max, "weights_['linear_range']", [least, most], "a lower one")
     expect(bool((keys[:-1] < keys[1:]).all()), "weights_['linear_ngrams']", keys, "them to ascend")
-    within = not keys.size or (keys[0] >= 0 and keys[-1] < n_keys)
+    within = not keys.size or bool(keys[0] >= 0 and keys[-1] < n_keys)
     expect(within, "weights_['linear_ngrams']", keys, f"numbers from 0 to {n_keys - 1}")
     return known
 

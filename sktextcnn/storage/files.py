@@ -5,8 +5,9 @@ written down, and no links, which may lead anywhere. Nothing is allocated that i
 is read is compared with a checksum, a CRC-32 as in zip files: it tells damage, of a bad disk or of a
 copy that was cut off. It is no protection against someone who changes a model and its checksums.
 
-Arrays are .npy files, without pickle: NumPy reads and writes them, anybody can open them, they hold
-labels of any type (str, dates) beside floats, in any order, and can be mapped into memory.
+Arrays are .npy files, without pickle: NumPy reads and writes them, they hold labels of any type beside
+floats, and can be mapped into memory. safetensors 0.8 does none of the last two for NumPy, and has no
+checksums either.
 """
 
 from __future__ import annotations

@@ -135,7 +135,7 @@ def read_model(path: str | os.PathLike) -> SavedModel:
         expect(is_right, "state", state, "params, left_out and fitted")
         return SavedModel(**state, schema=schema)
     except ValueError as error:
-        raise ValueError(f"{path} holds no model that can be used: {error}") from error
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
 
 
 # -- fields ------------------------------------------------------------------------------------------
