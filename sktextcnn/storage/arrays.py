@@ -43,7 +43,7 @@ def expect(is_right: bool, name: str, got: Any, expected: str) -> None:
     expected : str
     """
     if not is_right:
-        shown = repr(got)
+        shown = " ".join(repr(got).split())
         if isinstance(got, np.ndarray):
             shown = f"an array of shape {got.shape} and dtype {got.dtype}"
         raise ValueError(f"{name} is {shown:.200}; expected {expected}.")
