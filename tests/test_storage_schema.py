@@ -258,13 +258,23 @@ def test_what_an_optimizer_remembers(tmp_path, optimizer):
         ({"optimizer": "lion"}, r"optimizer_state_\['optimizer'\] is 'lion'; expected one of sgd, "),
         ({"step": -1}, "optimizer_state_ is .*; expected optimizer, slots, step and epoch, each of its"),
         ({"slots": {"embedding": [np.zeros(3, "f4")]}}, r"the shapes of optimizer_state_\['slots'\] is"),
+        ({"slots": {"optimizer": [np.array(0, "f4")]}}, r"the shapes of optimizer_state_\['slots'\] is"),
         ({"slots": {"optimizer": [np.array(np.nan, "f4")]}}, r"\['slots'\]\['optimizer'\] holds NaN"),
+        ({"optimizer": "torch:adam"}, "is 'torch:adam'; expected one of sgd, adagrad, adam, or keras:"),
         ({"slots": {"optimizer": ["x"]}}, r"\['slots'\]\['optimizer'\] is 'x'; expected an array"),
     ]
     for change, message in wrong:
         clf.optimizer_state_ = {**state, **change}
         with pytest.raises(ValueError, match=message):
             clf.save(tmp_path / "model", include_optimizer=True, overwrite=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("optimizer", N_SLOTS)
+def test_what_keras_remembers(tmp_path, optimizer):
+    clf = tiny(warm_start=True, optimizer=optimizer, engine="keras").fit(TEXTS, TAGS)
+    clf.save(tmp_path / "model", include_optimizer=True)
+    assert same_weights(load(tmp_path / "model").fit(TEXTS, TAGS), copy.deepcopy(clf).fit(TEXTS, TAGS))
 
 
 def test_a_sum_that_overflows_is_no_infinite_weight(clf, tmp_path):

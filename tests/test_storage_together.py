@@ -123,6 +123,32 @@ def test_a_writer_waits_for_another(tmp_path, monkeypatch, overwrite):
     assert number_of(path) == (7 if overwrite else 1)
 
 
+@can_lock
+def test_a_writer_goes_on_where_the_one_that_it_waited_for_fails(tmp_path, monkeypatch):
+    """That one had made the folder, and removes it."""
+    path, started, go_on = tmp_path / "model", threading.Event(), threading.Event()
+    real = folder.write_array
+
+    def write_array(file, array):
+        if array[0] == 1:
+            started.set()
+            assert go_on.wait(60)
+            raise OSError("no space left")
+        return real(file, array)
+
+    monkeypatch.setattr(folder, "write_array", write_array)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(write_folder, path, state(1))
+        assert started.wait(60)
+        second = pool.submit(write_folder, path, state(7))
+        assert not wait([second], timeout=0.3).done
+        go_on.set()
+        with pytest.raises(OSError, match="no space left"):
+            first.result()
+        second.result()
+    assert number_of(path) == 7
+
+
 KILLED = """
 import os, signal, sys
 import numpy as np

@@ -212,8 +212,9 @@ def check_optimizer(state: Mapping[str, Any], weights: Weights) -> None:
     Parameters
     ----------
     state : mapping of str to object
-        With ``optimizer``, a name, and ``slots``, lists of arrays by the name of a weight; or under one
-        key the variables of Keras' optimizer, which looks itself whether they fit.
+        With ``optimizer``, a name, and ``slots``, lists of arrays by the name of a weight; or, if the
+        name begins with "keras:", under one key the variables of Keras' optimizer, which looks itself
+        whether they fit.
     weights : mapping of str to ndarray
 
     Raises
@@ -221,13 +222,16 @@ def check_optimizer(state: Mapping[str, Any], weights: Weights) -> None:
     ValueError
         With what was got and expected.
     """
-    name, slots = state["optimizer"], state["slots"]
-    expect(name in N_SLOTS, "optimizer_state_['optimizer']", name, f"one of {', '.join(N_SLOTS)}")
+    slots, (engine, _, name) = state["slots"], state["optimizer"].rpartition(":")
+    is_right = name in N_SLOTS and engine in ("", "keras")
+    words = f"one of {', '.join(N_SLOTS)}, or keras: and one of them"
+    expect(is_right, "optimizer_state_['optimizer']", state["optimizer"], words)
     for key, arrays in slots.items():
         for array in arrays:
             _check_any(f"optimizer_state_['slots'][{key!r}]", array)
-    if slots and {*slots} != {"optimizer"}:
-        got = {key: [array.shape for array in arrays] for key, arrays in slots.items()}
-        expected = {key: [array.shape] * N_SLOTS[name] for key, array in weights.items()}
-        words = f"{expected}, as of the weights"
-        expect(got == expected, "the shapes of optimizer_state_['slots']", got, words)
+    got = {key: [array.shape for array in arrays] for key, arrays in slots.items()}
+    expected = {key: [array.shape] * N_SLOTS[name] for key, array in weights.items()}
+    if engine == "keras":
+        expected = {"optimizer": got.get("optimizer", [])}
+    words = f"{expected}, as the weights have them"
+    expect(not slots or got == expected, "the shapes of optimizer_state_['slots']", got, words)

@@ -128,7 +128,7 @@ def write_folder(
         old = _find_model(folder, schema, overwrite)
         inner = folder / f"arrays-{uuid4().hex[:8]}"
         try:
-            inner.mkdir(parents=True)  # a writer that made the folder may have failed, and removed it
+            inner.mkdir()
             files = {name: write_array(inner / f"{name}.npy", array) for name, array in arrays.items()}
             text = _to_text(_Document(schema, inner.name, files, encoded))
             with new_file(inner / MODEL) as file:
@@ -158,6 +158,7 @@ def _one_writer(folder: Path) -> Iterator[bool]:
         raise FileExistsError(f"{folder} is left as it is, since it is a file; choose another path.")
     try:
         with _locked(folder) as alone:
+            folder.mkdir(exist_ok=True)  # one that made it, and failed, may have removed it meanwhile
             yield alone
     except BaseException:
         if made:
@@ -186,9 +187,8 @@ def _locked(folder: Path) -> Iterator[bool]:
             alone = False
         yield alone
     finally:
-        if (
-            alone
-        ):  # a process that was forked meanwhile has the descriptor, too, so closing is not enough
+        if alone:
+            # Closing is not enough: a process that was forked meanwhile has the descriptor as well.
             fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
