@@ -57,10 +57,10 @@ class CharNgrams:
         """Return arrays that go with the network's weights."""
         return {
             "linear_characters": self.ngrams,
-            "linear_characters_range": np.array(self.ngram_range),
-            "linear_characters_of_tokens": self.of_vocabulary.indices,
+            "linear_characters_range": np.array(self.ngram_range, np.int64),
+            "linear_characters_of_tokens": self.of_vocabulary.indices.astype(np.int32, copy=False),
             "linear_characters_counts": self.of_vocabulary.data,
-            "linear_characters_offsets": self.of_vocabulary.indptr,
+            "linear_characters_offsets": self.of_vocabulary.indptr.astype(np.int32, copy=False),
         }
 
     @classmethod

@@ -6,16 +6,19 @@ import os
 from typing import Any
 
 from sktextcnn.classifier import TextCNNClassifier
-from sktextcnn.persistence import join_params, read_state
 from sktextcnn.predicting import NEEDED
 from sktextcnn.resolved import Resolved
+from sktextcnn.storage.params import join_params
+from sktextcnn.storage.schema import read_model
 
 
 def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
     """Read a classifier that `TextCNNClassifier.save` wrote.
 
-    No code is run that the folder could bring along: it holds JSON and arrays, not pickles. Large arrays
-    are mapped into memory, so do not copy other files over a model that is in use; `save` with
+    No code is run that the folder could bring along: it holds JSON and arrays, not pickles. All of it is
+    looked at before anything is built: checksums, which tell damage but do not protect against somebody
+    who changes them as well; and every field, type and shape. Links and special files are refused. Large
+    arrays are mapped into memory, so do not copy other files over a model that is in use; `save` with
     ``overwrite=True`` is safe.
 
     Parameters
@@ -38,6 +41,8 @@ def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
         If a function is needed and not passed, the folder is damaged, or a later version wrote it.
     TypeError
         If a parameter is passed that was saved with the model.
+    OSError
+        If files cannot be read.
 
     Examples
     --------
@@ -51,15 +56,13 @@ def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
     >>> bool((loaded.predict_proba(texts) == clf.predict_proba(texts)).all())
     True
     """
-    state = read_state(path)
-    params = join_params(
-        state["params"],
-        state["left_out"],
-        callables,
-        known=TextCNNClassifier().get_params(),
-        needed=NEEDED,
-    )
-    classifier = TextCNNClassifier(**params)
-    fitted = state["fitted"]
+    model = read_model(path)
+    known, fitted = TextCNNClassifier().get_params(), model.fitted
+    try:
+        params = join_params(model.params, model.left_out, callables, known=known, needed=NEEDED)
+        classifier = TextCNNClassifier(**params)
+        classifier._check_can_predict(len(fitted["classes_"]), multilabel=fitted["multilabel_"])
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be loaded: {error}") from error
     classifier.__dict__.update({**fitted, "resolved_": Resolved(**fitted["resolved_"])})
     return classifier

@@ -244,7 +244,7 @@ def pack(
     return {
         "linear_ngrams": ngrams.keys,
         "linear_idf": ngrams.idf,
-        "linear_range": np.array(ngrams.ngram_range),
+        "linear_range": np.array(ngrams.ngram_range, np.int64),
         **ngrams.characters.to_arrays(),
         "linear_kernel": kernel,
         "linear_bias": bias,

@@ -24,8 +24,9 @@ from sktextcnn.labels import check_in_common, count_unseen, find_labels
 from sktextcnn.ngrams import add_linear_part, counts_characters
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
-from sktextcnn.persistence import split_params, write_state
 from sktextcnn.resolved import is_option
+from sktextcnn.storage.params import split_params
+from sktextcnn.storage.schema import FITTED, SavedModel, write_model
 from sktextcnn.text import FIRST_TOKEN, Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
 from sktextcnn.threads import Team, one_blas_thread
 from sktextcnn.thresholds import decide
@@ -41,13 +42,6 @@ TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 1_000_000, 1_000_00
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
-
-#: Attributes that training sets, and `save` writes: all that prediction, and going on, need.
-FITTED = (
-    *("vocabulary_", "classes_", "multilabel_", "sparse_output_", "loss_", "embedding_mode_"),
-    *("max_length_", "weights_", "thresholds_", "history_", "n_epochs_", "optimizer_state_"),
-    *("resolved_", "validation_score_", "validation_label_scores_"),
-)
 
 
 class Predictor(ClassifierMixin, Parameters):
@@ -526,7 +520,8 @@ class Predictor(ClassifierMixin, Parameters):
         path : str or path
             A folder that does not exist or is empty.
         overwrite : bool, default=False
-            Replace the model in the folder. If that fails, the old one stays.
+            Replace the model in the folder. If that fails, the old one stays. A process that loads at
+            the same time gets the old one or the new one; one that saves there waits.
         include_optimizer : bool, default=False
             Save `optimizer_state_`, too, if there is one: up to twice the size of the weights, needed
             only to go on learning as if there had been no break.
@@ -542,7 +537,8 @@ class Predictor(ClassifierMixin, Parameters):
         OSError
             If writing fails.
         ValueError
-            If Keras cannot save the network that `network` built.
+            If Keras cannot save the network that `network` built; or if parameters or fitted attributes
+            have been set to what no fit leaves, such as weights that are not finite, and `load` refuses.
 
         Warns
         -----
@@ -554,6 +550,7 @@ class Predictor(ClassifierMixin, Parameters):
             from sktextcnn.engine import own_network
 
             own_network.check_saveable(self.weights_)
+        self._check_can_predict(len(self.classes_), multilabel=self.multilabel_)
         params, left_out = split_params(self.get_params(deep=False), leave_out=["embeddings"])
         fitted = {
             name: value
@@ -568,5 +565,11 @@ class Predictor(ClassifierMixin, Parameters):
                 "default instead. Pass it to load to keep it.",
                 stacklevel=2,
             )
-        state = {"params": params, "left_out": left_out, "fitted": fitted}
-        write_state(path, state, overwrite=overwrite)
+        write_model(path, SavedModel(params, left_out, fitted), overwrite=overwrite)
+
+    def _check_can_predict(self, n_labels: int, *, multilabel: bool) -> None:
+        """Look at all parameters, which may have been set since `fit`, or come from a file."""
+        self._validate_params()
+        self._tokenizer()
+        if multilabel:
+            self._check_label_bounds(n_labels)

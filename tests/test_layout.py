@@ -72,9 +72,16 @@ MODULES = {
         *("callbacks", "engine.engines", "engine.examples", "engine.observers"),
         *("linear", "ngrams", "text", "threads", "validation"),
     },
+    # saved models
+    "storage": set(),
+    "storage.encoding": set(),
+    "storage.files": {"storage.encoding"},
+    "storage.folder": {"storage.encoding", "storage.files"},
+    "storage.params": {"storage.encoding"},
+    "storage.arrays": {"text"},
+    "storage.schema": {"objective", "storage.arrays", "storage.folder"},
     # the classifier, where all of them meet
     "explain": {"engine.engines", "engine.inference", "engine.weights", "ngrams", "text"},
-    "persistence": set(),
     "chunks": set(),
     "resolved": set(),
     "parameters": {
@@ -89,7 +96,8 @@ MODULES = {
     "predicting": {
         "inputs",
         *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
-        *("explain", "labels", "ngrams", "objective", "parameters", "persistence", "text"),
+        *("explain", "labels", "ngrams", "objective", "parameters", "text"),
+        *("storage.params", "storage.schema"),
         *("resolved", "threads", "thresholds", "validation"),
     },
     "classifier": {
@@ -113,7 +121,7 @@ MODULES = {
         "vocabulary",
     },
     # its users
-    "loading": {"classifier", "persistence", "predicting", "resolved"},
+    "loading": {"classifier", "predicting", "resolved", "storage.params", "storage.schema"},
     "datasets._news_tags": {"labels"},
     "datasets": {"datasets._news_tags"},
     "cli": {"classifier", "datasets", "labels", "model_selection", "text"},
@@ -131,7 +139,11 @@ NUMPY_ALONE = [
     "thresholds",
     "engine.weights",
     "engine.losses",
-    "persistence",
+    "storage.arrays",
+    "storage.encoding",
+    "storage.files",
+    "storage.folder",
+    "storage.params",
     "vector_files",
 ]
 KERAS = {"tensorflow", "keras", "scikeras"}

@@ -20,7 +20,8 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load, load_embeddings, persistence, recipe
+from sktextcnn import TextCNNClassifier, load, load_embeddings, recipe
+from sktextcnn.storage import files
 from sktextcnn.text import build_tokenizer, encode
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 
@@ -109,7 +110,7 @@ def linear():
 @pytest.fixture(params=[1, 1 << 20], ids=["mapped", "read"])
 def map_from(request, monkeypatch):
     """Lets even the smallest array be mapped, and not."""
-    monkeypatch.setattr(persistence, "MAP_FROM", request.param)
+    monkeypatch.setattr(files, "MAP_FROM", request.param)
 
 
 # -- there and back ----------------------------------------------------------------------------------

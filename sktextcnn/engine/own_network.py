@@ -279,7 +279,7 @@ def hold(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -> Wei
     rebuild = partial(build_own, network, sizes, seed=seed)
     model = rebuild()
     held = {
-        "network_sizes": np.array([sizes.n_tokens, sizes.max_length, sizes.n_labels]),
+        "network_sizes": np.array([sizes.n_tokens, sizes.max_length, sizes.n_labels], np.int64),
         **get_arrays(model),
     }
     try:

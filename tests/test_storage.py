@@ -6,11 +6,13 @@ import functools
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from uuid import UUID
 
 import numpy as np
 import pandas as pd
@@ -21,9 +23,12 @@ from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 
 import sktextcnn
-from sktextcnn import TextCNNClassifier, load, persistence
-from sktextcnn.persistence import join_params, read_state, split_params, write_state
+from sktextcnn import TextCNNClassifier, load
+from sktextcnn.storage import files, folder
+from sktextcnn.storage.folder import read_folder, write_folder
+from sktextcnn.storage.params import join_params, split_params
 from tests.examples import TAGS, TEXTS, same_weights, tiny
+from tests.folders import arrays_of, document_of, edit, put_array, put_file, tree
 from tests.strategies import ODD_TEXTS
 
 STATE = {
@@ -42,14 +47,14 @@ EMBEDDING = "00-weights_-embedding"
 def model(tmp_path):
     """A folder with `STATE`."""
     path = tmp_path / "model"
-    write_state(path, STATE)
+    write_folder(path, STATE)
     return path
 
 
 @pytest.fixture(params=[1, 1 << 20], ids=["mapped", "read"])
 def map_from(request, monkeypatch):
     """Lets even the smallest array be mapped, and not."""
-    monkeypatch.setattr(persistence, "MAP_FROM", request.param)
+    monkeypatch.setattr(files, "MAP_FROM", request.param)
 
 
 def assert_same(a, b):
@@ -71,19 +76,9 @@ def assert_same(a, b):
         assert a == b or (a != a and b != b)
 
 
-def tree(folder):
-    """Names and contents of all files under a folder."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
-        for path in folder.rglob("*")
-    }
-
-
-def edit(model, change):
-    """Let `change` edit what model.json says."""
-    document = json.loads((model / "model.json").read_text("utf-8"))
-    change(document)
-    (model / "model.json").write_text(json.dumps(document), "utf-8")
+def read(path, **options):
+    """Return the values in a folder alone."""
+    return read_folder(path, **options)[1]
 
 
 # -- there and back ----------------------------------------------------------------------------------
@@ -138,12 +133,12 @@ values = st.recursive(
 @example(state={"a": False, "b": True})
 @example(state=[{"a": 0.0}, {"a": 0}, {"": {}}, [], (), {}])
 def test_round_trip(state, map_from, monkeypatch):
-    monkeypatch.setattr(persistence, "MAP_FROM", map_from)
+    monkeypatch.setattr(files, "MAP_FROM", map_from)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
-        write_state(path, state)
-        assert_same(read_state(path), state)
-        assert_same(read_state(str(path), map_files=False), state)
+        write_folder(path, state)
+        assert_same(read(path), state)
+        assert_same(read(str(path), map_files=False), state)
 
 
 def test_what_comes_back_simpler(tmp_path):
@@ -153,59 +148,59 @@ def test_what_comes_back_simpler(tmp_path):
         "labels": sktextcnn.as_label_matrix([["a"], ["a", "b"]]),
         "names": np.array([np.str_("x"), np.int64(1)], dtype=object),
     }
-    write_state(tmp_path / "model", state)
+    write_folder(tmp_path / "model", state)
     expected = {
         "numbers": [0.5, 3, True, "x"],
         "keys": {7: 1.0, "b": [0, 1]},
         "labels": np.array([[1, 0], [1, 1]], np.int8),
         "names": np.array(["x", 1], dtype=object),
     }
-    assert_same(read_state(tmp_path / "model"), expected)
+    assert_same(read(tmp_path / "model"), expected)
 
 
 @pytest.mark.usefixtures("map_from")
 def test_arrays_are_plain_and_can_be_changed_without_changing_the_files(model):
     before = tree(model)
-    embedding = read_state(model)["fitted"]["weights_"]["embedding"]
+    embedding = read(model)["fitted"]["weights_"]["embedding"]
     assert type(embedding) is np.ndarray
     embedding[1, 2] = 7
-    assert_same(read_state(model), STATE)
+    assert_same(read(model), STATE)
     assert tree(model) == before
 
 
 @pytest.mark.parametrize("overwrite", [False, True])
 def test_an_empty_folder_is_as_good_as_none(tmp_path, overwrite):
-    write_state(tmp_path, STATE, overwrite=overwrite)
-    assert_same(read_state(tmp_path), STATE)
+    write_folder(tmp_path, STATE, overwrite=overwrite)
+    assert_same(read(tmp_path), STATE)
 
 
 def test_a_relative_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_state("model", STATE)
-    write_state("model", STATE, overwrite=True)
-    assert_same(read_state("model"), STATE)
+    write_folder("model", STATE)
+    write_folder("model", STATE, overwrite=True)
+    assert_same(read("model"), STATE)
     assert os.listdir() == ["model"]
 
 
 def test_an_existing_path_is_not_overwritten(model):
     before = tree(model)
     with pytest.raises(FileExistsError, match=r"model exists\. Choose another path, or pass overwrite"):
-        write_state(model, {})
+        write_folder(model, {})
     assert tree(model) == before
 
 
 @pytest.mark.usefixtures("map_from")
 def test_overwriting_replaces_the_model_and_nothing_else(model):
     (model / "README.md").write_text("mine")
-    old = read_state(model)
+    old = read(model)
     for n in range(3):
-        write_state(model, {"n": n, "array": np.full(3, n), "own": old}, overwrite=True)
-        read = read_state(model)
-        assert read["n"] == n
-        assert read["array"].tolist() == [n] * 3
+        write_folder(model, {"n": n, "array": np.full(3, n), "own": old}, overwrite=True)
+        new = read(model)
+        assert new["n"] == n
+        assert new["array"].tolist() == [n] * 3
         # What was read before is as it was, and could itself be written over its own files.
         assert_same(old, STATE)
-        assert_same(read["own"], STATE)
+        assert_same(new["own"], STATE)
         assert len(tree(model)) == 5  # README.md, model.json, a folder, two arrays
     assert (model / "README.md").read_text() == "mine"
 
@@ -228,43 +223,49 @@ def test_a_folder_with_something_else_is_never_touched(tmp_path, files, reason):
         (tmp_path / name).write_text(text)
     before = tree(tmp_path)
     with pytest.raises(FileExistsError, match=rf"is left as it is, since .* {reason}"):
-        write_state(tmp_path, STATE, overwrite=True)
+        write_folder(tmp_path, STATE, overwrite=True)
     assert tree(tmp_path) == before
 
 
 def test_a_file_is_never_touched(tmp_path):
     (tmp_path / "model").write_text("mine")
     with pytest.raises(FileExistsError, match=r"is left as it is, since .* is a file"):
-        write_state(tmp_path / "model", STATE, overwrite=True)
+        write_folder(tmp_path / "model", STATE, overwrite=True)
     assert (tmp_path / "model").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     "planted",
-    [{"folder": ".."}, {"folder": "/tmp"}, {"arrays": {"../x": {"dtype": "<f4", "shape": [1]}}}],
+    [
+        {"folder": ".."},
+        {"folder": "/tmp"},
+        {"folder": "arrays"},
+        {"folder": 3},
+        {"arrays": {"../x": {}}},
+    ],
 )
 def test_names_that_lead_out_of_the_folder_are_refused(model, planted):
-    (model.parent / "x.npy").write_bytes((model / "arrays" / f"{EMBEDDING}.npy").read_bytes())
+    (model.parent / "x.npy").write_bytes((arrays_of(model) / f"{EMBEDDING}.npy").read_bytes())
     edit(model, lambda document: document.update(planted))
-    with pytest.raises(ValueError, match="does not say what the model consists of"):
-        read_state(model)
+    with pytest.raises(ValueError, match=r"damaged \((folder is|arrays has)"):
+        read(model)
     with pytest.raises(FileExistsError, match="is left as it is"):
-        write_state(model, STATE, overwrite=True)
+        write_folder(model, STATE, overwrite=True)
     assert (model.parent / "x.npy").exists()
 
 
 # -- whole or not at all -----------------------------------------------------------------------------
 
 
-STEPS = ["json.dumps", "os.fsync", "os.fsync 3", "np.lib.format.write_array 2", "os.replace"]
-PLACES = [*[("model", step) for step in STEPS], *[("new", step) for step in [*STEPS, "os.rename"]]]
+STEPS = ["json.dumps", "os.fsync", "os.fsync 3", "numpy.lib.format.write_array 2", "os.replace"]
 
 
 @pytest.mark.parametrize("error", [OSError("no space left"), KeyboardInterrupt()], ids=type)
-@pytest.mark.parametrize(("name", "step"), PLACES)
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("name", ["model", "new"])
 def test_writing_that_fails_leaves_everything_as_it_was(model, monkeypatch, name, step, error):
     call, at = [*step.split(), "1"][:2]
-    real = functools.reduce(getattr, call.split("."), persistence)
+    real = functools.reduce(getattr, call.split(".")[1:], sys.modules[call.split(".")[0]])
     calls = []
 
     def fail(*args, **kwargs):
@@ -274,11 +275,11 @@ def test_writing_that_fails_leaves_everything_as_it_was(model, monkeypatch, name
         return real(*args, **kwargs)
 
     before = tree(model.parent)
-    monkeypatch.setattr(f"sktextcnn.persistence.{call}", fail)
+    monkeypatch.setattr(call, fail)
     with pytest.raises(type(error)):
-        write_state(model.parent / name, {"a": np.ones(2), "b": np.ones(3)}, overwrite=True)
+        write_folder(model.parent / name, {"a": np.ones(2), "b": np.ones(3)}, overwrite=True)
     assert tree(model.parent) == before
-    assert_same(read_state(model), STATE)
+    assert_same(read(model), STATE)
 
 
 def test_an_interrupt_once_the_new_model_is_in_place_keeps_it(model, monkeypatch):
@@ -288,17 +289,71 @@ def test_an_interrupt_once_the_new_model_is_in_place_keeps_it(model, monkeypatch
         real(*args)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sktextcnn.persistence.os.replace", interrupted)
+    monkeypatch.setattr("os.replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_state(model, {"new": np.ones(2)}, overwrite=True)
-    assert read_state(model)["new"].tolist() == [1, 1]
+        write_folder(model, {"new": np.ones(2)}, overwrite=True)
+    assert read(model)["new"].tolist() == [1, 1]
 
 
-def test_what_a_killed_process_left_behind_does_not_stand_in_the_way(model):
-    (model / "arrays-1").mkdir()
-    (model / "arrays-1" / "00-half.npy").write_bytes(b"\x93NUM")
-    write_state(model, {"new": np.ones(2)}, overwrite=True)
-    assert read_state(model)["new"].tolist() == [1, 1]
+REMAINS = "arrays-0123abcd"
+
+
+def leave_remains(model):
+    """Leave what a writer leaves that was killed."""
+    (model / REMAINS).mkdir(parents=True)
+    (model / REMAINS / "00-half.npy").write_bytes(b"\x93NUM")
+    (model / REMAINS / "model.json").write_bytes(b"{")
+
+
+def test_the_next_writer_removes_what_killed_ones_left(model):
+    leave_remains(model)
+    write_folder(model, {"new": np.ones(2)}, overwrite=True)
+    assert {*os.listdir(model)} == {"model.json", arrays_of(model).name}
+    assert read(model)["new"].tolist() == [1, 1]
+
+
+def test_remains_of_the_first_writer_do_not_stand_in_the_way(tmp_path):
+    leave_remains(tmp_path / "model")
+    with pytest.raises(FileNotFoundError, match=r"holds no model\.json: .* or saving was interrupted"):
+        read(tmp_path / "model")
+    write_folder(tmp_path / "model", STATE)
+    assert not (tmp_path / "model" / REMAINS).exists()
+    assert_same(read(tmp_path / "model"), STATE)
+
+
+def test_a_folder_that_only_looks_like_remains_is_left_alone(model):
+    leave_remains(model)
+    (model / REMAINS / "mine.txt").write_text("years of work")
+    for n in range(2):
+        write_folder(model, {"new": n}, overwrite=True)
+    assert os.listdir(model / REMAINS) == ["mine.txt"]
+    assert read(model)["new"] == 1
+    other = model.parent / "other"
+    leave_remains(other)
+    (other / REMAINS / "mine.txt").write_text("years of work")
+    with pytest.raises(FileExistsError):
+        write_folder(other, STATE)
+    assert len(tree(other)) == 4
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("which", ["the model's", "remains"])
+def test_links_are_never_followed_when_a_model_is_replaced(model, which):
+    """A link in the place of the arrays: once, the files that it leads to were removed."""
+    outside = model.parent / "outside"
+    if which == "remains":
+        leave_remains(model)
+        (model / REMAINS).rename(outside)
+        (model / REMAINS).symlink_to(outside)
+    else:
+        arrays = arrays_of(model)
+        arrays.rename(outside)
+        arrays.symlink_to(outside)
+    before = tree(outside)
+    write_folder(model, {"new": np.ones(2)}, overwrite=True)
+    assert before
+    assert tree(outside) == before
+    assert read(model)["new"].tolist() == [1, 1]
 
 
 @pytest.mark.parametrize(
@@ -317,13 +372,13 @@ def test_values_that_cannot_be_written_are_named_and_nothing_is_written(model, s
     before = tree(model.parent)
     for path in (model, model.parent / "other"):
         with pytest.raises(TypeError, match=message):
-            write_state(path, state, overwrite=True)
+            write_folder(path, state, overwrite=True)
     assert tree(model.parent) == before
 
 
 def test_a_folder_to_write_into_must_exist(tmp_path):
     with pytest.raises(FileNotFoundError):
-        write_state(tmp_path / "nowhere" / "model", STATE)
+        write_folder(tmp_path / "nowhere" / "model", STATE)
 
 
 # -- what is refused ---------------------------------------------------------------------------------
@@ -333,31 +388,31 @@ def test_no_folder(tmp_path):
     with pytest.raises(
         FileNotFoundError, match="nowhere does not exist; expected a folder with a saved"
     ):
-        read_state(tmp_path / "nowhere")
+        read(tmp_path / "nowhere")
 
 
 def test_a_file_is_no_folder(model):
     with pytest.raises(ValueError, match=r"model\.json is a file; expected a folder with a saved model"):
-        read_state(model / "model.json")
+        read(model / "model.json")
 
 
 def test_no_model_in_the_folder(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"holds no model\.json: it is not a saved model"):
-        read_state(tmp_path)
+        read(tmp_path)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1, 2", b"\xff\xfe\xfa", b"[" * 100_000])
 def test_a_model_that_is_not_json(model, text):
     (model / "model.json").write_bytes(text)
     with pytest.raises(ValueError, match=r"model\.json is not JSON .*: damaged, or not a saved model"):
-        read_state(model)
+        read(model)
 
 
 @pytest.mark.parametrize("text", ["[]", "1", "null", "{}", '{"format": true, "sktextcnn": ""}'])
 def test_json_of_something_else(model, text):
     (model / "model.json").write_text(text)
     with pytest.raises(ValueError, match=r"was not written by sktextcnn: it has no format number"):
-        read_state(model)
+        read(model)
 
 
 def test_a_later_format(model):
@@ -367,14 +422,24 @@ def test_a_later_format(model):
         rf"{sktextcnn.__version__}, which reads formats up to 1\. Upgrade sktextcnn\."
     )
     with pytest.raises(ValueError, match=message):
-        read_state(model)
+        read(model)
 
 
-@pytest.mark.parametrize("part", ["folder", "arrays", "state"])
+def test_a_later_schema(model):
+    edit(model, lambda document: document.update(schema=4, sktextcnn="4.2.0"))
+    message = r"written by sktextcnn 4\.2\.0 in schema 4; .*, which reads schemas up to 3\. Upgrade"
+    with pytest.raises(ValueError, match=message):
+        read(model, schema=3)
+    with pytest.raises(FileExistsError, match="is left as it is"):
+        write_folder(model, STATE, schema=3, overwrite=True)
+    assert read_folder(model, schema=4)[0] == 4
+
+
+@pytest.mark.parametrize("part", ["schema", "folder", "arrays", "state"])
 def test_a_model_with_a_part_missing(model, part):
     edit(model, lambda document: document.pop(part))
-    with pytest.raises(ValueError, match=r"is damaged: it does not say what the model consists of"):
-        read_state(model)
+    with pytest.raises(ValueError, match=rf"model\.json is damaged \('{part}'\)"):
+        read(model)
 
 
 @pytest.mark.parametrize(
@@ -394,43 +459,135 @@ def test_a_model_with_a_part_missing(model, part):
 )
 def test_a_damaged_state(model, state):
     edit(model, lambda document: document.update(state={"deep": [state]}))
-    with pytest.raises(ValueError, match=r"model\.json is damaged: its state cannot be read \("):
-        read_state(model)
+    with pytest.raises(ValueError, match=r"model\.json is damaged: the values cannot be read \("):
+        read(model)
 
 
 def test_a_missing_array(model):
-    (model / "arrays" / f"{EMBEDDING}.npy").unlink()
+    (arrays_of(model) / f"{EMBEDDING}.npy").unlink()
     with pytest.raises(FileNotFoundError, match=rf"{EMBEDDING}\.npy is missing; copy the whole folder"):
-        read_state(model)
+        read(model)
+
+
+def test_the_arrays_missing(model):
+    shutil.rmtree(arrays_of(model))
+    with pytest.raises(FileNotFoundError, match=r"arrays-\w+ is missing; copy the whole folder"):
+        read(model)
 
 
 @pytest.mark.usefixtures("map_from")
 @pytest.mark.parametrize("lost", [1, 47, -1])
 def test_an_array_of_another_length(model, lost):
-    path = model / "arrays" / f"{EMBEDDING}.npy"
+    path = arrays_of(model) / f"{EMBEDDING}.npy"
     data = path.read_bytes()
     path.write_bytes(data[:-lost] if lost > 0 else data + b"\0")
     with pytest.raises(ValueError, match=r"has \d+ bytes instead of 176: it was cut off or changed"):
-        read_state(model)
+        read(model)
+
+
+@pytest.mark.usefixtures("map_from")
+def test_an_array_of_other_bytes(model):
+    path = arrays_of(model) / f"{EMBEDDING}.npy"
+    np.save(path, np.ones((4, 3), "f4"))
+    with pytest.raises(ValueError, match=rf"{EMBEDDING}\.npy is damaged: its checksum is not the one"):
+        read(model)
+
+
+def test_other_words_in_model_json(model):
+    text = (model / "model.json").read_text()
+    (model / "model.json").write_text(text.replace('"match"', '"watch"'))
+    with pytest.raises(ValueError, match=r"model\.json is damaged \(its checksum is not the one"):
+        read(model)
+
+
+def test_model_json_may_be_laid_out_for_people(model):
+    (model / "model.json").write_text(json.dumps(document_of(model), indent=2))
+    assert_same(read(model), STATE)
 
 
 @pytest.mark.parametrize("other", [np.zeros((3, 4), "f4"), np.zeros((4, 3), "f8"), np.zeros(4, ">f4")])
 def test_an_array_of_another_model(model, other):
-    np.save(model / "arrays" / f"{EMBEDDING}.npy", other)
+    entry = {**document_of(model)["arrays"][EMBEDDING]}
+    put_array(model, EMBEDDING, other)
+    edit(model, lambda document: document["arrays"][EMBEDDING].update(dtype="<f4", shape=entry["shape"]))
     message = (
-        r"holds an array of shape .*, but model\.json says \[4, 3\] and <f4: the files are not from"
+        r"holds an array of shape .*, but \[4, 3\] and <f4 are written down: the files are not from"
     )
     with pytest.raises(ValueError, match=message):
-        read_state(model)
+        read(model)
+
+
+def npy(header):
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"\x93NUMPY\x01", b"\x93NUMPY\x09\x00v\x00{}", b"PK\x03\x04 a zip"]
+    "data",
+    [
+        *(b"", b"\x93NUMPY\x01", b"\x93NUMPY\x09\x00v\x00{}", b"PK\x03\x04 a zip"),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3"),
+        npy(b"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 3)}" + b" " * 30_000),
+        npy(b"(" * 9_000),
+    ],
+    ids=range(7),
 )
 def test_a_file_that_holds_no_array(model, data):
-    (model / "arrays" / f"{EMBEDDING}.npy").write_bytes(data)
+    put_file(model, EMBEDDING, data)
     with pytest.raises(ValueError, match=rf"{EMBEDDING}\.npy is not the array that was saved"):
-        read_state(model)
+        read(model)
+
+
+@pytest.mark.parametrize("shape", [(10**12,), (4, 3, 2**40), (2**62, 4)])
+@pytest.mark.parametrize("dtype", ["<f4", "<U1000000", "|S1"])
+def test_a_header_that_claims_more_than_there_is(model, dtype, shape):
+    """Nothing is allocated for it."""
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
+    put_file(model, EMBEDDING, npy(header.encode()) + bytes(48))
+    edit(model, lambda document: document["arrays"][EMBEDDING].update(dtype=dtype, shape=[*shape]))
+    with pytest.raises(ValueError, match=r"\.npy has \d+ bytes, but \d+ items of dtype"):
+        read(model)
+
+
+def test_a_model_json_that_is_too_long(model, monkeypatch):
+    monkeypatch.setattr(folder, "MOST_BYTES", 100)
+    with pytest.raises(ValueError, match=r"model\.json has \d+ bytes; expected 100 at most"):
+        read(model)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder"])
+@pytest.mark.parametrize("which", ["model.json", "an array", "the arrays"])
+def test_what_is_no_regular_file_is_never_opened(model, which, kind):
+    """Opening a pipe that nobody writes to would wait for ever."""
+    arrays = arrays_of(model)
+    path = {"model.json": model / "model.json", "an array": arrays / f"{EMBEDDING}.npy"}.get(
+        which, arrays
+    )
+    path.rename(model.parent / "elsewhere")
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "link":
+        path.symlink_to(model.parent / "elsewhere")
+    elif which == "the arrays":
+        path.write_text("a file")
+        kind = "file"
+    else:
+        path.mkdir()
+    words = {"link": "a symbolic link", "pipe": "a special file, such as a pipe or a device"}
+    expected = "folder" if which == "the arrays" else "regular file"
+    message = f"{path.name} is {words.get(kind, f'a {kind}')}; expected a {expected}. Copy"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        read(model)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="links need rights there")
+def test_a_link_to_a_whole_model_is_a_model(model):
+    link = model.parent / "current"
+    link.symlink_to(model)
+    assert_same(read(link), STATE)
+    write_folder(link, {"new": 1}, overwrite=True)
+    assert read(model) == {"new": 1}
+    assert link.is_symlink()
 
 
 class Planted:
@@ -444,38 +601,36 @@ class Planted:
 
 
 def test_pickles_are_never_read(model, tmp_path):
-    path = model / "arrays" / f"{EMBEDDING}.npy"
+    path = arrays_of(model) / f"{EMBEDDING}.npy"
     planted = np.empty((4, 3), object)
     planted[:] = Planted(tmp_path / "trap")
-    np.save(path, planted, allow_pickle=True)
-    # Even where model.json speaks of objects.
-    edit(model, lambda document: document["arrays"][EMBEDDING].update(dtype="|O"))
+    put_array(model, EMBEDDING, planted, allow_pickle=True)  # and model.json speaks of objects
     with pytest.raises(ValueError, match="holds Python objects, which are never read"):
-        read_state(model)
-    path.write_bytes(pickle.dumps(Planted(tmp_path / "trap")))
+        read(model)
+    put_file(model, EMBEDDING, pickle.dumps(Planted(tmp_path / "trap")))
     with pytest.raises(ValueError, match="is not the array that was saved"):
-        read_state(model)
+        read(model)
     assert not (tmp_path / "trap").exists()
     pickle.loads(path.read_bytes())  # the trap does work
     assert (tmp_path / "trap").exists()
 
 
 def test_no_pickle_is_written(model):
-    for path in (model / "arrays").iterdir():
+    for path in arrays_of(model).iterdir():
         assert not np.load(path, allow_pickle=False).dtype.hasobject
-    assert {path.name for path in (model / "arrays").iterdir()} == {f"{EMBEDDING}.npy"}
+    assert {path.name for path in arrays_of(model).iterdir()} == {f"{EMBEDDING}.npy"}
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_any_wrong_byte_is_read_or_refused_plainly(model, data):
-    path = data.draw(st.sampled_from([model / "model.json", model / "arrays" / f"{EMBEDDING}.npy"]))
+def test_any_wrong_byte_is_refused_or_changes_nothing(model, data):
+    path = data.draw(st.sampled_from([model / "model.json", arrays_of(model) / f"{EMBEDDING}.npy"]))
     whole = path.read_bytes()
     at = data.draw(st.integers(0, len(whole) - 1))
     byte = data.draw(st.binary(min_size=0, max_size=1))
     path.write_bytes(whole[:at] + byte + whole[at + 1 :])
     try:
-        assert read_state(model) is not None
+        assert_same(read(model), STATE)
     except (ValueError, FileNotFoundError) as error:
         assert str(model) in str(error)  # noqa: PT017 - either is right
     finally:
@@ -486,8 +641,8 @@ def test_any_wrong_byte_is_read_or_refused_plainly(model, data):
 
 # As version 0.1.0 wrote it. Never edit: a new format gets a text of its own beside this one.
 FORMAT_1 = (
-    '{"format":1,"sktextcnn":"0.1.0","folder":"arrays",'
-    '"arrays":{"00-weights_-embedding":{"dtype":"<f4","shape":[4,3]}},'
+    '{"format":1,"sktextcnn":"0.1.0","crc32":1401117262,"schema":3,"folder":"arrays-0123abcd",'
+    '"arrays":{"00-weights_-embedding":{"dtype":"<f4","shape":[4,3],"size":176,"crc32":2715578902}},'
     '"state":{"params":{"kernel_sizes":{"$tuple":[2,3]},"learning_rate":0.002,"classes":null},'
     '"fitted":{"vocabulary_":{"$numbered":["the","match"]},'
     '"classes_":{"$objects":{"shape":[2],"items":["news","sport"]}},'
@@ -497,16 +652,20 @@ FORMAT_1 = (
 
 
 def test_format_1_is_read(tmp_path):
-    (tmp_path / "arrays").mkdir()
+    (tmp_path / "arrays-0123abcd").mkdir()
     (tmp_path / "model.json").write_text(FORMAT_1, "utf-8")
-    np.save(tmp_path / "arrays" / f"{EMBEDDING}.npy", STATE["fitted"]["weights_"]["embedding"])
-    assert_same(read_state(tmp_path), STATE)
+    path = tmp_path / "arrays-0123abcd" / f"{EMBEDDING}.npy"
+    np.save(path, STATE["fitted"]["weights_"]["embedding"])
+    schema, state = read_folder(tmp_path, schema=3)
+    assert schema == 3
+    assert_same(state, STATE)
 
 
-def test_what_is_written_is_format_1(model, monkeypatch):
-    monkeypatch.setattr(persistence, "__version__", "0.1.0")
-    write_state(model.parent / "other", STATE)
-    assert (model.parent / "other" / "model.json").read_text("utf-8") == FORMAT_1
+def test_what_is_written_is_format_1(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "__version__", "0.1.0")
+    monkeypatch.setattr(folder, "uuid4", lambda: UUID("0123abcd" + "0" * 24))
+    write_folder(tmp_path / "model", STATE, schema=3)
+    assert (tmp_path / "model" / "model.json").read_text("utf-8") == FORMAT_1
 
 
 # -- parameters --------------------------------------------------------------------------------------
@@ -538,10 +697,10 @@ def test_parameters_are_split():
     }
     written, left_out = split_params(params, leave_out=["embeddings"])
     assert left_out == {
-        "tokenizer": "test_persistence.split_on_spaces",
+        "tokenizer": "test_storage.split_on_spaces",
         "strip_accents": "functools.partial(str.replace)",
-        "metric": "an instance of test_persistence.Metric",
-        "keras_callbacks": "test_persistence.test_parameters_are_split.<locals>.<lambda>",
+        "metric": "an instance of test_storage.Metric",
+        "keras_callbacks": "test_storage.test_parameters_are_split.<locals>.<lambda>",
         "random_state": "an instance of numpy.random.mtrand.RandomState",
     }
     assert [*written] == [name for name in params if name not in left_out]
@@ -652,7 +811,7 @@ def test_labels_of_any_type_come_back(fitted, tmp_path):
 
 def test_reading_needs_neither_tensorflow_nor_scikit_learn(model):
     code = (
-        "import sys; from sktextcnn.persistence import read_state; read_state(sys.argv[1]); "
+        "import sys; from sktextcnn.storage.folder import read_folder; read_folder(sys.argv[1]); "
         "print([n for n in ('sklearn', 'scipy', 'keras', 'tensorflow') if n in sys.modules])"
     )
     command = [sys.executable, "-c", code, str(model)]
