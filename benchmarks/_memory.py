@@ -110,7 +110,7 @@ def resident_after_fits():
 def one_epoch(name, epochs, n_rows):
     """Return sizes, seconds of the fit and of its last epoch, and the peak of memory."""
     import_engine()
-    from sktextcnn.text import build_tokenizer, encode
+    from sktextcnn.text.tokens import build_tokenizer, encode
 
     texts, labels, _, _ = load(name, n_rows=n_rows)
     Y = indicator(labels, label_names(labels))

@@ -143,7 +143,7 @@ def training_step(name, n_rows):
 def prediction(name, n_rows):
     """Return floors, milliseconds and parts of `predict_proba` on all test texts."""
     from sktextcnn.engine import inference
-    from sktextcnn.text import build_tokenizer, encode
+    from sktextcnn.text.tokens import build_tokenizer, encode
 
     texts, labels, test_texts, _ = load(name, n_rows=n_rows)
     Y = indicator(labels, label_names(labels))

@@ -92,7 +92,7 @@ def ours(metric):
     """Return the rule that the classifier follows for a metric."""
 
     def rule(scores, truth, new):
-        from sktextcnn.thresholds import tune_thresholds
+        from sktextcnn.decision.thresholds import tune_thresholds
 
         return new >= tune_thresholds(scores, truth, metric)
 
@@ -166,10 +166,10 @@ def draw(name, n, number):
 def find_scores(train, texts, number):
     """Fit, and return the scores and 0/1 labels of held-out texts, and the scores of other texts."""
     from sktextcnn import TextCNNClassifier
-    from sktextcnn.thresholds import tune_thresholds
+    from sktextcnn.decision.thresholds import tune_thresholds
 
     # A fit hands its held-out scores to no one else. Its last thresholds are those that it keeps.
-    with patch("sktextcnn.validation.tune_thresholds", wraps=tune_thresholds) as tune:
+    with patch("sktextcnn.decision.judge.tune_thresholds", wraps=tune_thresholds) as tune:
         model = TextCNNClassifier(random_state=number).fit(*train)
     scores, truth = tune.call_args.args[:2]
     return scores.astype(np.float64), truth, model.predict_proba(texts)

@@ -11,8 +11,8 @@ __version__ = "0.1.0"
 # nothing, and TensorFlow is imported by `fit` alone.
 _EXPORTS = {
     "TextCNNClassifier": "classifier",
-    "as_label_matrix": "labels",
-    "group_rows": "labels",
+    "as_label_matrix": "labels.parsing",
+    "group_rows": "labels.parsing",
     "load": "loading",
     "load_embeddings": "embeddings",
 }
@@ -29,7 +29,7 @@ __all__ = [
 if TYPE_CHECKING:
     from sktextcnn.classifier import TextCNNClassifier
     from sktextcnn.embeddings import load_embeddings
-    from sktextcnn.labels import as_label_matrix, group_rows
+    from sktextcnn.labels.parsing import as_label_matrix, group_rows
     from sktextcnn.loading import load
 
 

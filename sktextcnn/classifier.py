@@ -12,6 +12,9 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, Progress
+from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.splits import choose_folds
+from sktextcnn.decision.thresholds import resolve_thresholds
 from sktextcnn.embeddings import (
     WordVectors,
     check_embeddings,
@@ -23,8 +26,7 @@ from sktextcnn.engine.engines import open_engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.inputs import check_same_classes, read_input
-from sktextcnn.labels import Labels
-from sktextcnn.model_selection import choose_folds
+from sktextcnn.labels.parsing import Labels
 from sktextcnn.objective import (
     check_kind,
     is_exclusive,
@@ -32,7 +34,7 @@ from sktextcnn.objective import (
     resolve_loss,
 )
 from sktextcnn.parameters import check_kernel_sizes
-from sktextcnn.predicting import Predictor
+from sktextcnn.prediction import Predictor
 from sktextcnn.resolved import (
     choose_batch_size,
     choose_epochs,
@@ -41,10 +43,13 @@ from sktextcnn.resolved import (
     choose_validation,
     is_option,
 )
-from sktextcnn.text import FIRST_TOKEN, TokenIds, encode
-from sktextcnn.thresholds import resolve_thresholds
-from sktextcnn.validation import Judge
-from sktextcnn.vocabulary import check_matches, check_vocabulary, extend_vocabulary, learn_vocabulary
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
+from sktextcnn.text.vocabulary import (
+    check_matches,
+    check_vocabulary,
+    extend_vocabulary,
+    learn_vocabulary,
+)
 
 
 class TextCNNClassifier(CallbackSupportMixin, Predictor):
@@ -302,7 +307,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         ImportError
             If Keras is needed and runs on another backend than TensorFlow.
         """
-        from sktextcnn import recipe
+        from sktextcnn import fitting
 
         engine = open_engine(self.engine, self.network, self.keras_callbacks)
         resumes = self.warm_start and hasattr(self, "weights_")
@@ -334,7 +339,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         networks = [(len(rows), settings.epochs) for rows, _ in plan.folds]
         networks += [(len(texts), settings.epochs)] * (plan.n_networks - len(plan.folds))
         n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
-        fitted = recipe.learn(
+        fitted = fitting.learn(
             start,
             self._examples(ids, given, weight),
             settings,
@@ -364,7 +369,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         callbacks.end_fit(fixed)
         history = fitted.history
         if resumes:
-            history = recipe.join_histories(self.history_, history)
+            history = fitting.join_histories(self.history_, history)
         return self._assign(fixed, fitted.state, history, keep_optimizer=self.warm_start)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -403,7 +408,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         TypeError, ImportError
             As in `fit`.
         """
-        from sktextcnn import recipe
+        from sktextcnn import fitting
 
         resumes = hasattr(self, "weights_")
         if resumes:
@@ -422,7 +427,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         settings = replace(settings, epochs=1)
         state, history = engine.train(state, self._examples(ids, given, weight), settings)
         if resumes:
-            history = recipe.join_histories(self.history_, history)
+            history = fitting.join_histories(self.history_, history)
         fixed = {
             **fixed,
             "weights_": state.weights,
@@ -557,7 +562,7 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     def _plan(self, given: Labels, seed: int) -> Any:
         """Return which texts are held out, and what they are for."""
-        from sktextcnn.recipe import LinearSettings, Plan
+        from sktextcnn.fitting import LinearSettings, Plan
 
         n, several = given.matrix.shape[0], given.multilabel
         validation = choose_validation(

@@ -29,9 +29,9 @@ from sklearn.svm import LinearSVC
 from sktextcnn import __version__
 from sktextcnn.classifier import TextCNNClassifier
 from sktextcnn.datasets import load_news_tags
-from sktextcnn.labels import as_label_matrix, group_rows
-from sktextcnn.model_selection import hold_out
-from sktextcnn.text import TOKEN_PATTERN
+from sktextcnn.decision.splits import hold_out
+from sktextcnn.labels.parsing import as_label_matrix, group_rows
+from sktextcnn.text.tokens import TOKEN_PATTERN
 
 #: File name extension -> delimiter, or None for JSON Lines.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".jsonl": None, ".ndjson": None}

@@ -10,8 +10,8 @@ from warnings import warn
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN, PADDING, Tokenize
-from sktextcnn.vector_files import Entries, Found, collect, read_file
+from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, Tokenize
+from sktextcnn.text.vector_files import Entries, Found, collect, read_file
 
 
 class Coverage(NamedTuple):

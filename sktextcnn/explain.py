@@ -17,8 +17,8 @@ import numpy as np
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.inference import Network, kernel_sizes_of
 from sktextcnn.engine.weights import count_token_ids
-from sktextcnn.ngrams import find_ngrams
-from sktextcnn.text import TokenIds
+from sktextcnn.linear.features import find_ngrams
+from sktextcnn.text.tokens import TokenIds
 
 Weights = Mapping[str, np.ndarray]
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.label_hints import warn_if_empty, warn_if_joined, warn_if_repeated
-from sktextcnn.labels import Labels, check_classes, read_labels
+from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
+from sktextcnn.labels.parsing import Labels, check_classes, read_labels
 from sktextcnn.objective import check_sample_weight
-from sktextcnn.text import check_texts
+from sktextcnn.text.tokens import check_texts
 
 
 def check_same_classes(classes: Any, fitted: np.ndarray) -> None:

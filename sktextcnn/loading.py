@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from sktextcnn.classifier import TextCNNClassifier
-from sktextcnn.predicting import NEEDED
+from sktextcnn.prediction import NEEDED
 from sktextcnn.resolved import Resolved
 from sktextcnn.storage.params import join_params
 from sktextcnn.storage.schema import read_model

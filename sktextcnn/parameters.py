@@ -18,13 +18,13 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._param_validation import Interval as IntervalOfNumbers
 
+from sktextcnn.decision.scoring import F1_AVERAGES
+from sktextcnn.decision.thresholds import check_label_bounds
 from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
-from sktextcnn.metrics import F1_AVERAGES
 from sktextcnn.objective import LOSSES
 from sktextcnn.resolved import Resolved, is_option
-from sktextcnn.text import TOKEN_PATTERN
-from sktextcnn.thresholds import check_label_bounds
+from sktextcnn.text.tokens import TOKEN_PATTERN
 
 
 class Interval(IntervalOfNumbers):

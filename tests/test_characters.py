@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn import TextCNNClassifier
-from sktextcnn.characters import split
-from sktextcnn.ngrams import add_linear_part, learn_ngrams, ngram_features, pack
-from sktextcnn.text import encode
-from sktextcnn.vocabulary import learn_vocabulary
+from sktextcnn.linear.characters import split
+from sktextcnn.linear.features import add_linear_part, learn_ngrams, ngram_features, pack
+from sktextcnn.text.tokens import encode
+from sktextcnn.text.vocabulary import learn_vocabulary
 
 words = st.text("ab\u00e9\U0001f600c", min_size=1, max_size=6)
 corpora = st.lists(st.lists(words, max_size=6), min_size=2, max_size=8)

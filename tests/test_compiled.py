@@ -19,7 +19,7 @@ from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import Observer
 from sktextcnn.objective import LOSSES
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 SHARED = ["kl_divergence", "categorical_crossentropy"]

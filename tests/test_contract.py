@@ -20,8 +20,8 @@ from sklearn.preprocessing import MultiLabelBinarizer
 from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, load
+from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.resolved import Resolved
-from sktextcnn.thresholds import tune_thresholds
 from tests import examples
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 

@@ -406,7 +406,7 @@ def test_binary_vectors_that_hold_newlines_and_spaces(write):
 
 
 def test_long_files_are_read_in_pieces(write, monkeypatch):
-    monkeypatch.setattr("sktextcnn.vector_files._CHUNK", 50)
+    monkeypatch.setattr("sktextcnn.text.vector_files._CHUNK", 50)
     names = [f"word{i}" for i in range(300)]
     array = np.random.default_rng(0).normal(size=(300, 20)).astype(np.float32)
     for end in (b"", b"\n"):
@@ -497,7 +497,7 @@ def test_bad_files(write, content, message):
 
 
 def test_word_without_end(write, monkeypatch):
-    monkeypatch.setattr("sktextcnn.vector_files._CHUNK", 50)
+    monkeypatch.setattr("sktextcnn.text.vector_files._CHUNK", 50)
     content = b"2 3\n" + binary_of(["a"], ARRAY[:1]) + b"x" * 300
     with pytest.raises(ValueError, match=r"Word 2 of .* does not end; is the file damaged"):
         load_embeddings(write(content))

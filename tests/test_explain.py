@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load, predicting
+from sktextcnn import TextCNNClassifier, load, prediction
 from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from tests.examples import TAGS, TEXTS, tiny
 
 WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
@@ -187,7 +187,7 @@ def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     texts = [*TEXTS, *TEXTS[:5], ""]
     explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
-    monkeypatch.setattr(predicting, "TEXTS_PER_SLAB", 4)
+    monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", 4)
     in_work, most = 0, []
 
     def read():
@@ -196,14 +196,14 @@ def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
             in_work += 1
             yield text
 
-    encode = predicting.encode
+    encode = prediction.encode
 
     def watch(slab, *args, **options):
         most.append((len(slab), in_work))
         return encode(slab, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
-    monkeypatch.setattr(predicting, "encode", watch)
+    monkeypatch.setattr(prediction, "encode", watch)
     assert clf.top_ngrams(read(), "sport") == top
     assert max(n for n, _ in most) == 4
     assert most[0][1] < len(texts)

@@ -20,9 +20,9 @@ from scipy import sparse, special
 from sklearn.exceptions import NotFittedError
 from threadpoolctl import threadpool_limits
 
-from sktextcnn import TextCNNClassifier, predicting
+from sktextcnn import TextCNNClassifier, prediction
 from sktextcnn.engine import inference
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
@@ -439,7 +439,7 @@ def any_fitted(request):
 @pytest.fixture
 def slab(monkeypatch):
     """Let three texts at most be in work at the same time."""
-    monkeypatch.setattr(predicting, "TEXTS_PER_SLAB", 3)
+    monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", 3)
     return 3
 
 
@@ -449,7 +449,7 @@ def test_iterators_and_slabs_change_nothing(any_fitted, method, n, monkeypatch):
     call = getattr(any_fitted, method)
     expected = call(MANY[:n])
     for size in (8192, 3, 1):
-        monkeypatch.setattr(predicting, "TEXTS_PER_SLAB", size)
+        monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", size)
         for X in (iter(MANY[:n]), (text for text in MANY[:n]), MANY[:n], np.array(MANY[:n])):
             found = call(X)
             assert type(found) is type(expected)

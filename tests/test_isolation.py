@@ -20,7 +20,7 @@ import tensorflow as tf
 from sklearn.base import is_classifier
 from sklearn.utils.multiclass import type_of_target
 
-from sktextcnn import TextCNNClassifier, callbacks, recipe
+from sktextcnn import TextCNNClassifier, callbacks, fitting
 from sktextcnn.engine.observers import Observer
 from tests import examples
 
@@ -382,7 +382,7 @@ def test_a_fit_that_fails_leaves_the_estimator_as_it_was(engine, moment, error, 
     objects, before = dict(vars(clf)), pickle.dumps(clf)
     with monkeypatch.context() as patch:
         if moment in ("fit_linear", "fit_blend"):
-            patch.setattr(recipe, moment, fail)
+            patch.setattr(fitting, moment, fail)
         elif moment == "end_fit":
             patch.setattr(callbacks.FitCallbacks, moment, fail)
         else:

@@ -22,7 +22,7 @@ from sktextcnn.engine import compiled, inference, keras_engine, network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, Observer, Verdict
 from sktextcnn.engine.weights import initial_weights
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for: whenever a
 # callback reads the learning rate or saves weights.

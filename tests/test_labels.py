@@ -21,8 +21,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from strategies import indicators, label_names, label_sets, texts
 
 from sktextcnn import as_label_matrix, group_rows
-from sktextcnn.label_hints import warn_if_repeated
-from sktextcnn.labels import count_unseen, read_labels
+from sktextcnn.labels.hints import warn_if_repeated
+from sktextcnn.labels.parsing import count_unseen, read_labels
 from sktextcnn.objective import label_weights
 
 

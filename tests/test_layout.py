@@ -22,55 +22,57 @@ PACKAGE = Path(sktextcnn.__file__).parent
 #: of them from lines above. A new module, or a new import, gets its place here. The comments name the
 #: layers in the picture of docs/architecture.rst; after a change: python docs/draw_pictures.py
 MODULES = {
-    # texts and labels
+    # texts
     "text": set(),
-    "vocabulary": {"text"},
-    "vector_files": set(),
-    "embeddings": {"text", "vector_files"},
-    "label_matrix": set(),
-    "labels": {"label_matrix"},
-    "label_hints": {"labels"},
+    "text.tokens": set(),
+    "text.vocabulary": {"text.tokens"},
+    "text.vector_files": set(),
+    "embeddings": {"text.tokens", "text.vector_files"},
+    # labels
+    "labels": set(),
+    "labels.matrix": set(),
+    "labels.parsing": {"labels.matrix"},
+    "labels.hints": {"labels.parsing"},
     "objective": set(),
-    "inputs": {"label_hints", "labels", "objective", "text"},
-    "model_selection": set(),
-    "metrics": set(),
+    "inputs": {"labels.hints", "labels.parsing", "objective", "text.tokens"},
     # what computes
     "jit": set(),
     "threads": set(),
     # the network
     "engine": set(),
-    "engine.weights": {"text"},
+    "engine.weights": {"text.tokens"},
     "engine.losses": set(),
     "engine.kernels": {"jit"},
-    "engine.inference": {"engine.kernels", "jit", "text", "threads"},
-    "engine.examples": {"engine.weights", "text"},
-    "engine.observers": {"engine.examples", "text"},
+    "engine.inference": {"engine.kernels", "jit", "text.tokens", "threads"},
+    "engine.examples": {"engine.weights", "text.tokens"},
+    "engine.observers": {"engine.examples", "text.tokens"},
     "engine.compiled": {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
-        *("engine.weights", "jit", "text", "threads"),
+        *("engine.weights", "jit", "text.tokens", "threads"),
     },
-    "engine.network": {"engine.weights", "text"},
-    "engine.own_network": {"engine.network", "engine.weights", "text"},
+    "engine.network": {"engine.weights", "text.tokens"},
+    "engine.own_network": {"engine.network", "engine.weights", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "engine.weights", "text"),
+        *("engine.own_network", "engine.weights", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
-        *("engine.observers", "engine.own_network", "text", "threads"),
+        *("engine.observers", "engine.own_network", "text.tokens", "threads"),
     },
     # the linear part
-    "svm": {"jit", "threads"},
-    "linear": {"svm"},
-    "characters": {"text"},
-    "ngrams": {"characters", "engine.weights", "text"},
-    # decisions, and how they are found
-    "thresholds": set(),
-    "validation": {"engine.inference", "engine.observers", "metrics", "thresholds"},
-    "callbacks": {"engine.observers"},
-    "recipe": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers"),
-        *("linear", "ngrams", "text", "threads", "validation"),
+    "linear": set(),
+    "linear.svm": {"jit", "threads"},
+    "linear.part": {"linear.svm"},
+    "linear.characters": {"text.tokens"},
+    "linear.features": {"engine.weights", "linear.characters", "text.tokens"},
+    # decisions
+    "decision": set(),
+    "decision.splits": set(),
+    "decision.scoring": set(),
+    "decision.thresholds": set(),
+    "decision.judge": {
+        *("decision.scoring", "decision.thresholds", "engine.inference", "engine.observers"),
     },
     # saved models
     "storage": set(),
@@ -78,54 +80,41 @@ MODULES = {
     "storage.files": {"storage.encoding"},
     "storage.folder": {"storage.encoding", "storage.files"},
     "storage.params": {"storage.encoding"},
-    "storage.arrays": {"text"},
+    "storage.arrays": {"text.tokens"},
     "storage.schema": {"objective", "storage.arrays", "storage.folder"},
     # the classifier, where all of them meet
-    "explain": {"engine.engines", "engine.inference", "engine.weights", "ngrams", "text"},
+    "callbacks": {"engine.observers"},
+    "fitting": {
+        *("callbacks", "decision.judge", "engine.engines", "engine.examples", "engine.observers"),
+        *("linear.features", "linear.part", "text.tokens", "threads"),
+    },
+    "explain": {
+        *("engine.engines", "engine.inference", "engine.weights", "linear.features", "text.tokens"),
+    },
     "chunks": set(),
     "resolved": set(),
     "parameters": {
-        "resolved",
-        "engine.examples",
-        "engine.inference",
-        "metrics",
-        "objective",
-        "text",
-        "thresholds",
+        *("decision.scoring", "decision.thresholds", "engine.examples", "engine.inference"),
+        *("objective", "resolved", "text.tokens"),
     },
-    "predicting": {
-        "inputs",
-        *("chunks", "engine.engines", "engine.inference", "engine.network", "engine.own_network"),
-        *("explain", "labels", "ngrams", "objective", "parameters", "text"),
-        *("storage.params", "storage.schema"),
-        *("resolved", "threads", "thresholds", "validation"),
+    "prediction": {
+        *("chunks", "decision.judge", "decision.thresholds", "engine.engines", "engine.inference"),
+        *("engine.network", "engine.own_network", "explain", "inputs", "labels.parsing"),
+        *("linear.features", "objective", "parameters", "resolved", "storage.params"),
+        *("storage.schema", "text.tokens", "threads"),
     },
     "classifier": {
-        "callbacks",
-        "embeddings",
-        "engine.engines",
-        "engine.examples",
-        "engine.own_network",
-        "engine.weights",
-        "inputs",
-        "labels",
-        "model_selection",
-        "objective",
-        "parameters",
-        "predicting",
-        "recipe",
-        "resolved",
-        "text",
-        "thresholds",
-        "validation",
-        "vocabulary",
+        *("callbacks", "decision.judge", "decision.splits", "decision.thresholds", "embeddings"),
+        *("engine.engines", "engine.examples", "engine.own_network", "engine.weights", "fitting"),
+        *("inputs", "labels.parsing", "objective", "parameters", "prediction", "resolved"),
+        *("text.tokens", "text.vocabulary"),
     },
     # its users
-    "loading": {"classifier", "predicting", "resolved", "storage.params", "storage.schema"},
-    "datasets._news_tags": {"labels"},
+    "loading": {"classifier", "prediction", "resolved", "storage.params", "storage.schema"},
+    "datasets._news_tags": {"labels.parsing"},
     "datasets": {"datasets._news_tags"},
-    "cli": {"classifier", "datasets", "labels", "model_selection", "text"},
-    "__init__": {"classifier", "embeddings", "labels", "loading"},
+    "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
+    "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
 
@@ -134,9 +123,9 @@ LEAVES = {"loading", "datasets", "cli", "__init__", "__main__"}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
-    "text",
-    "label_matrix",
-    "thresholds",
+    "text.tokens",
+    "labels.matrix",
+    "decision.thresholds",
     "engine.weights",
     "engine.losses",
     "storage.arrays",
@@ -144,13 +133,13 @@ NUMPY_ALONE = [
     "storage.files",
     "storage.folder",
     "storage.params",
-    "vector_files",
+    "text.vector_files",
 ]
 KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
 USE_NUMBA = {"jit"}
 #: They need Numba as soon as they are imported, so others import them where they have much to do.
-USE_JIT = {"engine.kernels", "engine.compiled", "svm", "linear", "recipe"}
+USE_JIT = {"engine.kernels", "engine.compiled", "linear.svm", "linear.part", "fitting"}
 MOST_LINES = 320
 
 
@@ -368,7 +357,7 @@ IMPORTS = "import sklearn.metrics, sklearn.model_selection, sklearn.preprocessin
 def test_using_the_package_without_fit_loads_neither_tensorflow_nor_numba():
     result = report(
         "from sktextcnn import TextCNNClassifier, as_label_matrix, group_rows\n"
-        "import sktextcnn.engine.inference, sktextcnn.thresholds\n"
+        "import sktextcnn.engine.inference, sktextcnn.decision.thresholds\n"
         "from sktextcnn.datasets import load_news_tags\n"
         "load_news_tags(); repr(TextCNNClassifier(filters=8)); as_label_matrix([['a'], ['b']])",
         before=IMPORTS,  # scikit-learn changes warning filters itself

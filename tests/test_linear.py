@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from sktextcnn import linear, svm
-from sktextcnn.linear import fit_blend, fit_linear
+from sktextcnn.linear import part, svm
+from sktextcnn.linear.part import fit_blend, fit_linear
 
 
 def problem(n=40, m=12, k=3, seed=0):
@@ -85,7 +85,7 @@ def test_no_other_weights_are_better(seed, n, m, k):
     targets = (rng.random((n, k)) < rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], k)).astype(np.int8)
     sample_weight = rng.choice([0.0, 0.5, 1.0, 3.0], n)
     label_weight = rng.choice([0.3, 1.0, 10.0], (2, k))
-    with patch.object(linear, "TOLERANCE", 1e-4):
+    with patch.object(part, "TOLERANCE", 1e-4):
         kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(k):
         carries = targets[:, column] == 1
@@ -448,7 +448,7 @@ def test_weights_of_texts_in_the_blend(exclusive):
 
 
 def test_blending_leaves_its_inputs_alone():
-    logits, margins = (part.astype(np.float32) for part in parts(40))
+    logits, margins = (array.astype(np.float32) for array in parts(40))
     truth, weight = drawn(logits, exclusive=False), np.ones(40, np.float32)
     arrays = [logits, margins, truth, weight, EVEN[:, : truth.shape[1]].copy()]
     copies = [array.copy() for array in arrays]
@@ -468,7 +468,7 @@ def test_blending_leaves_its_inputs_alone():
 @pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
 def test_blending_needs_little_memory(exclusive):
     """Less than a single copy of the logits in float64."""
-    logits, margins = (part.astype(np.float32) for part in parts(1500, 400))
+    logits, margins = (array.astype(np.float32) for array in parts(1500, 400))
     truth = drawn(logits - 3, exclusive=exclusive)
     counts, weight = truth.sum(axis=0), np.ones(1500, np.float32)
     tracemalloc.start()

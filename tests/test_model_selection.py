@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 from strategies import indicators
 
-from sktextcnn.model_selection import hold_out
+from sktextcnn.decision.splits import hold_out
 
 
 def divide(targets, fraction, seed=0):

@@ -14,8 +14,8 @@ from scipy import special
 from sktextcnn import TextCNNClassifier
 from sktextcnn.engine import inference, network
 from sktextcnn.engine.weights import initial_weights, prior_logits
-from sktextcnn.ngrams import add_linear_part, learn_ngrams, pack
-from sktextcnn.text import TokenIds
+from sktextcnn.linear.features import add_linear_part, learn_ngrams, pack
+from sktextcnn.text.tokens import TokenIds
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
 

@@ -12,7 +12,7 @@ from sklearn.model_selection import GridSearchCV
 
 import sktextcnn
 from sktextcnn import as_label_matrix
-from sktextcnn.text import encode
+from sktextcnn.text.tokens import encode
 from tests.examples import LABELS, TAGS, TEXTS, TOPICS, eager, tiny
 
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for.

@@ -20,9 +20,9 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load, load_embeddings, recipe
+from sktextcnn import TextCNNClassifier, fitting, load, load_embeddings
 from sktextcnn.storage import files
-from sktextcnn.text import build_tokenizer, encode
+from sktextcnn.text.tokens import build_tokenizer, encode
 from tests.examples import IS_SPORT, LABELS, TAGS, TEXTS, TOPICS, matrix_of, same_weights, tiny
 
 VECTORS = load_embeddings(
@@ -474,7 +474,7 @@ class Error(Exception):
 
 def let_fail(monkeypatch, step, error, first=1):
     """Let a step of the recipe raise an error from a certain call on."""
-    real, calls = getattr(recipe, step), []
+    real, calls = getattr(fitting, step), []
 
     def failing_step(*arguments, **options):
         calls.append(step)
@@ -482,7 +482,7 @@ def let_fail(monkeypatch, step, error, first=1):
             raise error
         return real(*arguments, **options)
 
-    monkeypatch.setattr(recipe, step, failing_step)
+    monkeypatch.setattr(fitting, step, failing_step)
 
 
 @pytest.mark.parametrize("before", ["nothing", "network", "linear part"])

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 from strategies import ODD_TEXTS, corpora, texts, token_rows
 
-from sktextcnn import text as text_module
-from sktextcnn.text import (
+from sktextcnn.text import tokens as text_module
+from sktextcnn.text.tokens import (
     FIRST_TOKEN,
     PADDING,
     TOKEN_PATTERN,
@@ -29,7 +29,7 @@ from sktextcnn.text import (
     encode,
     slabs,
 )
-from sktextcnn.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
+from sktextcnn.text.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
 
 
 def token_ids(rows: list[list[int]]) -> TokenIds:

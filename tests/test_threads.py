@@ -18,7 +18,7 @@ import pytest
 from joblib.externals.loky import get_reusable_executor
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sktextcnn import callbacks, recipe, threads
+from sktextcnn import callbacks, fitting, threads
 from sktextcnn.engine import compiled
 from sktextcnn.engine.observers import Observer
 from sktextcnn.threads import CancelledError, Jobs, Team, divide, one_blas_thread
@@ -195,7 +195,7 @@ def recorded(monkeypatch):
             found.append(n_jobs)
             super().__init__(n_jobs)
 
-    monkeypatch.setattr(recipe, "Jobs", Recorded)
+    monkeypatch.setattr(fitting, "Jobs", Recorded)
     return found
 
 
@@ -228,11 +228,11 @@ def test_cores_are_shared_among_jobs(monkeypatch):
 
 def fit_in_worker(n_jobs):
     """Return how many jobs and threads a fit uses, and how many BLAS was granted."""
-    from sktextcnn import recipe
+    from sktextcnn import fitting
     from sktextcnn.engine import compiled
 
     asked = []
-    plain, plain_train = recipe.Jobs, compiled.train
+    plain, plain_train = fitting.Jobs, compiled.train
 
     class Recorded(plain):
         def __init__(self, n_jobs):
@@ -244,11 +244,11 @@ def fit_in_worker(n_jobs):
         return plain_train(*arguments, n_threads=n_threads, **named)
 
     granted = max(blas_threads())
-    recipe.Jobs, compiled.train = Recorded, train
+    fitting.Jobs, compiled.train = Recorded, train
     try:
         tiny(n_jobs=n_jobs).fit(TEXTS, TAGS)
     finally:
-        recipe.Jobs, compiled.train = plain, plain_train
+        fitting.Jobs, compiled.train = plain, plain_train
     return granted, *asked
 
 

@@ -14,8 +14,8 @@ from scipy import sparse
 from sklearn.metrics import f1_score
 from strategies import indicators, scores
 
-from sktextcnn import thresholds as thresholds_module
-from sktextcnn.thresholds import (
+from sktextcnn.decision import thresholds as thresholds_module
+from sktextcnn.decision.thresholds import (
     check_thresholds,
     decide,
     default_threshold,

@@ -18,8 +18,8 @@ from sklearn.metrics import f1_score, hamming_loss
 from sklearn.preprocessing import MultiLabelBinarizer
 
 from sktextcnn import TextCNNClassifier, as_label_matrix
+from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine.observers import EarlyStopping, Verdict
-from sktextcnn.thresholds import tune_thresholds
 
 TEXTS = [
     "the match ended in a draw",

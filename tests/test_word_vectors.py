@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 import sktextcnn
 from sktextcnn import as_label_matrix, load_embeddings
 from sktextcnn.engine.weights import concatenate_kernels, initial_weights, split_kernels
-from sktextcnn.text import FIRST_TOKEN, PADDING, UNKNOWN, build_tokenizer, encode
+from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, UNKNOWN, build_tokenizer, encode
 from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
 
 DIM = 5

@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
-from sktextcnn.labels import as_label_matrix
+from sktextcnn.labels.parsing import as_label_matrix
 
 DESCRIPTION = """\
 News tags

@@ -30,7 +30,7 @@ from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
 from sktextcnn.engine.weights import Weights, concatenate_kernels, split_kernels
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide, one_blas_thread
 
 #: Name -> number of the optimizer in `kernels.update`, its number of slots, and what they start from.

@@ -11,7 +11,7 @@ import numpy as np
 from sktextcnn.engine import inference
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team
 
 Train = Callable[..., tuple[State, History]]

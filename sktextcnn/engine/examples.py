@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from sktextcnn.engine.weights import Weights
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 
 #: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
 BATCHES_PER_SORT = 32

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide
 
 Weights = Mapping[str, np.ndarray]

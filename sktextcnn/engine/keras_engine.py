@@ -26,7 +26,7 @@ from sktextcnn.engine import inference, own_network
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
 from sktextcnn.engine.weights import Weights
-from sktextcnn.text import PADDING, TokenIds
+from sktextcnn.text.tokens import PADDING, TokenIds
 
 # isort: on
 

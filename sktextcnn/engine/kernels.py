@@ -31,7 +31,7 @@ def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
     Parameters
     ----------
     flat, offsets : ndarray
-        All texts, see `sktextcnn.text.TokenIds`.
+        All texts, see `sktextcnn.text.tokens.TokenIds`.
     rows : ndarray of shape (B,)
         Those of the batch.
     place : ndarray, one number per token of the vocabulary

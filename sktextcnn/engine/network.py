@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from sktextcnn.engine.weights import Weights
-from sktextcnn.text import FIRST_TOKEN, PADDING
+from sktextcnn.text.tokens import FIRST_TOKEN, PADDING
 
 
 def _require_tensorflow_backend() -> None:
@@ -131,7 +131,7 @@ def _count(columns: tf.Tensor, n_columns: int) -> tf.Tensor:
 
 @keras.saving.register_keras_serializable(package="sktextcnn")
 class LinearPart(keras.layers.Layer):
-    """Blends the margins of the linear part into logits, as `sktextcnn.ngrams.add_linear_part` does.
+    """Blends the linear part's margins into logits: `sktextcnn.linear.features.add_linear_part`.
 
     Parameters
     ----------

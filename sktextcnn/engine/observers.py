@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from sktextcnn.engine.examples import State
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 
 History = dict[str, list[float]]
 

@@ -32,7 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from sktextcnn.engine.weights import Weights
-from sktextcnn.text import TokenIds
+from sktextcnn.text.tokens import TokenIds
 
 # isort: on
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN, PADDING
+from sktextcnn.text.tokens import FIRST_TOKEN, PADDING
 
 Weights = dict[str, np.ndarray]
 

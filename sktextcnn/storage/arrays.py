@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN
+from sktextcnn.text.tokens import FIRST_TOKEN
 
 Weights = Mapping[str, np.ndarray]
 
@@ -215,7 +215,8 @@ def _check_characters(weights: Weights, sizes: dict[str, int]) -> set[str]:
     """Look at the n-grams of characters, and at which token holds which."""
     name = "linear_characters"
     expect(name in weights, "weights_", sorted(weights), f"{name} as well")
-    ngrams, (least, most) = weights[name], weights[f"{name}_range"].tolist()
+    ngrams: Any = weights[name]
+    least, most = weights[f"{name}_range"].tolist()
     is_right = least == most == 0 or 1 <= least <= most <= 8
     expect(is_right, f"weights_['{name}_range']", [least, most], "two of 1 to 8, in order, or 0 and 0")
     n_ngrams = sizes["n-grams"] - sizes["n-grams of tokens"]
@@ -229,7 +230,8 @@ def _check_characters(weights: Weights, sizes: dict[str, int]) -> set[str]:
     expect(within, f"weights_['{name}_of_tokens']", columns, f"numbers below {n_ngrams}")
     are_counts = bool(((counts >= 1) & (counts == np.floor(counts))).all())
     expect(are_counts, f"weights_['{name}_counts']", counts, "whole numbers from 1 on")
-    ascend = offsets[0] == 0 and offsets[-1] == len(columns) and bool((np.diff(offsets) >= 0).all())
+    ends = offsets[[0, -1]].tolist() == [0, len(columns)]
+    ascend = ends and bool((np.diff(offsets) >= 0).all())
     expect(ascend, f"weights_['{name}_offsets']", offsets, f"them to ascend from 0 to {len(columns)}")
     return {name}
 

@@ -8,7 +8,7 @@ from itertools import islice
 
 import numpy as np
 
-from sktextcnn.text import FIRST_TOKEN, TokenIds, Tokenize, concatenate, to_offsets
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, Tokenize, concatenate, to_offsets
 
 
 def learn_vocabulary(
@@ -106,7 +106,7 @@ def extend_vocabulary(
 
     Examples
     --------
-    >>> from sktextcnn.vocabulary import extend_vocabulary
+    >>> from sktextcnn.text.vocabulary import extend_vocabulary
     >>> extend_vocabulary({"tea": 0}, ["tea", "milk", "sugar"], 2)
     {'tea': 0, 'milk': 1}
     """

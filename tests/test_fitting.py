@@ -18,15 +18,16 @@ from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 from strategies import indicators
 
-from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, recipe, resolved, validation
-from sktextcnn.characters import CharNgrams
+from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, fitting, resolved
+from sktextcnn.decision import judge
+from sktextcnn.decision.splits import divide
+from sktextcnn.decision.thresholds import decide, tune_thresholds
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit
-from sktextcnn.model_selection import divide
-from sktextcnn.ngrams import Ngrams, add_linear_part, blend_logits, ngram_features
-from sktextcnn.text import FIRST_TOKEN, encode
-from sktextcnn.thresholds import decide, tune_thresholds
+from sktextcnn.linear.characters import CharNgrams
+from sktextcnn.linear.features import Ngrams, add_linear_part, blend_logits, ngram_features
+from sktextcnn.text.tokens import FIRST_TOKEN, encode
 
 LABELS = ["a", "b", "c"]
 LINEAR = {
@@ -218,7 +219,7 @@ def test_equal_scores_are_not_told_apart(truth, seed):
 
 
 def test_labels_on_average_in_the_classifier(spy):
-    calls = spy(validation, "tune_thresholds")
+    calls = spy(judge, "tune_thresholds")
     clf = tiny(threshold="cardinality", validation=0.5).fit(TEXTS, Y)
     (scores, truth, rule), options, thresholds = calls[-1]
     assert rule == "cardinality"
@@ -434,7 +435,7 @@ def auc(truth, scores):
 def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     """Labels that have nothing to do with the texts can be learned by heart, and not be foretold."""
     options = {"validation": folds}
-    blends, tunings = spy(recipe, "fit_blend"), spy(validation, "tune_thresholds")
+    blends, tunings = spy(fitting, "fit_blend"), spy(judge, "tune_thresholds")
     texts, y = corpus(200, noise=True)
     noise = both(**BY_HEART, **options).fit(texts, y)
     logits, margins, truth, *_ = blends[0][0]
@@ -457,7 +458,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
 
 @pytest.mark.parametrize("linear", [False, True])
 def test_thresholds_from_all_texts(spy, linear):
-    trained, tunings = spy(compiled, "train"), spy(validation, "tune_thresholds")
+    trained, tunings = spy(compiled, "train"), spy(judge, "tune_thresholds")
     clf = stopping(linear=linear, metric="f1_macro", validation=3).fit(TEXTS, Y)
     *of_epochs, (args, _, thresholds) = tunings
     scores, truth, metric = args
@@ -479,8 +480,8 @@ def test_thresholds_from_all_texts(spy, linear):
 def test_what_both_parts_say_of_held_out_texts(spy):
     """Their blend is chosen from it, and the thresholds from the blend."""
     divisions, trained = spy(classifier, "choose_folds"), spy(compiled, "train")
-    linear, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
-    tunings = spy(validation, "tune_thresholds")
+    linear, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
+    tunings = spy(judge, "tune_thresholds")
     clf = both(validation=0.3).fit(TEXTS, Y)
     ((_, held_out),) = divisions[0][2]
     ids = encode([TEXTS[row] for row in held_out], clf._tokenizer(), clf.vocabulary_)
@@ -504,7 +505,7 @@ def test_what_both_parts_say_of_held_out_texts(spy):
 
 
 def test_the_linear_part_is_fitted_without_each_part_and_then_to_all(spy):
-    linear, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
+    linear, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
     clf = both(validation=3, epochs=1).fit(TEXTS, Y)
     assert [args[0].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
     assert [args[1].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
@@ -785,7 +786,7 @@ def test_other_losses_of_independent_labels(loss):
 
 def test_sample_weight_reaches_the_linear_part(spy):
     """Every text comes twice, with opposite labels; the linear part believes the heavier one."""
-    calls, blends = spy(recipe, "fit_linear"), spy(recipe, "fit_blend")
+    calls, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
     texts, y = [*TEXTS, *TEXTS], np.concatenate([np.asarray(Y), 1 - np.asarray(Y)])
     weight = np.repeat([5.0, 0.2], 120)
     clf = both(epochs=1).fit(texts, y, sample_weight=weight)
@@ -800,7 +801,7 @@ def test_sample_weight_reaches_the_linear_part(spy):
 
 
 def test_class_weight_reaches_the_linear_part(spy, blended):
-    calls = spy(recipe, "fit_linear")
+    calls = spy(fitting, "fit_linear")
     clf = both(class_weight={"a": 20.0}).fit(TEXTS, Y)
     for args, _, _ in calls:
         np.testing.assert_array_equal(args[3], [[20, 1, 1], [1, 1, 1]])
@@ -812,7 +813,7 @@ def test_class_weight_reaches_the_linear_part(spy, blended):
 
 
 def test_balanced_class_weight_with_a_linear_part(spy):
-    calls = spy(recipe, "fit_linear")
+    calls = spy(fitting, "fit_linear")
     both(class_weight="balanced").fit(TEXTS, Y)
     counts = np.asarray(Y).sum(axis=0)
     expected = [120 / (2 * counts), 120 / (2 * (120 - counts))]

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.preprocessing import MultiLabelBinarizer
 
-from sktextcnn.label_matrix import LabelMatrix, holds_objects, to_names
+from sktextcnn.labels.matrix import LabelMatrix, holds_objects, to_names
 
 
 @dataclass(frozen=True)

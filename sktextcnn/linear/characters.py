@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.text import FIRST_TOKEN
+from sktextcnn.text.tokens import FIRST_TOKEN
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def split(token: str, ngram_range: tuple[int, int]) -> list[str]:
 
     Examples
     --------
-    >>> from sktextcnn.characters import split
+    >>> from sktextcnn.linear.characters import split
     >>> split("tea", (3, 4))
     [' te', 'tea', 'ea ', ' tea', 'tea ']
     """

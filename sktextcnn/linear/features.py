@@ -3,8 +3,8 @@
 The convolution answers to the one window that fits a filter best; what a long text is about is said by
 all of its words together. Bags of n-grams see that, and linear models on them are hard to beat on long
 topical texts [1]_. An n-gram of tokens is a single integer here, its token ids read as the digits of a
-number. The characters of the tokens are counted beside them, see `sktextcnn.characters`: they make use
-of tokens that training saw once, or never.
+number. The characters of tokens are counted beside them, see `sktextcnn.linear.characters`: they make
+use of tokens that training saw once, or never.
 
 .. [1] S. Wang and C. Manning (2012), Baselines and Bigrams: Simple, Good Sentiment and Topic
    Classification, ACL, https://aclanthology.org/P12-2018.
@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.characters import CharNgrams, learn_char_ngrams
 from sktextcnn.engine.weights import count_token_ids
-from sktextcnn.text import FIRST_TOKEN, TokenIds
+from sktextcnn.linear.characters import CharNgrams, learn_char_ngrams
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
 #: Texts that must hold an n-gram for it to count.
 MIN_DF = 2

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import optimize, sparse
 
-from sktextcnn.svm import fit_svms
+from sktextcnn.linear.svm import fit_svms
 
 #: When an SVM is good enough, see `svm.fit_svms`. liblinear's default of 1e-4 takes up to four times as
 #: long, for the same F1 to three digits on two data sets.
@@ -113,7 +113,7 @@ def fit_blend(
     Examples
     --------
     >>> import numpy as np
-    >>> from sktextcnn.linear import fit_blend
+    >>> from sktextcnn.linear.part import fit_blend
     >>> truth = np.array([[1], [0], [1], [0]])
     >>> chance, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
     >>> of_logits, of_margins, constant = fit_blend(

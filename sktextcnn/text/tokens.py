@@ -182,7 +182,7 @@ def slabs(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[s
 
     Examples
     --------
-    >>> from sktextcnn.text import slabs
+    >>> from sktextcnn.text.tokens import slabs
     >>> list(slabs((word for word in "a b c".split()), 2))
     [['a', 'b'], ['c']]
     """
@@ -271,7 +271,7 @@ def build_tokenizer(
 
     Examples
     --------
-    >>> from sktextcnn.text import build_tokenizer
+    >>> from sktextcnn.text.tokens import build_tokenizer
     >>> build_tokenizer()("Well-made, in C#!")
     ['well', '-', 'made', ',', 'in', 'c', '#', '!']
     """
@@ -360,7 +360,7 @@ class Encoder:
 
     Examples
     --------
-    >>> from sktextcnn.text import Encoder, build_tokenizer
+    >>> from sktextcnn.text.tokens import Encoder, build_tokenizer
     >>> encoder = Encoder(build_tokenizer(), {"tea": 0, "milk": 1})
     >>> encoder(["Tea with milk", ""]).flat
     array([2, 1, 3], dtype=int32)

@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from sktextcnn import ngrams as module
-from sktextcnn.ngrams import (
+from sktextcnn.linear import features as module
+from sktextcnn.linear.features import (
     add_linear_part,
     blend_logits,
     learn_ngrams,
     ngram_features,
     pack,
 )
-from sktextcnn.text import FIRST_TOKEN, TokenIds
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
 #: One more than the largest id below, so that any two n-grams with one key would be found.
 BASE = 7

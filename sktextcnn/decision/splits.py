@@ -37,7 +37,7 @@ def hold_out(
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_matrix
-    >>> from sktextcnn.model_selection import hold_out
+    >>> from sktextcnn.decision.splits import hold_out
     >>> targets = csr_matrix([[1, 0], [1, 0], [0, 1], [1, 0]])
     >>> train, held_out = hold_out(targets, 0.25, np.random.default_rng(0))
     >>> 2 in train  # the only row of the second label
@@ -95,7 +95,7 @@ def divide(
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_matrix
-    >>> from sktextcnn.model_selection import divide
+    >>> from sktextcnn.decision.splits import divide
     >>> targets = csr_matrix([[1, 0], [1, 1], [1, 0], [1, 1]])
     >>> [int(targets[held_out, 1].sum()) for _, held_out in divide(targets, 2, np.random.default_rng(0))]
     [1, 1]

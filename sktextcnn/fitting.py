@@ -17,14 +17,14 @@ from time import perf_counter
 import numpy as np
 
 from sktextcnn.callbacks import Progress
+from sktextcnn.decision.judge import Judge
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.linear import fit_blend, fit_linear
-from sktextcnn.ngrams import blend_logits, learn_ngrams, pack
-from sktextcnn.text import TokenIds
+from sktextcnn.linear.features import blend_logits, learn_ngrams, pack
+from sktextcnn.linear.part import fit_blend, fit_linear
+from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
-from sktextcnn.validation import Judge
 
 Weights = dict[str, np.ndarray]
 

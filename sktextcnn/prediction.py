@@ -16,21 +16,29 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.chunks import stack_rows, stack_sparse
+from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.thresholds import decide
 from sktextcnn.engine import inference
 from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.inputs import read_input
-from sktextcnn.labels import check_in_common, count_unseen, find_labels
-from sktextcnn.ngrams import add_linear_part, counts_characters
+from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
+from sktextcnn.linear.features import add_linear_part, counts_characters
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.resolved import is_option
 from sktextcnn.storage.params import split_params
 from sktextcnn.storage.schema import FITTED, SavedModel, write_model
-from sktextcnn.text import FIRST_TOKEN, Encoder, TokenIds, build_tokenizer, check_texts, encode, slabs
+from sktextcnn.text.tokens import (
+    FIRST_TOKEN,
+    Encoder,
+    TokenIds,
+    build_tokenizer,
+    check_texts,
+    encode,
+    slabs,
+)
 from sktextcnn.threads import Team, one_blas_thread
-from sktextcnn.thresholds import decide
-from sktextcnn.validation import Judge
 
 if TYPE_CHECKING:
     import keras

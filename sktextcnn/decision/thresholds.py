@@ -201,7 +201,7 @@ def tune_thresholds(
     Examples
     --------
     >>> import numpy as np
-    >>> from sktextcnn.thresholds import tune_thresholds
+    >>> from sktextcnn.decision.thresholds import tune_thresholds
     >>> scores = np.array([[0.4, 0.1], [0.3, 0.1], [0.1, 0.2]])
     >>> truth = np.array([[1, 0], [1, 0], [0, 0]])
     >>> tune_thresholds(scores, truth).round(2)
@@ -469,7 +469,7 @@ def decide(
     Examples
     --------
     >>> import numpy as np
-    >>> from sktextcnn.thresholds import decide
+    >>> from sktextcnn.decision.thresholds import decide
     >>> decide(np.array([[0.9, 0.2], [0.1, 0.3]]), np.array([0.5, 0.5]), min_labels=1).astype(int)
     array([[1, 0],
            [0, 1]])

@@ -8,10 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from sktextcnn.decision.scoring import score_decisions
+from sktextcnn.decision.thresholds import decide, tune_thresholds
 from sktextcnn.engine.inference import to_probabilities
 from sktextcnn.engine.observers import Verdict
-from sktextcnn.metrics import score_decisions
-from sktextcnn.thresholds import decide, tune_thresholds
 
 
 @dataclass(frozen=True)
@@ -23,17 +23,18 @@ class Judge:
     multilabel, exclusive : bool
         Whether a text may carry several labels, and whether they share one distribution.
     metric : str or callable
-        See `sktextcnn.metrics.score_decisions`.
+        See `sktextcnn.decision.scoring.score_decisions`.
     rule : str or None
-        How thresholds are tuned, see `sktextcnn.thresholds.tune_thresholds`; None for the fixed ones.
+        How thresholds are tuned, see `sktextcnn.decision.thresholds.tune_thresholds`; None for the
+        fixed ones.
     fixed_thresholds : ndarray of shape (k,)
         Used where none are tuned.
     labels_per_text : float
         Mean number of labels of a training text.
     min_labels : int
-        See `sktextcnn.thresholds.decide`.
+        See `sktextcnn.decision.thresholds.decide`.
     max_labels : int or None
-        See `sktextcnn.thresholds.decide`.
+        See `sktextcnn.decision.thresholds.decide`.
     """
 
     multilabel: bool

@@ -1,0 +1,1 @@
+"""From scores to decisions: thresholds, measures, and the held-out texts that they come from."""
