@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, Progress
 from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
 from sktextcnn.decision.thresholds import resolve_thresholds
 from sktextcnn.embeddings import (
@@ -587,16 +588,18 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
 
     def _judge(self, given: Labels, loss: str, thresholds: np.ndarray, weight: np.ndarray) -> Judge:
         return Judge(
-            multilabel=given.multilabel,
-            exclusive=is_exclusive(loss),
+            rule=DecisionRule(
+                multilabel=given.multilabel,
+                exclusive=is_exclusive(loss),
+                thresholds=thresholds,
+                min_labels=self.min_labels,
+                max_labels=self.max_labels,
+            ),
             metric=self.metric,
-            rule=self.threshold if isinstance(self.threshold, str) else None,
-            fixed_thresholds=thresholds,
+            tuning=self.threshold if isinstance(self.threshold, str) else None,
             labels_per_text=float(
                 np.average(given.matrix.getnnz(axis=1), weights=weight / weight.max())
             ),
-            min_labels=self.min_labels,
-            max_labels=self.max_labels,
         )
 
     def _examples(self, ids: TokenIds, given: Labels, weight: np.ndarray) -> Examples:

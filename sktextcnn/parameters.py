@@ -18,8 +18,8 @@ from sklearn.utils._param_validation import (
 )
 from sklearn.utils._param_validation import Interval as IntervalOfNumbers
 
+from sktextcnn.decision.rule import check_label_bounds
 from sktextcnn.decision.scoring import F1_AVERAGES
-from sktextcnn.decision.thresholds import check_label_bounds
 from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.objective import LOSSES

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.chunks import stack_rows, stack_sparse
 from sktextcnn.decision.judge import Judge
-from sktextcnn.decision.thresholds import decide
+from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine import inference
 from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
@@ -115,17 +115,21 @@ class Predictor(ClassifierMixin, Parameters):
         with closing(self._score_chunks(X, finish)) as parts:
             return stack_rows(parts, n, dtype)
 
-    def _decide(self, logits: np.ndarray) -> np.ndarray:
-        """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
-        if not self.multilabel_:
-            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
-        self._check_label_bounds(logits.shape[1])
-        return decide(
-            inference.to_probabilities(logits, exclusive=is_exclusive(self.loss_)),
-            self.thresholds_,
+    def _rule(self) -> DecisionRule:
+        """Return how labels are chosen."""
+        if self.multilabel_:
+            self._check_label_bounds(len(self.classes_))
+        return DecisionRule(
+            multilabel=self.multilabel_,
+            exclusive=is_exclusive(self.loss_),
+            thresholds=self.thresholds_,
             min_labels=self.min_labels,
             max_labels=self.max_labels,
         )
+
+    def _decide(self, logits: np.ndarray) -> np.ndarray:
+        """Return the predicted labels as a boolean matrix (n, k), whatever the kind."""
+        return self._rule().decide(logits)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the outputs before softmax or sigmoid, the linear part blended in.
@@ -365,14 +369,10 @@ class Predictor(ClassifierMixin, Parameters):
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere, so there is nothing to tune thresholds on.")
         judge = Judge(
-            multilabel=True,
-            exclusive=is_exclusive(self.loss_),
+            rule=self._rule(),
             metric=metric,
-            rule="cardinality" if is_option(metric, "cardinality") else "tune",
-            fixed_thresholds=self.thresholds_,
+            tuning="cardinality" if is_option(metric, "cardinality") else "tune",
             labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
-            min_labels=self.min_labels,
-            max_labels=self.max_labels,
         )
         logits = self.decision_function(texts)
         self.thresholds_ = judge.thresholds(logits, given.matrix.toarray(), weight)

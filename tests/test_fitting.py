@@ -20,8 +20,9 @@ from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, fitting, resolved
 from sktextcnn.decision import judge
+from sktextcnn.decision.rule import decide
 from sktextcnn.decision.splits import divide
-from sktextcnn.decision.thresholds import decide, tune_thresholds
+from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit

@@ -70,9 +70,10 @@ MODULES = {
     "decision": set(),
     "decision.splits": set(),
     "decision.scoring": set(),
-    "decision.thresholds": set(),
+    "decision.rule": {"engine.inference"},
+    "decision.thresholds": {"decision.rule"},
     "decision.judge": {
-        *("decision.scoring", "decision.thresholds", "engine.inference", "engine.observers"),
+        *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
     },
     # saved models
     "storage": set(),
@@ -94,17 +95,18 @@ MODULES = {
     "chunks": set(),
     "resolved": set(),
     "parameters": {
-        *("decision.scoring", "decision.thresholds", "engine.examples", "engine.inference"),
+        *("decision.rule", "decision.scoring", "engine.examples", "engine.inference"),
         *("objective", "resolved", "text.tokens"),
     },
     "prediction": {
-        *("chunks", "decision.judge", "decision.thresholds", "engine.engines", "engine.inference"),
+        *("chunks", "decision.judge", "decision.rule", "engine.engines", "engine.inference"),
         *("engine.network", "engine.own_network", "explain", "inputs", "labels.parsing"),
         *("linear.features", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
     "classifier": {
-        *("callbacks", "decision.judge", "decision.splits", "decision.thresholds", "embeddings"),
+        *("callbacks", "decision.judge", "decision.rule", "decision.splits", "decision.thresholds"),
+        "embeddings",
         *("engine.engines", "engine.examples", "engine.own_network", "engine.weights", "fitting"),
         *("inputs", "labels.parsing", "objective", "parameters", "prediction", "resolved"),
         *("text.tokens", "text.vocabulary"),

@@ -15,9 +15,9 @@ from sklearn.metrics import f1_score
 from strategies import indicators, scores
 
 from sktextcnn.decision import thresholds as thresholds_module
+from sktextcnn.decision.rule import decide
 from sktextcnn.decision.thresholds import (
     check_thresholds,
-    decide,
     default_threshold,
     resolve_thresholds,
     tune_thresholds,

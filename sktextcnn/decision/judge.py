@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
+from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.scoring import score_decisions
-from sktextcnn.decision.thresholds import decide, tune_thresholds
-from sktextcnn.engine.inference import to_probabilities
+from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine.observers import Verdict
 
 
@@ -20,31 +20,20 @@ class Judge:
 
     Attributes
     ----------
-    multilabel, exclusive : bool
-        Whether a text may carry several labels, and whether they share one distribution.
+    rule : DecisionRule
+        With thresholds for where none are tuned.
     metric : str or callable
         See `sktextcnn.decision.scoring.score_decisions`.
-    rule : str or None
-        How thresholds are tuned, see `sktextcnn.decision.thresholds.tune_thresholds`; None for the
-        fixed ones.
-    fixed_thresholds : ndarray of shape (k,)
-        Used where none are tuned.
+    tuning : {"tune", "cardinality"} or None
+        What thresholds are tuned for: the metric, or as many labels as texts carry; None: they are not.
     labels_per_text : float
         Mean number of labels of a training text.
-    min_labels : int
-        See `sktextcnn.decision.thresholds.decide`.
-    max_labels : int or None
-        See `sktextcnn.decision.thresholds.decide`.
     """
 
-    multilabel: bool
-    exclusive: bool
+    rule: DecisionRule
     metric: str | Callable
-    rule: str | None
-    fixed_thresholds: np.ndarray
+    tuning: str | None
     labels_per_text: float
-    min_labels: int
-    max_labels: int | None
 
     def thresholds(
         self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
@@ -63,10 +52,10 @@ class Judge:
         -------
         ndarray of shape (k,)
         """
-        if self.rule is None or not self.multilabel or not len(truth):
-            return self.fixed_thresholds
-        scores = to_probabilities(logits, exclusive=self.exclusive)
-        metric = "cardinality" if self.rule == "cardinality" else self.metric
+        if self.tuning is None or not self.rule.multilabel or not len(truth):
+            return self.rule.thresholds
+        scores = self.rule.to_probabilities(logits)
+        metric = "cardinality" if self.tuning == "cardinality" else self.metric
         weight = _uneven(sample_weight)
         if callable(metric):
             metric = partial(score_decisions, metric, sample_weight=weight)
@@ -118,16 +107,13 @@ class Judge:
 
     def decide(self, logits: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
         """Return the decisions (n, k), bool."""
-        if not self.multilabel:
-            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
-        scores = to_probabilities(logits, exclusive=self.exclusive)
-        return decide(scores, thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
+        return replace(self.rule, thresholds=thresholds).decide(logits)
 
     def _measure(
         self, decisions: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None
     ) -> float:
         weight = _uneven(sample_weight)
-        if not self.multilabel:
+        if not self.rule.multilabel:
             return score_decisions(self.metric, truth.argmax(axis=1), decisions.argmax(axis=1), weight)
         return score_decisions(self.metric, truth, decisions.astype(np.int8), weight)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from sktextcnn.decision.rule import check_label_bounds
+
 if TYPE_CHECKING:
     from scipy import sparse
 
@@ -70,30 +72,6 @@ def check_thresholds(threshold: Any, n_labels: int) -> np.ndarray:
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"threshold must lie between 0 and 1; got {threshold!r}.")
     return np.broadcast_to(values, (n_labels,)).copy()
-
-
-def check_label_bounds(min_labels: int, max_labels: int | None, n_labels: int) -> None:
-    """Refuse numbers of labels that no text could have.
-
-    Parameters
-    ----------
-    min_labels : int
-    max_labels : int or None
-    n_labels : int
-        How many labels there are.
-
-    Raises
-    ------
-    ValueError
-        If `min_labels` is more than `max_labels`, or than `n_labels`.
-    """
-    if max_labels is not None and min_labels > max_labels:
-        raise ValueError(f"min_labels={min_labels} is more than max_labels={max_labels}.")
-    if min_labels > n_labels:
-        raise ValueError(
-            f"min_labels={min_labels} is more than the number of labels, {n_labels}, so no text can "
-            "have so many. Lower it."
-        )
 
 
 def resolve_thresholds(
@@ -437,51 +415,3 @@ def _log_odds(probability: Any) -> Any:
 
 def _probability(log_odds: np.ndarray) -> np.ndarray:
     return np.exp(-np.logaddexp(0, -log_odds))
-
-
-def decide(
-    scores: np.ndarray,
-    thresholds: np.ndarray,
-    *,
-    min_labels: int = 0,
-    max_labels: int | None = None,
-) -> np.ndarray:
-    """Choose the labels whose score reaches its threshold.
-
-    Where that gives a text fewer than `min_labels` or more than `max_labels`, the labels furthest
-    above (or least below) their thresholds are taken; ties go to the earlier label.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, k)
-        Probabilities.
-    thresholds : ndarray of shape (k,)
-        Of the same scale.
-    min_labels : int, default=0
-        So many labels at least for every text.
-    max_labels : int or None, default=None
-        So many labels at most.
-
-    Returns
-    -------
-    ndarray of shape (n, k), dtype bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sktextcnn.decision.thresholds import decide
-    >>> decide(np.array([[0.9, 0.2], [0.1, 0.3]]), np.array([0.5, 0.5]), min_labels=1).astype(int)
-    array([[1, 0],
-           [0, 1]])
-    """
-    chosen = scores >= thresholds
-    n_chosen = chosen.sum(axis=1)
-    most = scores.shape[1] if max_labels is None else max_labels
-    # Only where the number is wrong do labels have to be ranked.
-    rows = np.flatnonzero((n_chosen < min_labels) | (n_chosen > most))
-    if len(rows):
-        order = np.argsort(thresholds - scores[rows], axis=1, kind="stable")
-        rank = np.empty_like(order)
-        np.put_along_axis(rank, order, np.arange(scores.shape[1])[None], axis=1)
-        chosen[rows] = (chosen[rows] | (rank < min_labels)) & (rank < most)
-    return chosen
