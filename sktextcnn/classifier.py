@@ -2,58 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import _fit_context
-from sklearn.utils import check_random_state
 
-from sktextcnn.callbacks import CallbackSupportMixin, FitCallbacks, Progress
-from sktextcnn.decision.judge import Judge
-from sktextcnn.decision.rule import DecisionRule
-from sktextcnn.decision.splits import choose_folds
-from sktextcnn.decision.thresholds import resolve_thresholds
-from sktextcnn.embeddings import (
-    WordVectors,
-    check_embeddings,
-    find_tokens,
-    initial_embedding,
-    usable_words,
-)
-from sktextcnn.engine.engines import open_engine, open_network
-from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.weights import initial_weights, prior_logits
+from sktextcnn.callbacks import CallbackSupportMixin
+from sktextcnn.engine.engines import open_engine
+from sktextcnn.engine.examples import State
+from sktextcnn.engine.observers import History, join_histories
+from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes, read_input
-from sktextcnn.labels.parsing import Labels
-from sktextcnn.objective import (
-    check_kind,
-    is_exclusive,
-    label_weights,
-    resolve_loss,
-)
-from sktextcnn.parameters import check_kernel_sizes
-from sktextcnn.prediction import Predictor
-from sktextcnn.resolved import (
-    choose_batch_size,
-    choose_epochs,
-    choose_learning_rate,
-    choose_max_length,
-    choose_validation,
-    is_option,
-)
-from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
-from sktextcnn.text.vocabulary import (
-    check_matches,
-    check_vocabulary,
-    extend_vocabulary,
-    learn_vocabulary,
-)
+from sktextcnn.preparation import Preparation
 
 
-class TextCNNClassifier(CallbackSupportMixin, Predictor):
+class TextCNNClassifier(CallbackSupportMixin, Preparation):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them
@@ -321,57 +286,44 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         )
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
-        vectors = None if resumes else check_embeddings(self.embeddings)
-        fixed, tokens = self._fix(texts, given, vectors, resumes)
-        ids = tokens.known(len(fixed["vocabulary_"]) + FIRST_TOKEN)
-        start, settings = self._start(fixed, given, vectors, resumes, ends=not self.warm_start)
+        begin = self._resume if resumes else self._begin
+        fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
+        examples = self._examples(tokens, fitted, given, weight)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(given, fixed["loss_"], fixed["thresholds_"], weight)
-        held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
-        monitored, truth = ids.take(held_out), given.matrix[held_out].toarray()
-
-        def attributes(weights: Mapping) -> dict:
-            logits = open_network(weights)(monitored)
-            thresholds = judge.thresholds(logits, truth, weight[held_out])
-            return {**fixed, "thresholds_": thresholds, "weights_": weights}
-
-        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
-        callbacks = FitCallbacks(self, settings.epochs, attributes, X=X, y=y, metadata=metadata)
-        networks = [(len(rows), settings.epochs) for rows, _ in plan.folds]
-        networks += [(len(texts), settings.epochs)] * (plan.n_networks - len(plan.folds))
-        n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
-        fitted = fitting.learn(
+        judge = self._judge(fitted, given, weight)
+        callbacks = self._fit_callbacks(
+            fitted, examples, settings, plan, judge, X=X, y=y, sample_weight=sample_weight
+        )
+        found = fitting.learn(
             start,
-            self._examples(ids, given, weight),
+            examples,
             settings,
             tokens=tokens,
-            vocabulary=sorted(fixed["vocabulary_"], key=fixed["vocabulary_"].__getitem__),
+            vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
             plan=plan,
             judge=judge,
             engine=engine,
             observers=[callbacks],
-            progress=Progress(self.verbose, networks, n_linear, _name_of(self.metric)),
+            progress=self._progress(len(texts), settings, plan),
             n_jobs=effective_n_jobs(self.n_jobs),
         )
-        fixed = {
-            **fixed,
-            "thresholds_": fitted.thresholds,
-            "weights_": fitted.weights,
-            "validation_score_": fitted.score,
-            "validation_label_scores_": fitted.label_scores,
-            "resolved_": self._resolved(
-                fixed,
+        fitted = replace(
+            fitted,
+            thresholds=found.thresholds,
+            weights=found.weights,
+            validation_score=found.score,
+            validation_label_scores=found.label_scores,
+            resolved=self._resolved(
+                fitted,
                 settings,
                 engine=engine.name,
                 folds=plan.folds,
-                linear="linear_kernel" in fitted.weights,
+                linear="linear_kernel" in found.weights,
             ),
-        }
-        callbacks.end_fit(fixed)
-        history = fitted.history
-        if resumes:
-            history = fitting.join_histories(self.history_, history)
-        return self._assign(fixed, fitted.state, history, keep_optimizer=self.warm_start)
+        )
+        fitted = _trained(fitted, found.state, found.history, goes_on=self.warm_start)
+        callbacks.end_fit(fitted.attributes())
+        return self._assign(fitted)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -409,8 +361,6 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         TypeError, ImportError
             As in `fit`.
         """
-        from sktextcnn import fitting
-
         resumes = hasattr(self, "weights_")
         if resumes:
             self._check_goes_on()
@@ -419,212 +369,25 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         engine = open_engine(self.engine, self.network, None)
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
-        vectors = None if resumes else check_embeddings(self.embeddings)
-        fixed, tokens = self._fix(texts, given, vectors, resumes)
-        ids = tokens.known(len(fixed["vocabulary_"]) + FIRST_TOKEN)
+        begin = self._resume if resumes else self._begin
+        fitted, tokens, start, settings = begin(texts, given, ends=False)
         if resumes:
-            fixed["thresholds_"] = self.thresholds_
-        state, settings = self._start(fixed, given, vectors, resumes, ends=False)
+            fitted = replace(fitted, thresholds=self.thresholds_)
         settings = replace(settings, epochs=1)
-        state, history = engine.train(state, self._examples(ids, given, weight), settings)
-        if resumes:
-            history = fitting.join_histories(self.history_, history)
-        fixed = {
-            **fixed,
-            "weights_": state.weights,
-            "validation_score_": np.nan,
-            "validation_label_scores_": np.full(len(fixed["classes_"]), np.nan),
-            "resolved_": self._resolved(fixed, settings, engine=engine.name, folds=[], linear=False),
-        }
-        return self._assign(fixed, state, history, keep_optimizer=True)
-
-    def _check_goes_on(self) -> None:
-        """Refuse, before texts are read, to go on learning from what cannot."""
-        self._check_keeps_its_form(self.weights_, self.embedding_mode_)
-        check_same_classes(self.classes, self.classes_)
-
-    def _fix(
-        self, texts: list[str], given: Labels, vectors: WordVectors | None, resumes: bool
-    ) -> tuple[dict, TokenIds]:
-        """Return the fitted attributes that are known before training, and the texts as ids.
-
-        Tokens outside the vocabulary are told apart.
-        """
-        if resumes:
-            check_kind(given.multilabel, self.multilabel_)
-            vocabulary, max_length = self.vocabulary_, self.max_length_
-            ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
-        else:
-            if self.vocabulary is None:
-                vocabulary, ids = learn_vocabulary(
-                    texts,
-                    self._tokenizer(),
-                    min_df=self.min_df,
-                    max_df=self.max_df,
-                    max_features=self.max_features,
-                )
-                if vectors is not None:
-                    find_tokens(vectors, vocabulary)  # some must have one, before others join them
-                    words = usable_words(vectors, self._tokenizer())
-                    vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
-                    ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
-            else:
-                vocabulary = check_vocabulary(self.vocabulary)
-                ids = encode(texts, self._tokenizer(), vocabulary, keep_unknown=True)
-                if ids.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
-                    check_matches(vocabulary, texts, self._tokenizer(), lowercase=self.lowercase)
-            max_length = choose_max_length(self.max_length, ids.lengths)
-            if max_length is None and self.network is not None:  # to which its texts are padded
-                max_length = max(1, int(ids.lengths.max()))
-        loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
-        mode = self.embedding_mode_ if resumes else None if vectors is None else self.embedding_mode
-        return {
-            "vocabulary_": vocabulary,
-            "classes_": given.classes,
-            "multilabel_": given.multilabel,
-            "sparse_output_": given.sparse,
-            "loss_": loss,
-            "embedding_mode_": mode,
-            "max_length_": max_length,
-            "thresholds_": resolve_thresholds(
-                self.threshold,
-                loss=loss,
-                matrix=given.matrix,
-                multilabel=given.multilabel,
-                min_labels=self.min_labels,
-                max_labels=self.max_labels,
-            ),
-        }, ids.truncated(max_length)
-
-    def _start(
-        self, fixed: dict, given: Labels, vectors: WordVectors | None, resumes: bool, *, ends: bool
-    ) -> tuple[State, Settings]:
-        """Return the state to start training from, and how to train; `ends` if this is all of it."""
-        sizes, n = check_kernel_sizes(self.kernel_sizes), given.matrix.shape[0]
-        batch_size = choose_batch_size(self.batch_size, n)
-        epochs = choose_epochs(self.epochs, n)
-        learning_rate, decays = choose_learning_rate(
-            self.learning_rate, self.learning_rate_schedule, ends=ends
+        examples = self._examples(tokens, fitted, given, weight)
+        state, history = engine.train(start, examples, settings)
+        fitted = replace(
+            fitted,
+            weights=state.weights,
+            validation_label_scores=np.full(len(fitted.classes), np.nan),
+            resolved=self._resolved(fitted, settings, engine=engine.name, folds=[], linear=False),
         )
-        settings = Settings(
-            kernel_sizes=sizes,
-            loss=fixed["loss_"],
-            optimizer=self.optimizer,
-            exclusive=is_exclusive(fixed["loss_"]),
-            learning_rate=learning_rate,
-            decays=decays,
-            embedding_mode=fixed["embedding_mode_"] or "trainable",
-            embedding_dropout=self.embedding_dropout,
-            dropout=self.dropout,
-            batch_size=batch_size,
-            epochs=epochs,
-            seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
-        )
-        if resumes:
-            remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
-            return State(self.weights_, **remembered), settings
-        rng = np.random.default_rng(settings.seed)
-        embedding = None
-        if vectors is not None:
-            embedding, _ = initial_embedding(vectors, fixed["vocabulary_"], rng)
-        if self.network is not None:
-            return State(self._own_network(fixed, embedding, settings.seed)), settings
-        weights = initial_weights(
-            rng,
-            n_tokens=len(fixed["vocabulary_"]),
-            n_labels=len(given.classes),
-            embedding_dim=self.embedding_dim,
-            embedding=embedding,
-            n_channels=2 if self.embedding_mode == "multichannel" else 1,
-            kernel_sizes=sizes,
-            filters=self.filters,
-            hidden_units=self.hidden_units,
-            output_bias=prior_logits(
-                np.bincount(given.matrix.indices, minlength=len(given.classes)),
-                n,
-                exclusive=settings.exclusive,
-            ),
-        )
-        return State(weights), settings
+        return self._assign(_trained(fitted, state, history, goes_on=True))
 
-    def _own_network(self, fixed: dict, embedding: np.ndarray | None, seed: int) -> dict:
-        """Return the weights to start from of the network that `network` builds."""
-        from sktextcnn.engine import own_network
-
-        sizes = own_network.Sizes(
-            n_tokens=len(fixed["vocabulary_"]) + FIRST_TOKEN,
-            n_labels=len(fixed["classes_"]),
-            max_length=fixed["max_length_"],
-            kernel_sizes=check_kernel_sizes(self.kernel_sizes),
-            embeddings=embedding,
-            **{n: getattr(self, n) for n in ("embedding_dim", "filters", "hidden_units", "dropout")},
-        )
-        return own_network.hold(self.network, sizes, seed=seed)  # type: ignore[arg-type]
-
-    def _plan(self, given: Labels, seed: int) -> Any:
-        """Return which texts are held out, and what they are for."""
-        from sktextcnn.fitting import LinearSettings, Plan
-
-        n, several = given.matrix.shape[0], given.multilabel
-        validation = choose_validation(
-            self.validation, n, self.metric, multilabel=several, resumes=self.warm_start
-        )
-        rng = np.random.default_rng([seed, n])
-        automatic = is_option(self.validation, "auto")
-        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
-        if is_option(self.threshold, "cardinality") and not folds:
-            raise ValueError(
-                "threshold='cardinality' looks at held-out texts, and there are none: "
-                + (f"validation={self.validation!r}" if not automatic else "X has too few to spare")
-                + ". Hold some out, or use threshold='tune' or a number."
-            )
-        of_tokens, of_characters = self._ngram_ranges()
-        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
-        return Plan(
-            folds=folds,
-            n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
-            linear=linear if self.linear else None,
-        )
-
-    def _judge(self, given: Labels, loss: str, thresholds: np.ndarray, weight: np.ndarray) -> Judge:
-        return Judge(
-            rule=DecisionRule(
-                multilabel=given.multilabel,
-                exclusive=is_exclusive(loss),
-                thresholds=thresholds,
-                min_labels=self.min_labels,
-                max_labels=self.max_labels,
-            ),
-            metric=self.metric,
-            tuning=self.threshold if isinstance(self.threshold, str) else None,
-            labels_per_text=float(
-                np.average(given.matrix.getnnz(axis=1), weights=weight / weight.max())
-            ),
-        )
-
-    def _examples(self, ids: TokenIds, given: Labels, weight: np.ndarray) -> Examples:
-        return Examples(
-            ids=ids,
-            targets=given.matrix,
-            sample_weight=weight.astype(np.float32),
-            label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
-        )
-
-    def _assign(
-        self, fixed: dict, state: Any, history: dict, *, keep_optimizer: bool
-    ) -> TextCNNClassifier:
+    def _assign(self, fitted: FittedState) -> TextCNNClassifier:
         """Set all fitted attributes, together and last."""
-        fitted = {**fixed, "history_": history, "n_epochs_": state.epoch}
-        if keep_optimizer:
-            fitted["optimizer_state_"] = {
-                "optimizer": state.optimizer,
-                "slots": state.slots,
-                "step": state.step,
-                "epoch": state.epoch,
-            }
-        else:
-            self.__dict__.pop("optimizer_state_", None)
-        self.__dict__.update(fitted)
+        self.__dict__.pop("optimizer_state_", None)
+        self.__dict__.update(fitted.attributes())
         return self
 
     def __sklearn_tags__(self) -> Any:
@@ -636,5 +399,12 @@ class TextCNNClassifier(CallbackSupportMixin, Predictor):
         return tags
 
 
-def _name_of(metric: str | Callable) -> str:
-    return metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
+def _trained(fitted: FittedState, state: State, history: History, *, goes_on: bool) -> FittedState:
+    """Add what training has left, and, if it may go on, what it needs for that."""
+    if fitted.history:
+        history = join_histories(fitted.history, history)
+    remembered = None
+    if goes_on:
+        names = ("optimizer", "slots", "step", "epoch")
+        remembered = {name: getattr(state, name) for name in names}
+    return replace(fitted, history=history, n_epochs=state.epoch, optimizer_state=remembered)

@@ -261,12 +261,3 @@ def learn(
     thresholds = judge.thresholds(logits, truth, held_out_weight)
     score, label_scores = judge.evaluate(logits, truth, thresholds, held_out_weight)
     return Fitted(state, weights, thresholds, history, score, label_scores)
-
-
-def join_histories(first: History, second: History) -> History:
-    """Append one history to another; what an epoch did not record is NaN."""
-    lengths = len(first["loss"]), len(second["loss"])
-    return {
-        name: first.get(name, [np.nan] * lengths[0]) + second.get(name, [np.nan] * lengths[1])
-        for name in {**first, **second}
-    }

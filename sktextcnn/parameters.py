@@ -22,6 +22,7 @@ from sktextcnn.decision.rule import check_label_bounds
 from sktextcnn.decision.scoring import F1_AVERAGES
 from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
+from sktextcnn.fitted import FittedState
 from sktextcnn.objective import LOSSES
 from sktextcnn.resolved import Resolved, is_option
 from sktextcnn.text.tokens import TOKEN_PATTERN
@@ -199,14 +200,14 @@ class Parameters(BaseEstimator):
         self.keras_callbacks = keras_callbacks
 
     def _resolved(
-        self, fixed: dict, settings: Settings, *, engine: str, folds: list, linear: bool
+        self, fitted: FittedState, settings: Settings, *, engine: str, folds: list, linear: bool
     ) -> Resolved:
         """Return what parameters became in a fit of that outcome."""
-        tunes = isinstance(self.threshold, str) and fixed["multilabel_"] and folds
+        tunes = isinstance(self.threshold, str) and fitted.multilabel and folds
         return Resolved(
             engine=engine,
-            loss=fixed["loss_"],
-            max_length=fixed["max_length_"],
+            loss=fitted.loss,
+            max_length=fitted.max_length,
             batch_size=settings.batch_size,
             epochs=settings.epochs,
             learning_rate=settings.learning_rate,

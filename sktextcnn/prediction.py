@@ -21,6 +21,7 @@ from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine import inference
 from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
+from sktextcnn.fitted import FITTED
 from sktextcnn.inputs import read_input
 from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
 from sktextcnn.linear.features import add_linear_part, counts_characters
@@ -28,7 +29,7 @@ from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.resolved import is_option
 from sktextcnn.storage.params import split_params
-from sktextcnn.storage.schema import FITTED, SavedModel, write_model
+from sktextcnn.storage.schema import SavedModel, write_model
 from sktextcnn.text.tokens import (
     FIRST_TOKEN,
     Encoder,

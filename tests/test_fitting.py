@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 from strategies import indicators
 
-from sktextcnn import TextCNNClassifier, as_label_matrix, classifier, fitting, resolved
+from sktextcnn import TextCNNClassifier, as_label_matrix, fitting, preparation, resolved
 from sktextcnn.decision import judge
 from sktextcnn.decision.rule import decide
 from sktextcnn.decision.splits import divide
@@ -480,7 +480,7 @@ def test_thresholds_from_all_texts(spy, linear):
 
 def test_what_both_parts_say_of_held_out_texts(spy):
     """Their blend is chosen from it, and the thresholds from the blend."""
-    divisions, trained = spy(classifier, "choose_folds"), spy(compiled, "train")
+    divisions, trained = spy(preparation, "choose_folds"), spy(compiled, "train")
     linear, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
     tunings = spy(judge, "tune_thresholds")
     clf = both(validation=0.3).fit(TEXTS, Y)

@@ -75,14 +75,16 @@ MODULES = {
     "decision.judge": {
         *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
     },
-    # saved models
+    # what `fit` leaves, and saved models
+    "resolved": set(),
+    "fitted": {"resolved"},
     "storage": set(),
     "storage.encoding": set(),
     "storage.files": {"storage.encoding"},
     "storage.folder": {"storage.encoding", "storage.files"},
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
-    "storage.schema": {"objective", "storage.arrays", "storage.folder"},
+    "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
@@ -93,23 +95,25 @@ MODULES = {
         *("engine.engines", "engine.inference", "engine.weights", "linear.features", "text.tokens"),
     },
     "chunks": set(),
-    "resolved": set(),
     "parameters": {
-        *("decision.rule", "decision.scoring", "engine.examples", "engine.inference"),
+        *("decision.rule", "decision.scoring", "engine.examples", "engine.inference", "fitted"),
         *("objective", "resolved", "text.tokens"),
     },
     "prediction": {
         *("chunks", "decision.judge", "decision.rule", "engine.engines", "engine.inference"),
-        *("engine.network", "engine.own_network", "explain", "inputs", "labels.parsing"),
+        *("engine.network", "engine.own_network", "explain", "fitted", "inputs", "labels.parsing"),
         *("linear.features", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
-    "classifier": {
+    "preparation": {
         *("callbacks", "decision.judge", "decision.rule", "decision.splits", "decision.thresholds"),
-        "embeddings",
-        *("engine.engines", "engine.examples", "engine.own_network", "engine.weights", "fitting"),
-        *("inputs", "labels.parsing", "objective", "parameters", "prediction", "resolved"),
-        *("text.tokens", "text.vocabulary"),
+        *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
+        *("fitted", "fitting", "inputs", "labels.parsing", "objective", "parameters", "prediction"),
+        *("resolved", "text.tokens", "text.vocabulary"),
+    },
+    "classifier": {
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "fitted", "fitting"),
+        *("inputs", "preparation"),
     },
     # its users
     "loading": {"classifier", "prediction", "resolved", "storage.params", "storage.schema"},

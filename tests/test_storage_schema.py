@@ -11,9 +11,10 @@ import pytest
 
 from sktextcnn import load
 from sktextcnn.engine.compiled import OPTIMIZERS
+from sktextcnn.fitted import FITTED
 from sktextcnn.parameters import Resolved
 from sktextcnn.storage.arrays import N_SLOTS
-from sktextcnn.storage.schema import FITTED, SCHEMA, SavedModel, read_model
+from sktextcnn.storage.schema import SCHEMA, SavedModel, read_model
 from tests.examples import IS_SPORT, TAGS, TEXTS, same_weights, tiny
 from tests.folders import document_of, edit, put_array
 

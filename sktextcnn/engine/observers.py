@@ -188,3 +188,12 @@ def check_finite(loss: float, learning_rate: float, weights: Iterable[np.ndarray
         f"{found}: training has diverged with learning_rate={learning_rate}. "
         "Lower it, or the sample or class weights."
     )
+
+
+def join_histories(first: History, second: History) -> History:
+    """Append one history to another; what an epoch did not record is NaN."""
+    lengths = len(first["loss"]), len(second["loss"])
+    return {
+        name: first.get(name, [np.nan] * lengths[0]) + second.get(name, [np.nan] * lengths[1])
+        for name in {**first, **second}
+    }

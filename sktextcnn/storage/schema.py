@@ -23,19 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.fitted import FITTED
 from sktextcnn.objective import LOSSES
 from sktextcnn.storage.arrays import check_array, check_optimizer, check_weights, expect
 from sktextcnn.storage.folder import read_folder, write_folder
 
 #: What `write_model` writes. Raise it as said above.
 SCHEMA = 1
-
-#: Attributes that training sets, and a folder holds: all that prediction, and going on, need.
-FITTED = (
-    *("vocabulary_", "classes_", "multilabel_", "sparse_output_", "loss_", "embedding_mode_"),
-    *("max_length_", "weights_", "thresholds_", "history_", "n_epochs_", "optimizer_state_"),
-    *("resolved_", "validation_score_", "validation_label_scores_"),
-)
 
 #: Those that need not be there.
 OPTIONAL = {"optimizer_state_"}

@@ -1,0 +1,287 @@
+"""Before training: from parameters, texts and labels to the values that training works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from sktextcnn.callbacks import FitCallbacks, Progress
+from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.rule import DecisionRule
+from sktextcnn.decision.splits import choose_folds
+from sktextcnn.decision.thresholds import resolve_thresholds
+from sktextcnn.embeddings import (
+    WordVectors,
+    check_embeddings,
+    find_tokens,
+    initial_embedding,
+    usable_words,
+)
+from sktextcnn.engine.engines import open_network
+from sktextcnn.engine.examples import Examples, Settings, State
+from sktextcnn.engine.weights import initial_weights, prior_logits
+from sktextcnn.fitted import FittedState
+from sktextcnn.inputs import check_same_classes
+from sktextcnn.labels.parsing import Labels
+from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
+from sktextcnn.parameters import check_kernel_sizes
+from sktextcnn.prediction import Predictor
+from sktextcnn.resolved import (
+    choose_batch_size,
+    choose_epochs,
+    choose_learning_rate,
+    choose_max_length,
+    choose_validation,
+    is_option,
+)
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
+from sktextcnn.text.vocabulary import (
+    check_matches,
+    check_vocabulary,
+    extend_vocabulary,
+    learn_vocabulary,
+)
+
+if TYPE_CHECKING:
+    from sktextcnn.fitting import Plan
+
+#: What training starts from: all that is known of the model, the texts with tokens outside the
+#: vocabulary told apart, the weights, and how to train.
+Beginning = tuple[FittedState, TokenIds, State, Settings]
+
+
+class Preparation(Predictor):
+    """What `TextCNNClassifier` makes of its parameters and of training data, before it trains."""
+
+    def _begin(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
+        """Return what a new model starts from; `ends` if this is all of its training."""
+        vectors = check_embeddings(self.embeddings)
+        vocabulary, tokens = self._read_vocabulary(texts, vectors)
+        max_length = choose_max_length(self.max_length, tokens.lengths)
+        if max_length is None and self.network is not None:  # to which its texts are padded
+            max_length = max(1, int(tokens.lengths.max()))
+        mode = None if vectors is None else self.embedding_mode
+        fitted = self._describe(given, vocabulary, max_length, mode)
+        settings = self._settings(fitted, given, ends=ends)
+        weights = self._first_weights(fitted, given, vectors, settings)
+        return fitted, tokens.truncated(max_length), State(weights), settings
+
+    def _resume(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
+        """Return what the fitted model goes on from."""
+        check_kind(given.multilabel, self.multilabel_)
+        tokens = encode(texts, self._tokenizer(), self.vocabulary_, keep_unknown=True)
+        fitted = self._describe(given, self.vocabulary_, self.max_length_, self.embedding_mode_)
+        fitted = replace(fitted, history=self.history_)
+        remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
+        state = State(self.weights_, **remembered)
+        return (
+            fitted,
+            tokens.truncated(self.max_length_),
+            state,
+            self._settings(fitted, given, ends=ends),
+        )
+
+    def _check_goes_on(self) -> None:
+        """Refuse, before texts are read, to go on learning from what cannot."""
+        self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+        check_same_classes(self.classes, self.classes_)
+
+    def _read_vocabulary(
+        self, texts: list[str], vectors: WordVectors | None
+    ) -> tuple[dict[str, int], TokenIds]:
+        """Return a new model's vocabulary, and the texts in its terms."""
+        tokenize = self._tokenizer()
+        if self.vocabulary is not None:
+            vocabulary = check_vocabulary(self.vocabulary)
+            tokens = encode(texts, tokenize, vocabulary, keep_unknown=True)
+            if tokens.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
+                check_matches(vocabulary, texts, tokenize, lowercase=self.lowercase)
+            return vocabulary, tokens
+        vocabulary, tokens = learn_vocabulary(
+            texts, tokenize, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
+        )
+        if vectors is None:
+            return vocabulary, tokens
+        find_tokens(vectors, vocabulary)  # some must have one, before others join them
+        words = usable_words(vectors, tokenize)
+        vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
+        return vocabulary, encode(texts, tokenize, vocabulary, keep_unknown=True)
+
+    def _describe(
+        self,
+        given: Labels,
+        vocabulary: dict[str, int],
+        max_length: int | None,
+        embedding_mode: str | None,
+    ) -> FittedState:
+        """Return what is known of a model before training."""
+        loss = resolve_loss(self.loss, given.multilabel, len(given.classes))
+        return FittedState(
+            vocabulary=vocabulary,
+            classes=given.classes,
+            multilabel=given.multilabel,
+            sparse_output=given.sparse,
+            loss=loss,
+            embedding_mode=embedding_mode,
+            max_length=max_length,
+            thresholds=resolve_thresholds(
+                self.threshold,
+                loss=loss,
+                matrix=given.matrix,
+                multilabel=given.multilabel,
+                min_labels=self.min_labels,
+                max_labels=self.max_labels,
+            ),
+        )
+
+    def _settings(self, fitted: FittedState, given: Labels, *, ends: bool) -> Settings:
+        """Return how to train; `ends` if this is all of the training."""
+        n = given.matrix.shape[0]
+        learning_rate, decays = choose_learning_rate(
+            self.learning_rate, self.learning_rate_schedule, ends=ends
+        )
+        return Settings(
+            kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+            loss=fitted.loss,
+            optimizer=self.optimizer,
+            exclusive=is_exclusive(fitted.loss),
+            learning_rate=learning_rate,
+            decays=decays,
+            embedding_mode=fitted.embedding_mode or "trainable",
+            embedding_dropout=self.embedding_dropout,
+            dropout=self.dropout,
+            batch_size=choose_batch_size(self.batch_size, n),
+            epochs=choose_epochs(self.epochs, n),
+            seed=int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max)),
+        )
+
+    def _first_weights(
+        self, fitted: FittedState, given: Labels, vectors: WordVectors | None, settings: Settings
+    ) -> dict[str, np.ndarray]:
+        """Return the weights that a new network starts from."""
+        rng = np.random.default_rng(settings.seed)
+        embedding = None
+        if vectors is not None:
+            embedding, _ = initial_embedding(vectors, fitted.vocabulary, rng)
+        if self.network is not None:
+            return self._own_network(fitted, embedding, settings.seed)
+        n, k = given.matrix.shape
+        return initial_weights(
+            rng,
+            n_tokens=len(fitted.vocabulary),
+            n_labels=k,
+            embedding_dim=self.embedding_dim,
+            embedding=embedding,
+            n_channels=2 if self.embedding_mode == "multichannel" else 1,
+            kernel_sizes=settings.kernel_sizes,
+            filters=self.filters,
+            hidden_units=self.hidden_units,
+            output_bias=prior_logits(
+                np.bincount(given.matrix.indices, minlength=k), n, exclusive=settings.exclusive
+            ),
+        )
+
+    def _own_network(self, fitted: FittedState, embedding: np.ndarray | None, seed: int) -> dict:
+        """Return the weights to start from of the network that `network` builds."""
+        from sktextcnn.engine import own_network
+
+        sizes = own_network.Sizes(
+            n_tokens=len(fitted.vocabulary) + FIRST_TOKEN,
+            n_labels=len(fitted.classes),
+            max_length=fitted.max_length,  # type: ignore[arg-type]
+            kernel_sizes=check_kernel_sizes(self.kernel_sizes),
+            embeddings=embedding,
+            **{n: getattr(self, n) for n in ("embedding_dim", "filters", "hidden_units", "dropout")},
+        )
+        return own_network.hold(self.network, sizes, seed=seed)  # type: ignore[arg-type]
+
+    def _examples(
+        self, tokens: TokenIds, fitted: FittedState, given: Labels, weight: np.ndarray
+    ) -> Examples:
+        """Return what the network trains on."""
+        return Examples(
+            ids=tokens.known(len(fitted.vocabulary) + FIRST_TOKEN),
+            targets=given.matrix,
+            sample_weight=weight.astype(np.float32),
+            label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
+        )
+
+    def _plan(self, given: Labels, seed: int) -> Plan:
+        """Return which texts are held out, and what they are for."""
+        from sktextcnn.fitting import LinearSettings, Plan
+
+        n, several = given.matrix.shape[0], given.multilabel
+        validation = choose_validation(
+            self.validation, n, self.metric, multilabel=several, resumes=self.warm_start
+        )
+        rng = np.random.default_rng([seed, n])
+        automatic = is_option(self.validation, "auto")
+        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
+        if is_option(self.threshold, "cardinality") and not folds:
+            raise ValueError(
+                "threshold='cardinality' looks at held-out texts, and there are none: "
+                + (f"validation={self.validation!r}" if not automatic else "X has too few to spare")
+                + ". Hold some out, or use threshold='tune' or a number."
+            )
+        of_tokens, of_characters = self._ngram_ranges()
+        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
+        return Plan(
+            folds=folds,
+            n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
+            linear=linear if self.linear else None,
+        )
+
+    def _judge(self, fitted: FittedState, given: Labels, weight: np.ndarray) -> Judge:
+        """Return what is to be made of held-out texts."""
+        return Judge(
+            rule=DecisionRule(
+                multilabel=given.multilabel,
+                exclusive=is_exclusive(fitted.loss),
+                thresholds=fitted.thresholds,
+                min_labels=self.min_labels,
+                max_labels=self.max_labels,
+            ),
+            metric=self.metric,
+            tuning=self.threshold if isinstance(self.threshold, str) else None,
+            labels_per_text=float(
+                np.average(given.matrix.getnnz(axis=1), weights=weight / weight.max())
+            ),
+        )
+
+    def _fit_callbacks(
+        self,
+        fitted: FittedState,
+        examples: Examples,
+        settings: Settings,
+        plan: Plan,
+        judge: Judge,
+        **data: Any,
+    ) -> FitCallbacks:
+        """Return scikit-learn's callbacks, which see a model after each epoch."""
+        held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
+        monitored = examples.take(held_out)
+
+        def attributes(weights: Mapping) -> dict:
+            logits = open_network(weights)(monitored.ids)
+            truth, weight = monitored.targets.toarray(), monitored.sample_weight
+            thresholds = judge.thresholds(logits, truth, weight)
+            return replace(fitted, thresholds=thresholds, weights=dict(weights)).attributes()
+
+        sample_weight = data.pop("sample_weight")
+        metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
+        return FitCallbacks(self, settings.epochs, attributes, metadata=metadata, **data)
+
+    def _progress(self, n: int, settings: Settings, plan: Plan) -> Progress:
+        """Return what prints how far the fit is."""
+        networks = [(len(rows), settings.epochs) for rows, _ in plan.folds]
+        networks += [(n, settings.epochs)] * (plan.n_networks - len(plan.folds))
+        n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
+        return Progress(self.verbose, networks, n_linear, _name_of(self.metric))
+
+
+def _name_of(metric: str | Callable) -> str:
+    return metric if isinstance(metric, str) else getattr(metric, "__name__", "score")
