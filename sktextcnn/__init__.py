@@ -13,6 +13,7 @@ _EXPORTS = {
     "TextCNNClassifier": "classifier",
     "as_label_matrix": "labels.parsing",
     "group_rows": "labels.parsing",
+    "learn_embeddings": "embeddings",
     "load": "loading",
     "load_embeddings": "embeddings",
 }
@@ -22,13 +23,14 @@ __all__ = [
     "__version__",
     "as_label_matrix",
     "group_rows",
+    "learn_embeddings",
     "load",
     "load_embeddings",
 ]
 
 if TYPE_CHECKING:
     from sktextcnn.classifier import TextCNNClassifier
-    from sktextcnn.embeddings import load_embeddings
+    from sktextcnn.embeddings import learn_embeddings, load_embeddings
     from sktextcnn.labels.parsing import as_label_matrix, group_rows
     from sktextcnn.loading import load
 

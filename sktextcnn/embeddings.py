@@ -1,17 +1,27 @@
-"""Word vectors trained elsewhere: taking them in, and the embedding table that training starts from."""
+"""Word vectors, learned elsewhere or from unlabelled texts, and the table that training starts from."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from numbers import Integral
 from typing import Any, NamedTuple
 from warnings import warn
 
 import numpy as np
 
-from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, Tokenize
+from sktextcnn.text.cooccurrence import learn_vectors
+from sktextcnn.text.tokens import (
+    FIRST_TOKEN,
+    PADDING,
+    TOKEN_PATTERN,
+    Tokenize,
+    build_tokenizer,
+    check_texts,
+)
 from sktextcnn.text.vector_files import Entries, Found, collect, read_file
+from sktextcnn.text.vocabulary import learn_vocabulary
 
 
 class Coverage(NamedTuple):
@@ -33,7 +43,7 @@ class Coverage(NamedTuple):
 
 
 class WordVectors:
-    """Words and their vectors, read-only; made by `load_embeddings`.
+    """Words and their vectors, read-only; made by `load_embeddings` and `learn_embeddings`.
 
     Because nothing in it can change, copies share it: `sklearn.base.clone` hands the same object to
     every clone of an estimator, and a pickle holds it once.
@@ -248,6 +258,97 @@ def load_embeddings(
     ('news',)
     """
     return _load(source, "source", words, limit, only)
+
+
+def learn_embeddings(
+    texts: Any,
+    *,
+    dim: int = 128,
+    window: int = 5,
+    min_df: int | float = 5,
+    max_features: int | None = 30_000,
+    analyzer: str | Callable = "word",
+    lowercase: bool = True,
+    strip_accents: str | Callable | None = None,
+    token_pattern: str | None = TOKEN_PATTERN,
+    tokenizer: Callable | None = None,
+    random_state: Any = None,
+) -> WordVectors:
+    """Learn word vectors from texts that need no labels.
+
+    Where few texts are labelled and many are not, the others tell which words are used alike: their
+    vectors as `embeddings` are a better start than random ones, and let words count that no labelled
+    text holds. Positive pointwise mutual information of neighbouring tokens, decomposed into singular
+    values [1]_; it takes seconds for some ten thousand texts.
+
+    Parameters
+    ----------
+    texts : 1-D sequence of str, or a column of shape (n, 1)
+        Labelled texts may be among them, and those to be tagged later.
+    dim : int, default=128
+        Length of a vector.
+    window : int, default=5
+        How far away a neighbour may be, in tokens.
+    min_df : int or float, default=5
+        Texts that must hold a token for it to get a vector; a float is a share of the texts.
+    max_features : int or None, default=30_000
+        Vectors at most, of the most frequent tokens.
+    analyzer, lowercase, strip_accents, token_pattern, tokenizer
+        What a token is. As of the classifier that is to use the vectors: see `TextCNNClassifier`.
+    random_state : int, RandomState instance or None, default=None
+        Of the decomposition, which is randomised. An int gives the same vectors every time.
+
+    Returns
+    -------
+    WordVectors
+        All of one length.
+
+    Raises
+    ------
+    ValueError
+        If fewer than ``dim + 1`` tokens are frequent enough, or a number is not positive.
+    TypeError
+        If a text is not a str.
+
+    See Also
+    --------
+    load_embeddings : Vectors that others have learned, from far more text.
+
+    References
+    ----------
+    .. [1] O. Levy, Y. Goldberg and I. Dagan (2015), Improving Distributional Similarity with Lessons
+       Learned from Word Embeddings, TACL 3, https://doi.org/10.1162/tacl_a_00134.
+
+    Examples
+    --------
+    >>> from sktextcnn import TextCNNClassifier, learn_embeddings
+    >>> unlabelled = ["a late goal", "an early goal", "a late vote", "an early vote"] * 5
+    >>> vectors = learn_embeddings(unlabelled, dim=2, random_state=0)
+    >>> vectors
+    WordVectors(n_words=6, dim=2)
+    >>> clf = TextCNNClassifier(embeddings=vectors, min_df=1)
+    """
+    given: dict[str, Any] = {"dim": dim, "window": window}
+    for name, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r}; expected an int of at least 1.")
+    tokenize = build_tokenizer(
+        analyzer=analyzer,
+        lowercase=lowercase,
+        strip_accents=strip_accents,
+        token_pattern=token_pattern,
+        tokenizer=tokenizer,
+    )
+    vocabulary, ids = learn_vocabulary(
+        check_texts(texts), tokenize, min_df=min_df, max_features=max_features
+    )
+    if len(vocabulary) <= dim:
+        raise ValueError(
+            f"dim={dim}, but only {len(vocabulary)} tokens occur in min_df={min_df} texts; expected "
+            "more tokens than that. Lower dim or min_df, or pass more texts."
+        )
+    vectors = learn_vectors(ids, len(vocabulary), dim=dim, window=window, random_state=random_state)
+    return WordVectors([*vocabulary], vectors)
 
 
 def check_embeddings(embeddings: Any) -> WordVectors | None:

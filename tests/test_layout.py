@@ -27,7 +27,8 @@ MODULES = {
     "text.tokens": set(),
     "text.vocabulary": {"text.tokens"},
     "text.vector_files": set(),
-    "embeddings": {"text.tokens", "text.vector_files"},
+    "text.cooccurrence": {"text.tokens"},
+    "embeddings": {"text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"},
     # labels
     "labels": set(),
     "labels.matrix": set(),
