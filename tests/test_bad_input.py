@@ -775,7 +775,8 @@ def test_odd_texts_with_accents_stripped(strip_accents):
             r"metric returned array\(\[1\., 1\.\]\); it must return a number",
         ),
     ],
-    ids=str,
+    # Neither addresses nor sets in a name: every process has others.
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 def test_messages_about_values_inside_parameters(changed, error, message):
     with pytest.raises(error, match=message):

@@ -119,7 +119,6 @@ def test_fit_twice_gives_the_same(x_form, y_form):
     assert clf.n_epochs_ == 1
 
 
-@every_engine
 @every_x
 @every_y
 @pytest.mark.parametrize("method", METHODS)
@@ -137,8 +136,7 @@ def test_order_and_batch_of_texts_change_no_score(x_form, y_form, method):
 
 
 @every_engine
-@every_x
-@every_y
+@every_pair
 def test_outputs(x_form, y_form):
     clf, X = fitted(x_form, y_form), X_FORMS[x_form](TEXTS)
     n, k = len(TEXTS), len(LABELS)
@@ -557,7 +555,6 @@ COPIES = {
 }
 
 
-@every_engine
 @every_y
 @pytest.mark.parametrize("how", COPIES)
 def test_copies_predict_the_same(how, y_form):
