@@ -183,11 +183,11 @@ def test_tokens_of_any_kind(analyzer):
     assert clf.explain(TEXTS, labels=["sport"]) == plain.explain(TEXTS, labels=["sport"])
 
 
-def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
+def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     texts = [*TEXTS, *TEXTS[:5], ""]
     explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
-    monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", 4)
+    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 4)
     in_work, most = 0, []
 
     def read():
@@ -198,9 +198,9 @@ def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
 
     encode = prediction.encode
 
-    def watch(slab, *args, **options):
-        most.append((len(slab), in_work))
-        return encode(slab, *args, **options)
+    def watch(chunk, *args, **options):
+        most.append((len(chunk), in_work))
+        return encode(chunk, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
     monkeypatch.setattr(prediction, "encode", watch)
