@@ -21,7 +21,7 @@ from strategies import indicators
 from sktextcnn import TextCNNClassifier, as_label_matrix, fitting, preparation, resolved
 from sktextcnn.decision import judge
 from sktextcnn.decision.rule import decide
-from sktextcnn.decision.splits import divide
+from sktextcnn.decision.splits import make_folds
 from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
@@ -155,9 +155,9 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
     if n < n_folds:
         message = rf"^{n} texts cannot be divided into validation={n_folds} parts\. Pass more texts, or"
         with pytest.raises(ValueError, match=message):
-            divide(matrix, n_folds, np.random.default_rng(seed))
+            make_folds(matrix, n_folds, np.random.default_rng(seed))
         return
-    folds = divide(matrix, n_folds, np.random.default_rng(seed))
+    folds = make_folds(matrix, n_folds, np.random.default_rng(seed))
     assert len(folds) == n_folds
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == [*range(n)]
     sizes = [len(held_out) for _, held_out in folds]
@@ -176,7 +176,7 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
         assert max(shares) - min(shares) <= 1
         if (rarest == label).sum() >= n_folds:
             assert all(targets[held_out, label].any() for _, held_out in folds)
-    again = divide(matrix, n_folds, np.random.default_rng(seed))
+    again = make_folds(matrix, n_folds, np.random.default_rng(seed))
     assert [part.tolist() for fold in folds for part in fold] == [
         part.tolist() for fold in again for part in fold
     ]
@@ -184,7 +184,7 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
 
 
 def test_another_seed_divides_otherwise():
-    first, other = (divide(sparse.csr_matrix(Y), 3, np.random.default_rng(seed)) for seed in (0, 1))
+    first, other = (make_folds(sparse.csr_matrix(Y), 3, np.random.default_rng(seed)) for seed in (0, 1))
     assert first[0][1].tolist() != other[0][1].tolist()
 
 

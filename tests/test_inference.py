@@ -273,8 +273,8 @@ def test_products_are_bounded(realistic, monkeypatch):
     monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", n_columns)
     network = inference.Network(weights)
     np.testing.assert_array_equal(network.compute_logits(texts), expected)
-    n_blocks = -(-longest // inference.BLOCK)
-    assert network._table.size == n_blocks * inference.BLOCK * n_columns
+    n_blocks = -(-longest // inference.ROWS_PER_BLOCK)
+    assert network._table.size == n_blocks * inference.ROWS_PER_BLOCK * n_columns
 
 
 # -- NumPy and the compiled kernel give the same bits ------------------------------------------------
@@ -391,9 +391,9 @@ def test_unusual_texts_are_ordinary_rows(fitted):
     assert scores.shape == (len(odd), 3)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores[0], scores[1])
-    # Beyond max_length_ a text is cut.
-    cut = fitted.decision_function(["match " * fitted.max_length_])
-    np.testing.assert_array_equal(cut[0], scores[4])
+    # Beyond max_length_ a text is truncated.
+    truncated = fitted.decision_function(["match " * fitted.max_length_])
+    np.testing.assert_array_equal(truncated[0], scores[4])
 
 
 def test_weights_are_only_read(realistic):

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import TokenIds
 
 #: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
@@ -66,7 +65,7 @@ class State:
         The one that `slots` belong to; another one starts without.
     """
 
-    weights: Weights
+    weights: dict[str, np.ndarray]
     slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0

@@ -25,7 +25,6 @@ from scikeras.wrappers import BaseWrapper
 from sktextcnn.engine import inference, own_network
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
-from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import PADDING, TokenIds
 
 # isort: on
@@ -59,7 +58,7 @@ class Adagrad(_SumsFirst, keras.optimizers.Adagrad):
     """Keras' Adagrad, with Keras' constants."""
 
 
-OPTIMIZERS = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
+OPTIMIZER_CLASSES = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
 
 
 # -- losses: (logits, targets, weights of 1s and of 0s) -> loss of each (text, label) ----------------
@@ -92,7 +91,7 @@ def _kl_divergence(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     return weight[0] * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
 
 
-LOSSES: dict[str, Callable[..., tf.Tensor]] = {
+TENSORFLOW_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "binary_crossentropy": _binary_crossentropy,
     "kl_divergence": _kl_divergence,
     "categorical_crossentropy": _categorical_crossentropy,
@@ -108,7 +107,7 @@ class LabelLoss(keras.losses.Loss):
     Parameters
     ----------
     loss : str
-        One of `LOSSES`.
+        One of `sktextcnn.objective.LOSSES`.
     label_weight : array-like of shape (2, k)
         Weight of a 1 and of a 0 in each column.
     **kwargs : dict
@@ -121,7 +120,7 @@ class LabelLoss(keras.losses.Loss):
 
     def call(self, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Return the loss of each text."""
-        return tf.reduce_sum(LOSSES[self.loss](logits, targets, self.label_weight), axis=1)
+        return tf.reduce_sum(TENSORFLOW_LOSSES[self.loss](logits, targets, self.label_weight), axis=1)
 
     def get_config(self) -> dict:
         """Return what it takes to build the loss again."""
@@ -195,7 +194,7 @@ class _Run:
         if self._length is not None:
             self._predict = own_network.as_function(model, self._length)
 
-    def _weights(self) -> Weights:
+    def _weights(self) -> dict[str, np.ndarray]:
         if self._length is not None:
             return {**self._start.weights, **own_network.get_arrays(self._model)}
         weights = textbook.get_weights(self._model)
@@ -383,7 +382,7 @@ def _build(state: State, examples: Examples, settings: Settings) -> keras.Model:
             dtype=None,
         )
     model.compile(
-        optimizer=OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate),
+        optimizer=OPTIMIZER_CLASSES[settings.optimizer](learning_rate=settings.learning_rate),
         loss=LabelLoss(settings.loss, examples.label_weight),
         jit_compile=False,  # XLA would compile every size of batch anew, which takes minutes
     )

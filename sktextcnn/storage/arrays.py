@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import FIRST_TOKEN
-
-Weights = Mapping[str, np.ndarray]
 
 #: Name of an array -> its dtype and shape, whose words stand for sizes that arrays share.
 Layout = Mapping[str, tuple[str, tuple[int | str, ...]]]
