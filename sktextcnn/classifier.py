@@ -184,7 +184,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
     embedding_mode_ : str or None
         How the pretrained vectors are used that training started from, if any.
     max_length_ : int or None
-        Number of tokens after which texts are cut.
+        Number of tokens after which texts are truncated.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
         on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And

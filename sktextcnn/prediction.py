@@ -1,4 +1,4 @@
-"""What a fitted classifier does: scores, decisions, labels, and the ways to take it elsewhere."""
+"""What a fitted classifier does: scores, decisions, labels, explanations, and export."""
 
 from __future__ import annotations
 
@@ -399,7 +399,7 @@ class Predictor(ClassifierMixin, Parameters):
         list of list of Explanation, of length n
             For each text one `sktextcnn.explain.Explanation` for each label, with ``label``, ``logit``,
             ``base`` and ``evidence``: a list of n-grams with ``ngram``, ``start`` and ``stop`` (its
-            place among the tokens) and ``contribution``, the strongest first.
+            position among the tokens) and ``contribution``, the strongest first.
 
         Raises
         ------

@@ -256,8 +256,8 @@ def test_the_same_bit_for_bit_on_any_number_of_threads(monkeypatch, threads):
 def test_the_same_bit_for_bit_on_any_number_of_threads_of_blas():
     rng = np.random.default_rng(0)
     n, m = 11_500, 11_000  # BLAS leaves shorter vectors to one thread
-    places = np.arange(n).repeat(5), rng.integers(0, m, 5 * n)
-    features = sparse.csr_matrix((rng.random(5 * n).astype(np.float32), places), (n, m))
+    positions = np.arange(n).repeat(5), rng.integers(0, m, 5 * n)
+    features = sparse.csr_matrix((rng.random(5 * n).astype(np.float32), positions), (n, m))
     targets = (rng.random((n, 1)) < 0.2).astype(np.int8)
     with threadpool_limits(1, "blas"):
         expected = fitted(features, targets)

@@ -344,9 +344,9 @@ def test_take_against_lists(rows, data):
 
 @given(token_rows(), st.integers(1, 9))
 def test_truncated_against_lists(rows, max_length):
-    cut = token_ids(rows).truncated(max_length)
-    assert as_rows(cut) == [row[:max_length] for row in rows]
-    assert cut.lengths.tolist() == [min(len(row), max_length) for row in rows]
+    truncated = token_ids(rows).truncated(max_length)
+    assert as_rows(truncated) == [row[:max_length] for row in rows]
+    assert truncated.lengths.tolist() == [min(len(row), max_length) for row in rows]
 
 
 @given(token_rows(), st.integers(0, 4))
@@ -543,7 +543,7 @@ def test_an_iterator_is_read_as_it_is_worked_off():
         (3, r"is '3' of type int; every text must be a str"),
     ],
 )
-def test_what_is_no_text_is_named_by_its_place_in_the_whole(position, value, message):
+def test_what_is_no_text_is_named_by_its_position_in_the_whole(position, value, message):
     texts = ["text"] * position + [value, "text", None]
     for X in (iter(texts), texts):
         with pytest.raises(TypeError, match=rf"^X\[{position}\] {message}"):

@@ -72,7 +72,7 @@ class TokenIds:
         return replace(self, flat=self.flat[np.repeat(starts, lengths) + within], offsets=offsets)
 
     def truncated(self, max_length: int | None) -> TokenIds:
-        """Return every text cut after `max_length` tokens, if that is not None."""
+        """Return every text truncated after `max_length` tokens, if that is not None."""
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
