@@ -18,7 +18,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from sktextcnn import TextCNNClassifier, as_label_matrix
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs", "trec", "mr"]
-#: A rate that stays the same, and epochs until nothing improves: each loss gets the time it needs.
+#: A constant rate, and epochs until nothing improves: each loss gets the time it needs.
 PATIENT = {"learning_rate": 0.002, "learning_rate_schedule": "constant", "epochs": 40}
 MULTILABEL_LOSSES = ["binary_crossentropy", "kl_divergence", "focal", "asymmetric"]
 

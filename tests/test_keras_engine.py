@@ -487,7 +487,7 @@ def test_callbacks_see_the_truth_at_every_batch(learned):
     assert recorder.iterations[8:] == [9, 10, 11, 12]
 
 
-def test_the_rate_falls_in_a_straight_line():
+def test_the_rate_decays_linearly():
     recorder = Recorder()
     learn(callbacks=[recorder], decays=True)
     np.testing.assert_allclose(recorder.rates, 0.01 * (1 - np.arange(8) / 8), rtol=1e-6)

@@ -27,7 +27,7 @@ class Settings:
         Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
     decays : bool
-        Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
+        Whether the learning rate decays linearly, to zero at the end of the last epoch.
     batch_size, epochs, seed : int
     embedding_mode : str, default="trainable"
         "static": the embeddings are left as they are; "multichannel": the first half of their columns.

@@ -230,7 +230,7 @@ class _Bridge(keras.callbacks.Callback):
         super().__init__()
         self._run, self._batches, self._observers, self._settings = run, batches, observers, settings
         self._n_left = settings.epochs * len(batches)
-        self._falls_from = (settings.learning_rate, self._n_left)
+        self._decays_from = (settings.learning_rate, self._n_left)
         self._last_rate = np.nan
         self._started = 0.0
 
@@ -256,11 +256,11 @@ class _Bridge(keras.callbacks.Callback):
         return float(self.model.optimizer.learning_rate.value.numpy())
 
     def _set_rate(self) -> None:
-        """Let the rate fall in a straight line, from its start or from what somebody else has set."""
+        """Let the rate decay linearly, from its start or from what somebody else has set."""
         rate = self._rate()
         if rate != self._last_rate:
-            self._falls_from = (rate, self._n_left)
-        start, n_left = self._falls_from
+            self._decays_from = (rate, self._n_left)
+        start, n_left = self._decays_from
         self.model.optimizer.learning_rate = start * self._n_left / n_left
         self._last_rate = self._rate()
 
@@ -315,7 +315,7 @@ def train(
         Told of every epoch, numbered from 0.
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the true weights, iterations and learning
-        rates, may set the rate (which then falls from there, if it falls), set weights or stop.
+        rates, may set the rate (which then decays from there, if it does), set weights or stop.
     n_threads : int or None, default=None
         Not used: TensorFlow's threads are set for the whole process.
 
