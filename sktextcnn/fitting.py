@@ -1,10 +1,10 @@
 """From examples to a model: held-out texts, networks, the linear part, their blend, thresholds, refit.
 
 Some texts are held out: one part of them once, or every part in turn. The network learns from the
-others until its decisions on the held-out ones get no better; the linear part is fitted beside it. How
-much each of the two counts, and from which probability on a label is predicted, is decided by what both
-say of texts that they have not learned from. Then the linear part is fitted again to all texts, and so
-is the network, if texts were held out in turn.
+others until its decisions on the held-out ones get no better; the linear part is fitted beside it. The
+weights of their blend, and the thresholds, come from what both say of texts that they have not learned
+from. Then the linear part is refitted to all texts, and so is the network, if texts were held out in
+turn.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class LinearSettings:
     char_ngram_range : tuple of (int, int) or None
         Fewest and most characters of an n-gram within a token, if there are to be any.
     C : float
-        How much an error counts beside the size of the weights.
+        Inverse of the regularization strength.
     """
 
     ngram_range: tuple[int, int]
@@ -66,7 +66,7 @@ class Plan:
 
     @property
     def refits(self) -> bool:
-        """Whether the network is fitted once more, to all texts."""
+        """Whether the network is refitted, to all texts."""
         return len(self.folds) != 1
 
     @property

@@ -451,7 +451,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     assert auc(y, compute_logits(network(noise), ids)) > 0.7
     only_margins = {**noise.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
-    # So neither part is trusted.
+    # So neither part gets much weight.
     assert noise.weights_["linear_blend"][:2].max() < 1
     learnable = both(validation=folds).fit(*corpus(200))
     assert learnable.weights_["linear_blend"][1].min() > 2.5
@@ -668,7 +668,7 @@ def test_the_final_network_has_learned_from_all_texts(spy):
 
 
 def test_the_final_network_has_the_rates_that_the_first_one_had(spy):
-    """They fall as if all epochs were to come, though early stopping found fewer to be best."""
+    """They decay as if all epochs were to come, though early stopping found fewer to be best."""
     trained = spy(compiled, "train")
     texts, y = corpus(120, noise=True)
     clf = stopping(epochs=12, n_iter_no_change=2, validation=3, learning_rate=0.02).fit(texts, y)
@@ -786,7 +786,7 @@ def test_other_losses_of_independent_labels(loss):
 
 
 def test_sample_weight_reaches_the_linear_part(spy):
-    """Every text comes twice, with opposite labels; the linear part believes the heavier one."""
+    """Every text comes twice, with opposite labels; the linear part learns the heavier one."""
     calls, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
     texts, y = [*TEXTS, *TEXTS], np.concatenate([np.asarray(Y), 1 - np.asarray(Y)])
     weight = np.repeat([5.0, 0.2], 120)

@@ -84,7 +84,7 @@ MODULES = {
     "storage.files": {"storage.encoding"},
     "storage.folder": {"storage.encoding", "storage.files"},
     "storage.params": {"storage.encoding"},
-    "storage.arrays": {"engine.weights", "text.tokens"},
+    "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},

@@ -316,7 +316,7 @@ def blended(logits, margins, truth, sample_weight=None, *, exclusive=False):
 
 @pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
 def test_weights_follow_the_frequency_of_a_label(exclusive):
-    """Between the rarest and the most frequent they are straight lines over log counts."""
+    """Between the rarest and the most frequent they are linear in log counts."""
     logits, margins = parts(8000, 5)
     counts = np.array([399, 19, 1999, 89, 19])
     near = np.log((counts + 1) / 20) / np.log(100)

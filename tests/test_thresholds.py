@@ -449,7 +449,7 @@ def test_a_text_of_next_to_no_weight_is_as_good_as_none(metric):
     rng = np.random.default_rng(0)
     z = rng.normal(-3, 2, (400, 8))
     truth = (rng.random(z.shape) < logistic(z)).astype(np.int8)
-    truth[200:] = 1 - truth[200:]  # what nobody should believe
+    truth[200:] = 1 - truth[200:]  # what should not count
     weight = np.repeat([1.0, 1e-9], 200)
     found = tune_thresholds(logistic(z), truth, metric, sample_weight=weight)
     wanted = tune_thresholds(logistic(z[:200]), truth[:200], metric)

@@ -50,7 +50,7 @@ class _Problem:
     rows : tuple of ndarray
         Its three arrays, as the kernel wants them, and the squared lengths of the texts.
     costs : ndarray of shape (n,)
-        How much an error counts, for each text.
+        Weight of an error, for each text.
     positive_weight, negative_weight : ndarray of shape (k,)
         Weight of the 1s and of the 0s of each label in those costs.
     targets : csc_matrix of shape (n, k)
