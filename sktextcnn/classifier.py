@@ -137,8 +137,8 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         Which training texts are held out, for early stopping, tuned thresholds and the blend with the
         linear part. A float: that share of them, once; the final network never learns from those. An
         int: they are divided into so many parts, each of which is held out in turn, so that all texts
-        help to choose thresholds; that costs a network for each part and a last one on all texts, for as
-        many epochs as were best on the first part. A splitter of scikit-learn, such as
+        help to choose thresholds; that costs a network for each part and a final one on all texts, for
+        as many epochs as were best on the first part. A splitter of scikit-learn, such as
         `PredefinedSplit`: as it says; with one split like a float, with more like an int. None: no text
         is held out. "auto": 3, or 0.1 from 10,000 texts on (5,000 for one label per text) unless
         thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 12 texts.

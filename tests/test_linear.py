@@ -216,8 +216,8 @@ def test_weights_of_the_1s_and_of_the_0s_of_a_label():
     sample_weight = np.linspace(0.5, 2, 60)
     kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(3):
-        on, off = label_weight[:, column]
-        exact = best(features, targets[:, column], sample_weight, class_weight={1: on, 0: off})
+        class_weight = dict(zip([1, 0], label_weight[:, column], strict=True))
+        exact = best(features, targets[:, column], sample_weight, class_weight=class_weight)
         margins = features @ kernel[:, column] + bias[column]
         np.testing.assert_allclose(margins, exact.decision_function(features), atol=0.05)
     plain = fitted(features, targets, sample_weight)

@@ -122,5 +122,5 @@ def batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iter
     for start in range(0, len(order), BATCHES_PER_SORT * batch_size):
         window = order[start : start + BATCHES_PER_SORT * batch_size]
         window = window[np.argsort(lengths[window], kind="stable")]
-        for cut in rng.permutation(range(0, len(window), batch_size)):
-            yield window[cut : cut + batch_size]
+        for first in rng.permutation(range(0, len(window), batch_size)):
+            yield window[first : first + batch_size]
