@@ -3,8 +3,9 @@
 A tenth of the training part is set aside, the same for all. The other classifier sets the bar there. How
 many epochs we need for it is found in untimed runs; then the whole fit with so many epochs is timed,
 tokenising, building and loading compiled kernels included, in a new process that has imported its
-libraries and done nothing else. All cut at 0.5 (the SVM at 0). Our learning rate falls to zero in the
-epochs there are, as by default; Keras' stays as it is. An earlier version takes the epochs it needs.
+libraries and done nothing else. All decide at 0.5 (the SVM at 0). Our learning rate decays linearly to
+zero in the epochs there are, as by default; Keras' stays as it is. An earlier version takes the epochs
+it needs.
 """
 
 from time import perf_counter

@@ -34,7 +34,7 @@ def decide(scores, single_label):
 
 
 def linear_svc(train_texts, train_Y, test_texts, single_label, seed):
-    """Tf-idf of words and word pairs with a linear SVM, one per label, cut at 0."""
+    """Tf-idf of words and word pairs with a linear SVM, one per label, threshold 0."""
     start = perf_counter()
     svc = LinearSVC(random_state=seed)
     model = make_pipeline(

@@ -23,7 +23,7 @@ from _peers import PEERS
 from quality import machine
 from sklearn.metrics import f1_score
 from sklearn.model_selection import KFold
-from tuned import best_cut, margins
+from tuned import best_threshold, margins
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs"]
 SIZES = [100, 200, 500, 900, 2000]
@@ -74,15 +74,18 @@ def svm(train, test, number):
     scores = margins(texts, Y, test_texts, number)
     seconds = perf_counter() - start
 
-    def cuts(scores, truth, measure):
+    def thresholds(scores, truth, measure):
         if measure == "f1_micro":
-            return best_cut(scores.ravel(), truth.ravel())
+            return best_threshold(scores.ravel(), truth.ravel())
         return np.array(
-            [best_cut(*pair) if pair[1].any() else 1.0 for pair in zip(scores.T, truth.T, strict=True)]
+            [
+                best_threshold(*pair) if pair[1].any() else 1.0
+                for pair in zip(scores.T, truth.T, strict=True)
+            ]
         )
 
-    found = {m: f1(truth, scores >= cuts(held_out, Y, m), m) for m in MEASURES}
-    bound = {m: f1(truth, scores >= cuts(scores, truth, m), m) for m in MEASURES}
+    found = {m: f1(truth, scores >= thresholds(held_out, Y, m), m) for m in MEASURES}
+    bound = {m: f1(truth, scores >= thresholds(scores, truth, m), m) for m in MEASURES}
     return found, seconds, bound
 
 

@@ -18,9 +18,9 @@ from sklearn.metrics import accuracy_score, f1_score
 from sktextcnn import TextCNNClassifier, as_label_matrix
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs", "trec", "mr"]
-#: A rate that stays the same, and epochs until nothing improves: each loss gets the time it needs.
+#: A constant rate, and epochs until nothing improves: each loss gets the time it needs.
 PATIENT = {"learning_rate": 0.002, "learning_rate_schedule": "constant", "epochs": 40}
-LOSSES = ["binary_crossentropy", "kl_divergence", "focal", "asymmetric"]
+MULTILABEL_LOSSES = ["binary_crossentropy", "kl_divergence", "focal", "asymmetric"]
 
 
 def measure(name, loss, metric, seed, n_rows):
@@ -55,7 +55,7 @@ def main():
     """Read the arguments, run every fit and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", nargs="+", choices=SETS, default=SETS)
-    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES)
+    parser.add_argument("--losses", nargs="+", choices=MULTILABEL_LOSSES, default=MULTILABEL_LOSSES)
     parser.add_argument("--metric", choices=["f1_micro", "f1_macro"], default="f1_micro")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--rows", type=int, help="first rows of each part, for a quick try")

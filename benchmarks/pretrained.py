@@ -18,7 +18,7 @@ MODES = [None, "static", "trainable", "multichannel"]
 #: Passes of gensim over the texts, more over the smaller set.
 EPOCHS = {"mr": 20, "stackoverflow30k": 8}
 
-#: The network alone, with a rate that stays the same, for so many epochs.
+#: The network alone, with a constant rate, for so many epochs.
 ALONE = {
     "learning_rate": 0.002,
     "learning_rate_schedule": "constant",

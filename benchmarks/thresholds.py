@@ -35,8 +35,8 @@ MEASURES = ["micro-F1", "macro-F1", "micro-F1, shifted", "macro-F1, shifted"]
 
 def one_shared(scores, truth, new):
     """Take the best threshold for all labels together."""
-    cuts, n_predicted, hits = ways_to_cut(scores.ravel(), truth.ravel())
-    return new >= cuts[np.argmax(f1(hits, n_predicted, truth.sum()))]
+    thresholds, n_predicted, hits = ways_to_decide(scores.ravel(), truth.ravel())
+    return new >= thresholds[np.argmax(f1(hits, n_predicted, truth.sum()))]
 
 
 def each_best(scores, truth, new):
@@ -45,40 +45,42 @@ def each_best(scores, truth, new):
     def gain(label, n_predicted, hits):
         return f1(hits, n_predicted, truth[:, label].sum())
 
-    return new >= best_cuts(scores, truth, gain)[0]
+    return new >= best_thresholds(scores, truth, gain)[0]
 
 
 def highest_micro(scores, truth, new):
     """Take the thresholds that have the highest micro-F1 together (Pillai et al. 2013)."""
 
-    def cuts_of(micro):
-        return best_cuts(scores, truth, lambda _, n_predicted, hits: 2 * hits - micro * n_predicted)
+    def thresholds_of(micro):
+        return best_thresholds(
+            scores, truth, lambda _, n_predicted, hits: 2 * hits - micro * n_predicted
+        )
 
     micro, reached = -1.0, 0.0
     while reached > micro:
         micro = reached
-        cuts, n_predicted, hits = cuts_of(micro)
+        thresholds, n_predicted, hits = thresholds_of(micro)
         reached = f1(hits, n_predicted, truth.sum())
-    return new >= cuts
+    return new >= thresholds
 
 
 def micro_and_macro(scores, truth, new):
     """Take, from the most frequent label on, what is best for micro-F1 plus macro-F1 (Lin, Lin 2023)."""
     order = np.argsort(-truth.sum(axis=0), kind="stable")
-    cuts, n_predicted, n_hits, n_true = np.empty(len(order)), 0, 0, 0
+    thresholds, n_predicted, n_hits, n_true = np.empty(len(order)), 0, 0, 0
     for number, label in enumerate(order, start=1):
-        ways, n, hits = ways_to_cut(scores[:, label], truth[:, label])
+        ways, n, hits = ways_to_decide(scores[:, label], truth[:, label])
         n_label = truth[:, label].sum()
         n_true += n_label
         gain = f1(n_hits + hits, n_predicted + n, n_true) + f1(hits, n, n_label) / number
         best = int(np.argmax(gain))
-        cuts[label], n_predicted, n_hits = ways[best], n_predicted + n[best], n_hits + hits[best]
-    return new >= cuts
+        thresholds[label], n_predicted, n_hits = ways[best], n_predicted + n[best], n_hits + hits[best]
+    return new >= thresholds
 
 
 def half_the_best(scores, truth, new):
     """Predict from a probability of half the best F1 on (Lipton et al. 2014)."""
-    _, n_predicted, hits = ways_to_cut(scores.ravel(), truth.ravel())
+    _, n_predicted, hits = ways_to_decide(scores.ravel(), truth.ravel())
     return calibrate(scores, truth, new) >= f1(hits, n_predicted, truth.sum()).max() / 2
 
 
@@ -116,7 +118,7 @@ def f1(hits, n_predicted, n_true):
     return 2 * hits / np.maximum(n_predicted + n_true, 1)
 
 
-def ways_to_cut(scores, truth):
+def ways_to_decide(scores, truth):
     """Return the thresholds between scores, from none predicted on, their predictions and their hits."""
     order = np.argsort(-scores, kind="stable")
     descending = np.concatenate([[1.0], scores[order], [0.0]])
@@ -126,17 +128,17 @@ def ways_to_cut(scores, truth):
     return ((descending[:-1] + descending[1:]) / 2)[differs], np.flatnonzero(differs), hits[differs]
 
 
-def best_cuts(scores, truth, gain):
+def best_thresholds(scores, truth, gain):
     """Return each label's threshold of the highest gain, and how many predictions and hits they have.
 
     ``gain(label, n_predicted, hits)`` gets arrays, and returns one.
     """
-    cuts, n_predicted, n_hits = np.empty(scores.shape[1]), 0, 0
+    thresholds, n_predicted, n_hits = np.empty(scores.shape[1]), 0, 0
     for label in range(scores.shape[1]):
-        ways, n, hits = ways_to_cut(scores[:, label], truth[:, label])
+        ways, n, hits = ways_to_decide(scores[:, label], truth[:, label])
         best = int(np.argmax(gain(label, n, hits)))
-        cuts[label], n_predicted, n_hits = ways[best], n_predicted + n[best], n_hits + hits[best]
-    return cuts, n_predicted, n_hits
+        thresholds[label], n_predicted, n_hits = ways[best], n_predicted + n[best], n_hits + hits[best]
+    return thresholds, n_predicted, n_hits
 
 
 def calibrate(scores, truth, new):

@@ -52,8 +52,8 @@ def margins(train_texts, train_Y, test_texts, seed):
     return result
 
 
-def best_cut(scores, truth):
-    """Return the cut with the highest F1."""
+def best_threshold(scores, truth):
+    """Return the threshold with the highest F1."""
     order = np.argsort(-scores, kind="stable")
     descending, hits = scores[order], np.cumsum(truth[order])
     f1 = 2 * hits / (np.arange(1, len(scores) + 1) + truth.sum())
@@ -74,14 +74,16 @@ def tuned_svm(train, test, seed):
         part = [texts[row] for row in rows], Y[rows], [texts[row] for row in others]
         held_out[others] = margins(*part, seed)
     scores = margins(texts, Y, test_texts, seed)
-    cuts = [best_cut(held_out[:, j], Y[:, j]) if Y[:, j].any() else 1.0 for j in range(Y.shape[1])]
-    shared = best_cut(held_out.ravel(), Y.ravel())
+    own = [best_threshold(held_out[:, j], Y[:, j]) if Y[:, j].any() else 1.0 for j in range(Y.shape[1])]
+    shared = best_threshold(held_out.ravel(), Y.ravel())
     seconds = perf_counter() - start
-    found = [scores >= shared, scores >= np.array(cuts)]
+    found = [scores >= shared, scores >= np.array(own)]
     best = [
-        best_cut(scores[:, j], test_Y[:, j]) if test_Y[:, j].any() else 9.0 for j in range(Y.shape[1])
+        best_threshold(column, truth) if truth.any() else np.inf
+        for column, truth in zip(scores.T, test_Y.T, strict=True)
     ]
-    ideal = [scores >= best_cut(scores.ravel(), test_Y.ravel()), scores >= np.array(best)]
+    shared = best_threshold(scores.ravel(), test_Y.ravel())
+    ideal = [scores >= shared, scores >= np.array(best)]
     measures = [
         max(f1_score(test_Y, predicted, average=average, zero_division=0) for predicted in choices)
         for choices in (found, ideal)

@@ -122,7 +122,7 @@ def draw_convolution():
     )
     picture.text(right, bottom + 22, "response of all filters", size=13)
     picture.text(right, bottom + 40, "at “cat saw the”", size=13)
-    picture.write("folded_convolution.svg")
+    picture.write("distinct_tokens.svg")
 
 
 def draw_gradient():

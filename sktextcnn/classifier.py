@@ -74,9 +74,10 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         Share of the filters' maxima (and hidden units) dropped in training.
     linear : bool, default=True
         Whether a linear part stands beside the network: a linear SVM per label on tf-idf weights of
-        n-grams, whose margins are added to the network's outputs. How much each of the two counts is
-        found on held-out texts, so there is none where no text is held out, nor in `partial_fit`, since
-        it does not learn by mini-batches. False leaves the pure network; `warm_start` needs that.
+        n-grams, whose margins are blended with the network's outputs. The weights of the blend are
+        fitted on held-out texts, so there is no linear part where no text is held out, nor in
+        `partial_fit`, since it does not learn by mini-batches. False leaves the pure network;
+        `warm_start` needs that.
     linear_ngram_range : sequence of two int, default=(1, 2)
         Fewest and most tokens, 1 to 3, of its n-grams: those that at least two training texts hold.
     linear_char_ngram_range : sequence of two int or None, default=(4, 4)
@@ -85,7 +86,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         :class:`~sklearn.feature_extraction.text.CountVectorizer`. They make use of word forms and of
         words that few training texts hold, or none. None: the linear part sees whole tokens alone.
     linear_C : float, default=1.0
-        How much an error of its SVMs counts beside the size of their weights, as in `LinearSVC`.
+        Inverse of the regularization strength of its SVMs, as in `LinearSVC`.
     loss : str, default="auto"
         For several labels per text: "binary_crossentropy" (independent labels, sigmoid), "focal" or
         "asymmetric" (the same for rare labels), "kl_divergence" (the labels of a text share one
@@ -119,9 +120,9 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
     learning_rate : float, default=0.006
         Step size, at first.
     learning_rate_schedule : {"linear", "constant"}, default="linear"
-        "linear": the step size falls in a straight line and reaches zero with the last of the `epochs`.
-        With `warm_start` and in `partial_fit`, where nobody knows which epoch is the last, it stays at a
-        third of `learning_rate` instead.
+        "linear": the step size decays linearly and reaches zero with the last of the `epochs`.
+        With `warm_start` and in `partial_fit`, where nobody knows which epoch is the last, it is a third
+        of `learning_rate` throughout instead.
     batch_size : int or "auto", default="auto"
         Texts per step. "auto": 1 in 32 of the training texts, at least 16 and at most 64 of them.
     epochs : int or "auto", default="auto"
@@ -136,8 +137,8 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         Which training texts are held out, for early stopping, tuned thresholds and the blend with the
         linear part. A float: that share of them, once; the final network never learns from those. An
         int: they are divided into so many parts, each of which is held out in turn, so that all texts
-        help to choose thresholds; that costs a network for each part and a last one on all texts, for as
-        many epochs as were best on the first part. A splitter of scikit-learn, such as
+        help to choose thresholds; that costs a network for each part and a final one on all texts, for
+        as many epochs as were best on the first part. A splitter of scikit-learn, such as
         `PredefinedSplit`: as it says; with one split like a float, with more like an int. None: no text
         is held out. "auto": 3, or 0.1 from 10,000 texts on (5,000 for one label per text) unless
         thresholds are tuned for "f1_macro", and with `warm_start`; None for fewer than 12 texts.
@@ -184,7 +185,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
     embedding_mode_ : str or None
         How the pretrained vectors are used that training started from, if any.
     max_length_ : int or None
-        Number of tokens after which texts are cut.
+        Number of tokens after which texts are truncated.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
         on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And

@@ -293,8 +293,8 @@ def learn_embeddings(
         Texts that must hold a token for it to get a vector; a float is a share of the texts.
     max_features : int or None, default=30_000
         Vectors at most, of the most frequent tokens.
-    analyzer, lowercase, strip_accents, token_pattern, tokenizer
-        What a token is. As of the classifier that is to use the vectors: see `TextCNNClassifier`.
+    analyzer, lowercase, strip_accents, token_pattern, tokenizer : as of `TextCNNClassifier`
+        What a token is, for the classifier that is to use the vectors.
     random_state : int, RandomState instance or None, default=None
         Of the decomposition, which is randomised. An int gives the same vectors every time.
 

@@ -3,35 +3,33 @@
 The largest response of a filter comes from one window of the text, an n-gram. From there on everything
 is a sum: a label's logit is a constant plus what each of these n-grams adds, and what each n-gram of
 the linear part adds. Nothing is approximated and no second model is fitted. With a hidden layer the
-sum holds for the units that are on in this text, as for any network of rectified linear units.
+sum holds for the units that are active in this text, as for any network of rectified linear units.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.inference import Network, kernel_sizes_of
-from sktextcnn.engine.weights import count_token_ids
+from sktextcnn.engine.weights import Weights, count_token_ids
 from sktextcnn.linear.features import find_ngrams
 from sktextcnn.text.tokens import TokenIds
 
-Weights = Mapping[str, np.ndarray]
-
 
 class Evidence(NamedTuple):
-    """An n-gram at a place of a text, and what it adds to a label's logit.
+    """An n-gram at a position of a text, and what it adds to a label's logit.
 
     Attributes
     ----------
     ngram : str
         Its tokens, joined. Empty for a text without tokens.
     start, stop : int
-        Its place among the text's tokens, the second one exclusive.
+        Its position among the text's tokens, the second one exclusive.
     contribution : float
         Positive if it speaks for the label.
     """
@@ -53,7 +51,7 @@ class Explanation(NamedTuple):
         `base` plus all contributions. It is what `decision_function` gives, save for two classes and one
         label per text, where that is the second's minus the first's.
     base : float
-        What is left without n-grams: constants. With a hidden layer, those of the units that are on.
+        What is left without n-grams: constants. With a hidden layer, those of the units that are active.
     evidence : list of Evidence
         The strongest first, for or against.
     """
@@ -92,14 +90,14 @@ def explain_logits(
     weights : mapping of str to ndarray
         Of the network and, if there is one, the linear part.
     ids : TokenIds
-        Of n texts, each cut to the maximal length, tokens outside the vocabulary told apart.
+        Of n texts, each truncated to the maximal length, tokens outside the vocabulary told apart.
     columns : sequence of ndarray of int
         For each text the labels of interest.
 
     Yields
     ------
     base : ndarray of shape (number of the text's labels,)
-    places : ndarray of shape (m, 2)
+    spans : ndarray of shape (m, 2)
         Start and stop of each n-gram, one text after the other.
     contributions : ndarray of shape (m, number of the text's labels)
 
@@ -134,9 +132,10 @@ def explain_logits(
             head, base = np.zeros((0, len(labels))), logits[row, labels]
         else:
             head, base = _head(weights, features[row], labels)
-        on = np.flatnonzero(features[row])
-        start, stop = found[row, on], np.minimum(found[row, on] + sizes[on], ids.lengths[row])
-        added = features[row, on, None] * head[on]
+        active = np.flatnonzero(features[row])
+        start = found[row, active]
+        stop = np.minimum(start + sizes[active], ids.lengths[row])
+        added = features[row, active, None] * head[active]
         if is_linear:
             of_network, of_margins, constant = weights["linear_blend"][:, labels]
             base = of_network * base + of_margins * weights["linear_bias"][labels] + constant
@@ -146,9 +145,9 @@ def explain_logits(
             added = np.concatenate([of_network * added, of_margins * margins])
         # Filters that found the same window, and the linear part's n-gram there, are added up.
         width = ids.lengths[row] + 1
-        keys, place = np.unique(start * width + stop, return_inverse=True)
+        keys, position = np.unique(start * width + stop, return_inverse=True)
         contributions = np.zeros((len(keys), len(labels)))
-        np.add.at(contributions, place, added)
+        np.add.at(contributions, position, added)
         yield base.astype(np.float64), np.stack([keys // width, keys % width], axis=1), contributions
 
 
@@ -157,8 +156,8 @@ def _head(weights: Weights, features: np.ndarray, labels: np.ndarray) -> tuple[n
     kernel, bias = weights["output_kernel"][:, labels], weights["output_bias"][labels]
     if "hidden_kernel" not in weights:
         return kernel, bias
-    on = features @ weights["hidden_kernel"] + weights["hidden_bias"] > 0
-    kernel = kernel * on[:, None]
+    active = features @ weights["hidden_kernel"] + weights["hidden_bias"] > 0
+    kernel = kernel * active[:, None]
     return weights["hidden_kernel"] @ kernel, bias + weights["hidden_bias"] @ kernel
 
 
@@ -170,7 +169,7 @@ def to_explanations(
     Parameters
     ----------
     part : tuple
-        Base, places and contributions.
+        Base, spans and contributions.
     tokens : sequence of str
     labels : sequence
         Names of the labels.
@@ -181,9 +180,9 @@ def to_explanations(
     -------
     list of Explanation, one for each label
     """
-    base, places, contributions = part
+    base, spans, contributions = part
     tokens = [*map(str, tokens)]
-    found = [(separator.join(tokens[start:stop]), start, stop) for start, stop in places.tolist()]
+    found = [(separator.join(tokens[start:stop]), start, stop) for start, stop in spans.tolist()]
     explanations = []
     for label, own_base, values in zip(labels, base.tolist(), contributions.T, strict=True):
         order = np.argsort(-np.abs(values), kind="stable")

@@ -1,10 +1,10 @@
 """From examples to a model: held-out texts, networks, the linear part, their blend, thresholds, refit.
 
 Some texts are held out: one part of them once, or every part in turn. The network learns from the
-others until its decisions on the held-out ones get no better; the linear part is fitted beside it. How
-much each of the two counts, and from which probability on a label is predicted, is decided by what both
-say of texts that they have not learned from. Then the linear part is fitted again to all texts, and so
-is the network, if texts were held out in turn.
+others until its decisions on the held-out ones get no better; the linear part is fitted beside it. The
+weights of their blend, and the thresholds, come from what both say of texts that they have not learned
+from. Then the linear part is refitted to all texts, and so is the network, if texts were held out in
+turn.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from sktextcnn.linear.part import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 
-Weights = dict[str, np.ndarray]
-
 
 @dataclass(frozen=True)
 class LinearSettings:
@@ -40,7 +38,7 @@ class LinearSettings:
     char_ngram_range : tuple of (int, int) or None
         Fewest and most characters of an n-gram within a token, if there are to be any.
     C : float
-        How much an error counts beside the size of the weights.
+        Inverse of the regularization strength.
     """
 
     ngram_range: tuple[int, int]
@@ -68,7 +66,7 @@ class Plan:
 
     @property
     def refits(self) -> bool:
-        """Whether the network is fitted once more, to all texts."""
+        """Whether the network is refitted, to all texts."""
         return len(self.folds) != 1
 
     @property
@@ -102,7 +100,7 @@ class Fitted:
     """
 
     state: State
-    weights: Weights
+    weights: dict[str, np.ndarray]
     thresholds: np.ndarray
     history: History
     score: float
@@ -110,7 +108,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class _Network:
+class _TrainedNetwork:
     """A network that has learned.
 
     Attributes
@@ -182,7 +180,9 @@ def learn(
     with one_blas_thread() as granted, Jobs(n_jobs := limit_jobs(n_jobs, granted)) as jobs:
         n_threads = max(1, granted // n_jobs)  # of each job
 
-        def fit_network(number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray) -> _Network:
+        def fit_network(
+            number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray
+        ) -> _TrainedNetwork:
             is_final = number == plan.n_networks - 1
             watching: list[Observer] = [progress.network(number, len(rows), epochs, jobs.check)]
             # The first network finds out how many epochs are best; the others take as many, at the
@@ -207,7 +207,7 @@ def learn(
             if stopping is not None and stopping.best is not None:
                 state = stopping.best
             logits = open_network(state.weights)(examples.ids.take(held_out))
-            return _Network(state, history, logits)
+            return _TrainedNetwork(state, history, logits)
 
         def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)

@@ -15,7 +15,7 @@ LOSSES = {
 }
 
 #: How the two kinds of y are called in messages.
-KINDS = {True: "several labels per text", False: "one label per text"}
+KINDS_OF_Y = {True: "several labels per text", False: "one label per text"}
 
 
 def resolve_loss(loss: str, multilabel: bool, n_labels: int) -> str:
@@ -54,7 +54,7 @@ def resolve_loss(loss: str, multilabel: bool, n_labels: int) -> str:
         else "If texts may carry several labels, pass them as lists: ['news'] rather than 'news'."
     )
     raise ValueError(
-        f"loss={loss!r} is not for y with {KINDS[multilabel]}; use one of "
+        f"loss={loss!r} is not for y with {KINDS_OF_Y[multilabel]}; use one of "
         f"{', '.join(map(repr, ('auto', *LOSSES[multilabel])))}. {hint}"
     )
 
@@ -63,8 +63,8 @@ def check_kind(given: bool, fitted: bool) -> None:
     """Refuse a y of another kind than the classifier was fitted on."""
     if given != fitted:
         raise ValueError(
-            f"y has {KINDS[given]}, but the classifier was fitted on {KINDS[fitted]}; pass labels "
-            "of that kind."
+            f"y has {KINDS_OF_Y[given]}, but the classifier was fitted on {KINDS_OF_Y[fitted]}; pass "
+            "labels of that kind."
         )
 
 

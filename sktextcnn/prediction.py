@@ -1,4 +1,4 @@
-"""What a fitted classifier does: scores, decisions, labels, and the ways to take it elsewhere."""
+"""What a fitted classifier does: scores, decisions, labels, explanations, and export."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from sktextcnn.text.tokens import (
     build_tokenizer,
     check_texts,
     encode,
-    slabs,
+    read_chunks,
 )
 from sktextcnn.threads import Team, one_blas_thread
 
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 #: Texts, their characters, and their scores that are in work at the same time: beyond a few such
 #: chunks, prediction holds only results.
-TEXTS_PER_SLAB, CHARACTERS_PER_SLAB, SCORES_PER_SLAB = 8192, 1_000_000, 1_000_000
+TEXTS_PER_CHUNK, CHARACTERS_PER_CHUNK, SCORES_PER_CHUNK = 8192, 1_000_000, 1_000_000
 
 #: Parameters that prediction cannot do without, where they are functions.
 NEEDED = ("analyzer", "tokenizer", "strip_accents")
@@ -94,8 +94,8 @@ class Predictor(ClassifierMixin, Parameters):
         """Yield texts as token ids, chunk by chunk."""
         keep_unknown = counts_characters(self.weights_)
         encoder = Encoder(self._tokenizer(), self.vocabulary_, keep_unknown=keep_unknown)
-        size = max(1, min(TEXTS_PER_SLAB, SCORES_PER_SLAB // len(self.classes_)))
-        for texts in slabs(X, size, CHARACTERS_PER_SLAB):
+        size = max(1, min(TEXTS_PER_CHUNK, SCORES_PER_CHUNK // len(self.classes_)))
+        for texts in read_chunks(X, size, CHARACTERS_PER_CHUNK):
             yield encoder(texts).truncated(self.max_length_)
 
     def _logits_of(self, ids: TokenIds, network: Callable[[TokenIds], np.ndarray]) -> np.ndarray:
@@ -399,7 +399,7 @@ class Predictor(ClassifierMixin, Parameters):
         list of list of Explanation, of length n
             For each text one `sktextcnn.explain.Explanation` for each label, with ``label``, ``logit``,
             ``base`` and ``evidence``: a list of n-grams with ``ngram``, ``start`` and ``stop`` (its
-            place among the tokens) and ``contribution``, the strongest first.
+            position among the tokens) and ``contribution``, the strongest first.
 
         Raises
         ------
@@ -425,7 +425,7 @@ class Predictor(ClassifierMixin, Parameters):
         check_is_fitted(self, "weights_")
         columns = None if labels is None else find_labels(labels, self.classes_)
         tokenize, separator = self._tokenizer(), "" if self.analyzer == "char" else " "
-        for texts in slabs(X, TEXTS_PER_SLAB):
+        for texts in read_chunks(X, TEXTS_PER_CHUNK):
             tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
             ids = encode(texts, tokens.__getitem__, self.vocabulary_, keep_unknown=True)
             ids = ids.truncated(self.max_length_)

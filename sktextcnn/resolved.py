@@ -42,7 +42,7 @@ class Resolved:
     learning_rate : float
         Step size at first.
     learning_rate_schedule : {"linear", "constant"}
-        Whether it fell.
+        Whether it decayed linearly.
     n_folds : int
         How often texts were held out; 0 if none were.
     n_held_out : int
@@ -101,14 +101,15 @@ def choose_epochs(epochs: int | str, n: int) -> int:
 
 
 def choose_learning_rate(learning_rate: float, schedule: str, *, ends: bool) -> tuple[float, bool]:
-    """Return the learning rate and whether it falls.
+    """Return the learning rate and whether it decays linearly.
 
     Parameters
     ----------
     learning_rate : float
     schedule : {"linear", "constant"}
     ends : bool
-        Whether it is known when training will end. If not, a rate that would fall stays at a third.
+        Whether it is known when training will end. If not, a rate that would decay is constant, at a
+        third.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """Threads: how many there may be, BLAS on one of them, and a few that share the work of a step.
 
 BLAS and our own threads would fight for the cores at every call, so BLAS is held to one thread while
-ours work, and products are cut into parts of fixed sizes. Who works on which part changes nothing in the
-numbers: results are the same for every number of threads.
+ours work, and products are divided into parts of fixed sizes. Who works on which part changes nothing in
+the numbers: results are the same for every number of threads.
 """
 
 from __future__ import annotations

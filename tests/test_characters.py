@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn import TextCNNClassifier
-from sktextcnn.linear.characters import split
+from sktextcnn.linear.characters import char_ngrams
 from sktextcnn.linear.features import add_linear_part, learn_ngrams, ngram_features, pack
 from sktextcnn.text.tokens import encode
 from sktextcnn.text.vocabulary import learn_vocabulary
@@ -34,7 +34,7 @@ def peer(corpus, char_ngram_range, vocabulary):
         for i in range(len(tokens) - 1):
             if known[i] and known[i + 1]:
                 found.append(f"pair {tokens[i]} {tokens[i + 1]}")
-        ngrams = [ngram for token in tokens for ngram in split(token, char_ngram_range)]
+        ngrams = [ngram for token in tokens for ngram in char_ngrams(token, char_ngram_range)]
         return found + [f"characters {ngram}" for ngram in ngrams]
 
     return TfidfVectorizer(analyzer=analyze, sublinear_tf=True, min_df=2).fit(corpus)
@@ -95,7 +95,7 @@ def test_a_text_is_scored_alike_alone_and_among_others(corpus, others, char_ngra
     ],
 )
 def test_split(token, ngram_range, expected):
-    assert split(token, ngram_range) == expected
+    assert char_ngrams(token, ngram_range) == expected
 
 
 FORMS = ["photograph", "photographs", "photographer", "photography", "photographing"]

@@ -321,7 +321,7 @@ def test_split_is_seeded_and_leaves_every_label_to_learn_from():
     assert any([*test] != [*cli.split(target, 0.4, seed)[1]] for seed in range(1, 5))
 
 
-def test_many_labels_are_cut():
+def test_many_labels_are_truncated():
     support = np.arange(20)
     lines = cli.format_labels([f"label {i}" for i in range(20)], np.zeros((20, 3)), support)
     assert len(lines) == 17

@@ -79,7 +79,7 @@ def reference_step(weights, examples, rows, settings):
     for row in rows:
         tokens = examples.ids.flat[examples.ids.offsets[row] : examples.ids.offsets[row + 1]]
         vectors = weights["embedding"][tokens]
-        features, places = [], []
+        features, positions = [], []
         for size in settings.kernel_sizes:
             kernel = weights[f"convolution_{size}_kernel"]
             bias = weights[f"convolution_{size}_bias"]
@@ -92,7 +92,7 @@ def reference_step(weights, examples, rows, settings):
                     if value > best:
                         best, where = value, t
                 features.append(max(best, 0.0))
-                places.append((size, f, where))
+                positions.append((size, f, where))
         features = hidden = np.array(features)
         if "hidden_kernel" in weights:
             hidden = np.maximum(features @ weights["hidden_kernel"] + weights["hidden_bias"], 0)
@@ -110,7 +110,7 @@ def reference_step(weights, examples, rows, settings):
             gradients["hidden_kernel"] += np.outer(features, upstream)
             gradients["hidden_bias"] += upstream
             upstream = weights["hidden_kernel"] @ upstream
-        for (size, f, where), feature, g in zip(places, features, upstream, strict=True):
+        for (size, f, where), feature, g in zip(positions, features, upstream, strict=True):
             if feature > 0:
                 kernel = weights[f"convolution_{size}_kernel"]
                 gradients[f"convolution_{size}_bias"][f] += g

@@ -186,18 +186,18 @@ VALUES = [
 ]
 
 
-def places(value, found=()):
+def positions(value, found=()):
     """Yield every container in a document with each of its keys."""
     keys = value.keys() if isinstance(value, dict) else range(len(value))
     for key in keys:
         yield value, key
         if isinstance(value[key], (dict, list)):
-            yield from places(value[key])
+            yield from positions(value[key])
 
 
 def change_something(rng, document):
     """Remove, rename, replace, repeat or swap something in a document."""
-    found = [*places(document)]
+    found = [*positions(document)]
     container, key = found[rng.integers(len(found))]
     how = rng.choice(["remove", "rename", "replace", "replace", "replace", "repeat", "swap"])
     if how == "remove":

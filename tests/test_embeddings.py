@@ -486,9 +486,15 @@ PAIR = binary_of(["a", "b"], ARRAY[:2])
         (pickle.dumps({"a": 1}), r"is a pickle; load it with what wrote it \(gensim: KeyedVectors.load"),
         (b"\xba\x16\x4f\x2f\x0c", r"is a fastText model; pass the \.vec file"),
         (b"\x93NUMPY\x01", "is a NumPy array; pass the array and its words"),
-        (gzip.compress(FILES["GloVe text"], mtime=0)[:-9], "is damaged or cut off: Compressed file ended"),
+        (
+            gzip.compress(FILES["GloVe text"], mtime=0)[:-9],
+            "is damaged or cut off: Compressed file ended",
+        ),
         (gzip.compress(FILES["GloVe text"], mtime=0)[:-8] + b"\0" * 8, "is damaged or cut off: .*CRC"),
-        (gzip.compress(b"PKword 1 2\nb 1\n", mtime=0), "Line 2 of .*: expected 2 numbers after the word, got 1"),
+        (
+            gzip.compress(b"PKword 1 2\nb 1\n", mtime=0),
+            "Line 2 of .*: expected 2 numbers after the word, got 1",
+        ),
     ],
 )
 def test_bad_files(write, content, message):

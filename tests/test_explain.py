@@ -61,8 +61,8 @@ def test_evidence_is_found_where_it_says(clf, texts):
     for text, explanations in zip(texts, clf.explain(texts, labels=clf.classes_), strict=True):
         tokens = list(tokenize(text))
         for explanation in explanations:
-            places = [(evidence.start, evidence.stop) for evidence in explanation.evidence]
-            assert len(set(places)) == len(places)
+            spans = [(evidence.start, evidence.stop) for evidence in explanation.evidence]
+            assert len(set(spans)) == len(spans)
             sizes = [abs(evidence.contribution) for evidence in explanation.evidence]
             assert sizes == sorted(sizes, reverse=True)
             for ngram, start, stop, contribution in explanation.evidence:
@@ -107,9 +107,9 @@ def test_by_hand():
         "output_bias": np.array([0.25, 0.75], np.float32),
     }
     ids = TokenIds(np.array([2, 3, 2], np.int32), np.array([0, 3]))
-    ((base, places, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
+    ((base, spans, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
     assert base.tolist() == [0.75, 0.25]
-    assert places.tolist() == [[1, 2]]
+    assert spans.tolist() == [[1, 2]]
     assert contributions.tolist() == [[-9.0, 4.5]]  # the filter's response is 2 * 5 - 1
 
 
@@ -119,8 +119,8 @@ def test_an_ngram_that_comes_twice_shares_its_weight():
     weights = {**clf.weights_, "output_kernel": 0 * clf.weights_["output_kernel"]}
     token = clf.vocabulary_[word] + 2
     ids = TokenIds(np.array([token, 1, token], np.int32), np.array([0, 3]))
-    ((_, places, contributions),) = explain_logits(weights, ids, [np.array([0])])
-    both = [contributions[places.tolist().index(place), 0] for place in [[0, 1], [2, 3]]]
+    ((_, spans, contributions),) = explain_logits(weights, ids, [np.array([0])])
+    both = [contributions[spans.tolist().index(span), 0] for span in [[0, 1], [2, 3]]]
     assert both[0] == both[1] != 0
 
 
@@ -183,11 +183,11 @@ def test_tokens_of_any_kind(analyzer):
     assert clf.explain(TEXTS, labels=["sport"]) == plain.explain(TEXTS, labels=["sport"])
 
 
-def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
+def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     texts = [*TEXTS, *TEXTS[:5], ""]
     explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
-    monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", 4)
+    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 4)
     in_work, most = 0, []
 
     def read():
@@ -198,9 +198,9 @@ def test_texts_are_read_and_forgotten_slab_by_slab(monkeypatch):
 
     encode = prediction.encode
 
-    def watch(slab, *args, **options):
-        most.append((len(slab), in_work))
-        return encode(slab, *args, **options)
+    def watch(chunk, *args, **options):
+        most.append((len(chunk), in_work))
+        return encode(chunk, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
     monkeypatch.setattr(prediction, "encode", watch)

@@ -39,10 +39,10 @@ def learned(texts, ngram_range=(1, 2), *, base=BASE, n_labels=3):
     return learn_ngrams(ids_of(texts), ngram_range, None, vocabulary=vocabulary, n_labels=n_labels)
 
 
-def joined(texts, place):
+def joined(texts, prefix):
     """Texts of words; every unknown token is a word that comes once, and so part of no n-gram kept."""
     return [
-        " ".join(f"{place}.{row}.{at}" if token == 1 else str(token) for at, token in enumerate(text))
+        " ".join(f"{prefix}.{row}.{at}" if token == 1 else str(token) for at, token in enumerate(text))
         for row, text in enumerate(texts)
     ]
 

@@ -21,7 +21,7 @@ from strategies import indicators
 from sktextcnn import TextCNNClassifier, as_label_matrix, fitting, preparation, resolved
 from sktextcnn.decision import judge
 from sktextcnn.decision.rule import decide
-from sktextcnn.decision.splits import divide
+from sktextcnn.decision.splits import make_folds
 from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
@@ -155,9 +155,9 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
     if n < n_folds:
         message = rf"^{n} texts cannot be divided into validation={n_folds} parts\. Pass more texts, or"
         with pytest.raises(ValueError, match=message):
-            divide(matrix, n_folds, np.random.default_rng(seed))
+            make_folds(matrix, n_folds, np.random.default_rng(seed))
         return
-    folds = divide(matrix, n_folds, np.random.default_rng(seed))
+    folds = make_folds(matrix, n_folds, np.random.default_rng(seed))
     assert len(folds) == n_folds
     assert sorted(np.concatenate([held_out for _, held_out in folds])) == [*range(n)]
     sizes = [len(held_out) for _, held_out in folds]
@@ -176,7 +176,7 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
         assert max(shares) - min(shares) <= 1
         if (rarest == label).sum() >= n_folds:
             assert all(targets[held_out, label].any() for _, held_out in folds)
-    again = divide(matrix, n_folds, np.random.default_rng(seed))
+    again = make_folds(matrix, n_folds, np.random.default_rng(seed))
     assert [part.tolist() for fold in folds for part in fold] == [
         part.tolist() for fold in again for part in fold
     ]
@@ -184,7 +184,7 @@ def test_every_text_is_held_out_once(targets, n_folds, seed):
 
 
 def test_another_seed_divides_otherwise():
-    first, other = (divide(sparse.csr_matrix(Y), 3, np.random.default_rng(seed)) for seed in (0, 1))
+    first, other = (make_folds(sparse.csr_matrix(Y), 3, np.random.default_rng(seed)) for seed in (0, 1))
     assert first[0][1].tolist() != other[0][1].tolist()
 
 
@@ -451,7 +451,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     assert auc(y, compute_logits(network(noise), ids)) > 0.7
     only_margins = {**noise.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
-    # So neither part is trusted.
+    # So neither part gets much weight.
     assert noise.weights_["linear_blend"][:2].max() < 1
     learnable = both(validation=folds).fit(*corpus(200))
     assert learnable.weights_["linear_blend"][1].min() > 2.5
@@ -668,7 +668,7 @@ def test_the_final_network_has_learned_from_all_texts(spy):
 
 
 def test_the_final_network_has_the_rates_that_the_first_one_had(spy):
-    """They fall as if all epochs were to come, though early stopping found fewer to be best."""
+    """They decay as if all epochs were to come, though early stopping found fewer to be best."""
     trained = spy(compiled, "train")
     texts, y = corpus(120, noise=True)
     clf = stopping(epochs=12, n_iter_no_change=2, validation=3, learning_rate=0.02).fit(texts, y)
@@ -786,7 +786,7 @@ def test_other_losses_of_independent_labels(loss):
 
 
 def test_sample_weight_reaches_the_linear_part(spy):
-    """Every text comes twice, with opposite labels; the linear part believes the heavier one."""
+    """Every text comes twice, with opposite labels; the linear part learns the heavier one."""
     calls, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
     texts, y = [*TEXTS, *TEXTS], np.concatenate([np.asarray(Y), 1 - np.asarray(Y)])
     weight = np.repeat([5.0, 0.2], 120)

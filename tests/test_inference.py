@@ -273,8 +273,8 @@ def test_products_are_bounded(realistic, monkeypatch):
     monkeypatch.setattr(inference, "NUMBERS_PER_PRODUCT", n_columns)
     network = inference.Network(weights)
     np.testing.assert_array_equal(network.compute_logits(texts), expected)
-    n_blocks = -(-longest // inference.BLOCK)
-    assert network._table.size == n_blocks * inference.BLOCK * n_columns
+    n_blocks = -(-longest // inference.ROWS_PER_BLOCK)
+    assert network._table.size == n_blocks * inference.ROWS_PER_BLOCK * n_columns
 
 
 # -- NumPy and the compiled kernel give the same bits ------------------------------------------------
@@ -391,9 +391,9 @@ def test_unusual_texts_are_ordinary_rows(fitted):
     assert scores.shape == (len(odd), 3)
     assert np.isfinite(scores).all()
     np.testing.assert_array_equal(scores[0], scores[1])
-    # Beyond max_length_ a text is cut.
-    cut = fitted.decision_function(["match " * fitted.max_length_])
-    np.testing.assert_array_equal(cut[0], scores[4])
+    # Beyond max_length_ a text is truncated.
+    truncated = fitted.decision_function(["match " * fitted.max_length_])
+    np.testing.assert_array_equal(truncated[0], scores[4])
 
 
 def test_weights_are_only_read(realistic):
@@ -437,26 +437,26 @@ def any_fitted(request):
 
 
 @pytest.fixture
-def slab(monkeypatch):
+def chunk(monkeypatch):
     """Let three texts at most be in work at the same time."""
-    monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", 3)
+    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 3)
     return 3
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 20])
-def test_iterators_and_slabs_change_nothing(any_fitted, method, n, monkeypatch):
+def test_iterators_and_chunks_change_nothing(any_fitted, method, n, monkeypatch):
     call = getattr(any_fitted, method)
     expected = call(MANY[:n])
     for size in (8192, 3, 1):
-        monkeypatch.setattr(prediction, "TEXTS_PER_SLAB", size)
+        monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", size)
         for X in (iter(MANY[:n]), (text for text in MANY[:n]), MANY[:n], np.array(MANY[:n])):
             found = call(X)
             assert type(found) is type(expected)
             np.testing.assert_array_equal(dense(found), dense(expected))
 
 
-def test_score_of_an_iterator(any_fitted, slab):
+def test_score_of_an_iterator(any_fitted, chunk):
     y = any_fitted.predict(MANY)
     assert any_fitted.score(iter(MANY), y) == 1.0
     with pytest.raises(ValueError, match="X has 19 texts, but y has 20 rows; expected as many"):
@@ -464,14 +464,14 @@ def test_score_of_an_iterator(any_fitted, slab):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_what_is_no_text_in_an_iterator(fitted, slab, method):
+def test_what_is_no_text_in_an_iterator(fitted, chunk, method):
     with pytest.raises(TypeError, match=r"^X\[17\] is None; every text must be a str"):
         getattr(fitted, method)(text if i != 17 else None for i, text in enumerate(MANY))
     with pytest.raises(ValueError, match="X holds no texts: at least one is needed"):
         getattr(fitted, method)(iter([]))
 
 
-def test_an_iterator_that_fails(fitted, slab):
+def test_an_iterator_that_fails(fitted, chunk):
     def read():
         yield from MANY
         raise OSError("the disk is gone")
@@ -493,7 +493,7 @@ class Text(str):
     __slots__ = ("__weakref__",)
 
 
-def test_texts_of_an_iterator_are_read_as_needed_and_let_go(slab):
+def test_texts_of_an_iterator_are_read_as_needed_and_let_go(chunk):
     alive, ahead, n_read, n_tokenized = weakref.WeakSet(), [], 0, 0
 
     def read():
@@ -516,8 +516,8 @@ def test_texts_of_an_iterator_are_read_as_needed_and_let_go(slab):
     assert clf.predict_proba(read()).shape == (300, 2)
     assert n_read == n_tokenized == 300
     unused, held = np.max(ahead, axis=0)
-    assert unused < slab
-    assert held <= 2 * slab  # those in work, and those before them
+    assert unused < chunk
+    assert held <= 2 * chunk  # those in work, and those before them
 
 
 # -- probabilities -----------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def test_a_learning_rate_schedule_is_followed(fitted):
     assert same(tiny(keras_callbacks=schedule(0.002, 0.002)).fit(TEXTS, TAGS), fitted)
 
 
-def test_the_learning_rate_falls_in_a_straight_line():
+def test_the_learning_rate_decays_linearly():
     """Set by hand before each batch, it gives the same weights."""
 
     class ByHand(keras.callbacks.Callback):
@@ -124,14 +124,14 @@ def test_the_learning_rate_falls_in_a_straight_line():
             self.done += 1
 
     options = {"epochs": 3, "batch_size": 6}
-    falling = tiny(learning_rate=0.05, learning_rate_schedule="linear", **options).fit(TEXTS, TAGS)
+    decaying = tiny(learning_rate=0.05, learning_rate_schedule="linear", **options).fit(TEXTS, TAGS)
     by_hand = tiny(keras_callbacks=lambda: [ByHand()], **options).fit(TEXTS, TAGS)
     for name, weight in by_hand.weights_.items():
-        np.testing.assert_allclose(falling.weights_[name], weight, rtol=1e-4, atol=1e-6)
-    assert not same(falling, tiny(learning_rate=0.05, **options).fit(TEXTS, TAGS))
+        np.testing.assert_allclose(decaying.weights_[name], weight, rtol=1e-4, atol=1e-6)
+    assert not same(decaying, tiny(learning_rate=0.05, **options).fit(TEXTS, TAGS))
 
 
-def test_a_rate_that_a_callback_sets_falls_too():
+def test_a_rate_that_a_callback_sets_decays_too():
     linear = {"engine": "keras", "learning_rate_schedule": "linear", "epochs": 2}
 
     class Faster(keras.callbacks.Callback):

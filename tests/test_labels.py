@@ -1031,7 +1031,7 @@ def test_warning_where_one_text_carries_different_labels():
         warn_if_repeated(PAIR_TEXTS, read_labels(PAIR_TAGS))
 
 
-def test_long_text_is_cut_in_the_warning():
+def test_long_text_is_truncated_in_the_warning():
     with pytest.warns(UserWarning, match=r"The text 'x{57}\.\.\.' carries"):
         warn_if_repeated(["x" * 100] * 2, read_labels(["a", "b"]))
 

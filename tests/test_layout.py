@@ -44,8 +44,8 @@ MODULES = {
     "engine.weights": {"text.tokens"},
     "engine.losses": set(),
     "engine.kernels": {"jit"},
-    "engine.inference": {"engine.kernels", "jit", "text.tokens", "threads"},
-    "engine.examples": {"engine.weights", "text.tokens"},
+    "engine.inference": {"engine.kernels", "engine.weights", "jit", "text.tokens", "threads"},
+    "engine.examples": {"text.tokens"},
     "engine.observers": {"engine.examples", "text.tokens"},
     "engine.compiled": {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
@@ -55,11 +55,11 @@ MODULES = {
     "engine.own_network": {"engine.network", "engine.weights", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "engine.weights", "text.tokens"),
+        *("engine.own_network", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
-        *("engine.observers", "engine.own_network", "text.tokens", "threads"),
+        *("engine.observers", "engine.own_network", "engine.weights", "text.tokens", "threads"),
     },
     # the linear part
     "linear": set(),

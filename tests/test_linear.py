@@ -216,8 +216,8 @@ def test_weights_of_the_1s_and_of_the_0s_of_a_label():
     sample_weight = np.linspace(0.5, 2, 60)
     kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(3):
-        on, off = label_weight[:, column]
-        exact = best(features, targets[:, column], sample_weight, class_weight={1: on, 0: off})
+        class_weight = dict(zip([1, 0], label_weight[:, column], strict=True))
+        exact = best(features, targets[:, column], sample_weight, class_weight=class_weight)
         margins = features @ kernel[:, column] + bias[column]
         np.testing.assert_allclose(margins, exact.decision_function(features), atol=0.05)
     plain = fitted(features, targets, sample_weight)
@@ -256,8 +256,8 @@ def test_the_same_bit_for_bit_on_any_number_of_threads(monkeypatch, threads):
 def test_the_same_bit_for_bit_on_any_number_of_threads_of_blas():
     rng = np.random.default_rng(0)
     n, m = 11_500, 11_000  # BLAS leaves shorter vectors to one thread
-    places = np.arange(n).repeat(5), rng.integers(0, m, 5 * n)
-    features = sparse.csr_matrix((rng.random(5 * n).astype(np.float32), places), (n, m))
+    positions = np.arange(n).repeat(5), rng.integers(0, m, 5 * n)
+    features = sparse.csr_matrix((rng.random(5 * n).astype(np.float32), positions), (n, m))
     targets = (rng.random((n, 1)) < 0.2).astype(np.int8)
     with threadpool_limits(1, "blas"):
         expected = fitted(features, targets)
@@ -316,7 +316,7 @@ def blended(logits, margins, truth, sample_weight=None, *, exclusive=False):
 
 @pytest.mark.parametrize("exclusive", [False, True], ids=["sigmoid", "softmax"])
 def test_weights_follow_the_frequency_of_a_label(exclusive):
-    """Between the rarest and the most frequent they are straight lines over log counts."""
+    """Between the rarest and the most frequent they are linear in log counts."""
     logits, margins = parts(8000, 5)
     counts = np.array([399, 19, 1999, 89, 19])
     near = np.log((counts + 1) / 20) / np.log(100)

@@ -46,7 +46,7 @@ def bilstm(n_tokens, n_labels, embedding_dim, dropout):
 
 @keras.saving.register_keras_serializable(package="tests")
 class Position(keras.layers.Layer):
-    """Adds a vector for each place."""
+    """Adds a vector for each position."""
 
     def build(self, shape):
         self.table = self.add_weight(shape=shape[1:], initializer="random_normal")
@@ -61,7 +61,7 @@ def attention(n_labels, n_tokens, max_length, filters):
     x = Position()(keras.layers.Embedding(n_tokens, filters)(ids))
     is_token = keras.ops.not_equal(ids, 0)
     mask = keras.ops.expand_dims(is_token, 1)
-    # An empty text attends to its first place.
+    # An empty text attends to its first position.
     first = keras.ops.expand_dims(keras.ops.arange(max_length) == 0, 0)
     mask = keras.ops.logical_or(mask, keras.ops.expand_dims(first, 0))
     x = x + keras.layers.MultiHeadAttention(2, 3)(x, x, attention_mask=mask)

@@ -27,7 +27,7 @@ from sktextcnn.text.tokens import (
     build_tokenizer,
     check_texts,
     encode,
-    slabs,
+    read_chunks,
 )
 from sktextcnn.text.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
 
@@ -344,9 +344,9 @@ def test_take_against_lists(rows, data):
 
 @given(token_rows(), st.integers(1, 9))
 def test_truncated_against_lists(rows, max_length):
-    cut = token_ids(rows).truncated(max_length)
-    assert as_rows(cut) == [row[:max_length] for row in rows]
-    assert cut.lengths.tolist() == [min(len(row), max_length) for row in rows]
+    truncated = token_ids(rows).truncated(max_length)
+    assert as_rows(truncated) == [row[:max_length] for row in rows]
+    assert truncated.lengths.tolist() == [min(len(row), max_length) for row in rows]
 
 
 @given(token_rows(), st.integers(0, 4))
@@ -513,7 +513,7 @@ def test_array_of_another_shape(X):
 @given(corpora(), st.integers(1, 9))
 def test_parts_join_to_the_whole(corpus, size):
     for X in (corpus, tuple(corpus), np.array(corpus, dtype=object), iter(corpus), (t for t in corpus)):
-        parts = [*slabs(X, size)]
+        parts = [*read_chunks(X, size)]
         assert [text for part in parts for text in part] == corpus
         assert all(len(part) == size for part in parts[:-1])
         assert 1 <= len(parts[-1]) <= size
@@ -527,7 +527,7 @@ def test_an_iterator_is_read_as_it_is_worked_off():
         for n_read in range(1, 101):  # noqa: B007 - counts
             yield "text"
 
-    parts = slabs(read(), 7)
+    parts = read_chunks(read(), 7)
     assert n_read == 0
     for n_parts in range(1, 5):
         assert next(parts) == ["text"] * 7
@@ -543,27 +543,27 @@ def test_an_iterator_is_read_as_it_is_worked_off():
         (3, r"is '3' of type int; every text must be a str"),
     ],
 )
-def test_what_is_no_text_is_named_by_its_place_in_the_whole(position, value, message):
+def test_what_is_no_text_is_named_by_its_position_in_the_whole(position, value, message):
     texts = ["text"] * position + [value, "text", None]
     for X in (iter(texts), texts):
         with pytest.raises(TypeError, match=rf"^X\[{position}\] {message}"):
-            [*slabs(X, 3)]
+            [*read_chunks(X, 3)]
 
 
 def test_a_sequence_is_checked_before_work_begins():
     with pytest.raises(TypeError, match=r"X\[8\] is None"):
-        next(slabs(["text"] * 8 + [None], 3))
+        next(read_chunks(["text"] * 8 + [None], 3))
 
 
 @pytest.mark.parametrize("X", [iter([]), (text for text in ()), map(str, ()), [], np.array([], object)])
 def test_no_texts_in_parts(X):
     with pytest.raises(ValueError, match="X holds no texts: at least one is needed"):
-        next(slabs(X, 3))
+        next(read_chunks(X, 3))
 
 
 def test_a_single_text_is_not_taken_apart():
     with pytest.raises(TypeError, match=r"X is a single str; pass a list of texts: \[text\]"):
-        next(slabs("text", 3))
+        next(read_chunks("text", 3))
 
 
 @given(
@@ -640,6 +640,6 @@ def test_a_slice_of_texts():
 def test_lists_of_texts_are_bounded_by_characters():
     texts = ["aaa", "b", "", "cccc", "dd", "e"]
     expected = [["aaa", "b"], ["", "cccc"], ["dd", "e"]]
-    assert [*slabs(texts, 10, 4)] == [*slabs(iter(texts), 10, 4)] == expected
+    assert [*read_chunks(texts, 10, 4)] == [*read_chunks(iter(texts), 10, 4)] == expected
     with pytest.raises(TypeError, match=r"X\[1\] is '7' of type int"):
-        [*slabs(iter(["a", 7]), 10, 4)]
+        [*read_chunks(iter(["a", 7]), 10, 4)]

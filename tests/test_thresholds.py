@@ -227,8 +227,8 @@ def test_no_other_thresholds_have_a_higher_micro_f1(case):
     with mock.patch.dict(thresholds_module.POSITIVES_FOR_HALF, f1_micro=1e-12):
         found = tune_thresholds(scores, truth, "f1_micro")
 
-    def f1(cuts):
-        return f1_score(truth.ravel(), (scores >= cuts).ravel(), zero_division=0)
+    def f1(thresholds):
+        return f1_score(truth.ravel(), (scores >= thresholds).ravel(), zero_division=0)
 
     candidates = [0.1, 0.25, 0.4, 0.6, 0.9, 1.0]
     best = max(map(f1, map(np.array, product(candidates, repeat=scores.shape[1]))))
@@ -243,13 +243,13 @@ def test_labels_that_no_text_carries_get_the_shared_threshold(case):
         assert (found == 0.5).all()
         return
 
-    def f1(cut):
-        return f1_score(truth.ravel(), (scores >= cut).ravel(), zero_division=0)
+    def f1(threshold):
+        return f1_score(truth.ravel(), (scores >= threshold).ravel(), zero_division=0)
 
-    for cut in found[truth.sum(axis=0) == 0]:
-        # Log-odds are finite, so a threshold beyond one in a million is taken for that.
-        if 2e-6 < cut < 1 - 2e-6:
-            assert f1(cut) >= max(map(f1, [0.0, 0.05, 0.15, 0.4, 0.6, 0.9])) - 1e-12
+    for threshold in found[truth.sum(axis=0) == 0]:
+        # Log-odds are finite, so one beyond one in a million is taken for that.
+        if 2e-6 < threshold < 1 - 2e-6:
+            assert f1(threshold) >= max(map(f1, [0.0, 0.05, 0.15, 0.4, 0.6, 0.9])) - 1e-12
 
 
 def test_thresholds_of_rare_labels_stay_near_the_shared_one():
@@ -286,14 +286,14 @@ def test_a_rare_label_gets_the_threshold_of_the_best_expected_f1(spoilt):
     """Found from the scores of 20,000 texts, though a single one carries the label."""
     rng = np.random.default_rng(0)
     z = rng.normal(-3, 2, (20_000, 8))
-    chances = 1 / (1 + np.exp(-z))
-    truth = (rng.uniform(size=z.shape) < chances).astype(np.int8)
+    probabilities = 1 / (1 + np.exp(-z))
+    truth = (rng.uniform(size=z.shape) < probabilities).astype(np.int8)
     truth[:, 0] = 0
     truth[np.argmax(z[:, 0]), 0] = 1  # one text, the first of its ranking
-    cuts = np.linspace(0.05, 0.95, 91)
-    taken = chances[:, :1] >= cuts
-    f1 = 2 * (taken * chances[:, :1]).sum(axis=0) / (taken.sum(axis=0) + chances[:, 0].sum())
-    best = cuts[f1.argmax()]
+    own, candidates = probabilities[:, :1], np.linspace(0.05, 0.95, 91)
+    taken = own >= candidates
+    f1 = 2 * (taken * own).sum(axis=0) / (taken.sum(axis=0) + own.sum())
+    best = candidates[f1.argmax()]
     scores = 1 / (1 + np.exp(-spoilt(z)))
     found = -np.log(1 / tune_thresholds(scores, truth, "f1_macro")[0] - 1)
     wanted, own = spoilt(np.log(best / (1 - best))), spoilt(np.sort(z[:, 0])[-2:].mean())
@@ -304,7 +304,7 @@ def test_a_rare_label_gets_the_threshold_of_the_best_expected_f1(spoilt):
 # -- the same thresholds as by sorting all scores -----------------------------------------------------
 
 
-def sorted_cut(scores, truth):
+def sorted_threshold(scores, truth):
     """Return the threshold of the highest F1, from the ranking of all scores."""
     if not truth.any():
         return 0.5
@@ -317,11 +317,11 @@ def sorted_cut(scores, truth):
     return float((descending[best] + descending[min(best + 1, len(scores) - 1)]) / 2)
 
 
-def sorted_cuts_together(scores, truth, shared):
+def sorted_thresholds_together(scores, truth, shared):
     """Return each label's threshold of the highest common micro-F1, from rankings of all scores."""
     predicted = scores >= shared
     f1 = 2 * (predicted & (truth > 0)).sum() / max(predicted.sum() + truth.sum(), 1e-9)
-    cuts = np.full(scores.shape[1], shared)
+    thresholds = np.full(scores.shape[1], shared)
     for _ in range(20):
         hits = n = 0
         for label in range(scores.shape[1]):
@@ -332,14 +332,14 @@ def sorted_cuts_together(scores, truth, shared):
             gain[:-1][descending[:-1] == descending[1:]] = -np.inf
             best = int(gain.argmax())
             if gain[best] > 0:
-                cuts[label] = (descending[best] + [*descending, 0.0][best + 1]) / 2
+                thresholds[label] = (descending[best] + [*descending, 0.0][best + 1]) / 2
                 hits, n = hits + so_far[best], n + best + 1
             else:
-                cuts[label] = (descending[0] + 1) / 2
+                thresholds[label] = (descending[0] + 1) / 2
         before, f1 = f1, 2 * hits / max(n + truth.sum(), 1e-9)
         if f1 <= before + 1e-9:
-            return cuts
-    return cuts
+            return thresholds
+    return thresholds
 
 
 def log_odds(p):
@@ -355,22 +355,20 @@ def calibrated(scores, truth):
     """Return the scores once a line through all log-odds was fitted, by Newton's method."""
     most = np.log((1 - 1e-6) / 1e-6)
     z, bins = log_odds(scores), np.linspace(-most, most, 1001)
-    place = np.round((z / most + 1) * 500).astype(np.int32).ravel()
-    n = np.bincount(place, minlength=len(bins))
-    hits = np.bincount(place, weights=truth.ravel(), minlength=len(bins))
+    numbers = np.round((z / most + 1) * 500).astype(np.int32).ravel()
+    n = np.bincount(numbers, minlength=len(bins))
+    hits = np.bincount(numbers, weights=truth.ravel(), minlength=len(bins))
     inputs = np.stack([bins, np.ones(len(bins))])
-    belief = line = np.array([1.0, 0.0])
+    prior = line = np.array([1.0, 0.0])
 
     def loss(line):
         return (
-            n @ np.logaddexp(0, line @ inputs)
-            - hits @ (line @ inputs)
-            + ((line - belief) ** 2).sum() / 2
+            n @ np.logaddexp(0, line @ inputs) - hits @ (line @ inputs) + ((line - prior) ** 2).sum() / 2
         )
 
     for _ in range(100):
         p = logistic(line @ inputs)
-        slope = inputs @ (n * p - hits) + line - belief
+        slope = inputs @ (n * p - hits) + line - prior
         step = np.linalg.solve(inputs * (n * p * (1 - p)) @ inputs.T + np.eye(2), slope)
         while loss(line - step) > loss(line) and np.abs(step).max() > 1e-6:
             step /= 2
@@ -383,22 +381,22 @@ def calibrated(scores, truth):
 def sorted_thresholds(scores, truth, metric):
     """Return the thresholds of `tune_thresholds`, from one ranking of all scores for each of them."""
     scores, k = scores.astype(np.float64), scores.shape[1]
-    shared = sorted_cut(scores.ravel(), truth.ravel())
+    shared = sorted_threshold(scores.ravel(), truth.ravel())
     if metric == "f1_micro":
-        own, positives = sorted_cuts_together(scores, truth, shared), truth.sum(axis=0)
+        own, positives = sorted_thresholds_together(scores, truth, shared), truth.sum(axis=0)
         share = positives / (positives + 50)
         return logistic(share * log_odds(own) + (1 - share) * log_odds(shared))
     if metric == "cardinality":
         descending = np.append(np.sort(scores.ravel())[::-1], 0.0)
-        place = min(max(truth.sum(), 1), scores.size)
-        return np.full(k, (descending[place - 1] + descending[place]) / 2)
-    chances = calibrated(scores, truth)
-    own = [sorted_cut(scores[:, label], truth[:, label]) for label in range(k)]
-    expected = [sorted_cut(scores[:, label], chances[:, label]) for label in range(k)]
+        rank = min(max(truth.sum(), 1), scores.size)
+        return np.full(k, (descending[rank - 1] + descending[rank]) / 2)
+    probabilities = calibrated(scores, truth)
+    own = [sorted_threshold(scores[:, label], truth[:, label]) for label in range(k)]
+    expected = [sorted_threshold(scores[:, label], probabilities[:, label]) for label in range(k)]
     positives = truth.sum(axis=0)
-    trust = positives / (positives + 20)
+    share = positives / (positives + 20)
     towards = np.where(positives, expected, shared)
-    return logistic(trust * log_odds(own) + (1 - trust) * log_odds(towards))
+    return logistic(share * log_odds(own) + (1 - share) * log_odds(towards))
 
 
 METRICS = ["f1_micro", "f1_macro", "cardinality"]
@@ -451,7 +449,7 @@ def test_a_text_of_next_to_no_weight_is_as_good_as_none(metric):
     rng = np.random.default_rng(0)
     z = rng.normal(-3, 2, (400, 8))
     truth = (rng.random(z.shape) < logistic(z)).astype(np.int8)
-    truth[200:] = 1 - truth[200:]  # what nobody should believe
+    truth[200:] = 1 - truth[200:]  # what should not count
     weight = np.repeat([1.0, 1e-9], 200)
     found = tune_thresholds(logistic(z), truth, metric, sample_weight=weight)
     wanted = tune_thresholds(logistic(z[:200]), truth[:200], metric)
@@ -464,10 +462,10 @@ def test_weighted_texts_get_as_many_labels_as_wanted(seed, n, k, labels_per_text
     rng = np.random.default_rng(seed)
     scores, weight = rng.permutation(n * k).reshape(n, k) / (n * k), rng.uniform(0.1, 3, n)
     options = {"labels_per_text": labels_per_text, "sample_weight": weight}
-    cut = tune_thresholds(scores, np.ones((n, k), int), "cardinality", **options)[0]
+    threshold = tune_thresholds(scores, np.ones((n, k), int), "cardinality", **options)[0]
     given_labels = [weight @ (scores >= other).sum(axis=1) for other in np.unique(scores)]
     distance = np.abs(np.array(given_labels) - labels_per_text * weight.sum())
-    found = abs(weight @ (scores >= cut).sum(axis=1) - labels_per_text * weight.sum())
+    found = abs(weight @ (scores >= threshold).sum(axis=1) - labels_per_text * weight.sum())
     assert found == pytest.approx(distance.min(), abs=1e-9)
 
 

@@ -421,17 +421,17 @@ def test_a_metric_gets_weights_if_it_takes_them(options):
 
 # -- rate, epochs and going on -------------------------------------------------------------------------
 
-FALLS = {"learning_rate": 0.006, "learning_rate_schedule": "linear"}
-STAYS = {"learning_rate": 0.002, "learning_rate_schedule": "constant"}
+LINEAR = {"learning_rate": 0.006, "learning_rate_schedule": "linear"}
+CONSTANT = {"learning_rate": 0.002, "learning_rate_schedule": "constant"}
 
 
-def test_the_learning_rate_falls_unless_training_may_go_on():
-    """Then it stays at a third of what it would fall from."""
-    falling, staying = tiny(**FALLS).fit(TEXTS, TAGS), tiny(**STAYS).fit(TEXTS, TAGS)
-    assert not same(falling, staying)
-    assert same(tiny(**FALLS, warm_start=True).fit(TEXTS, TAGS), staying)
-    assert same(tiny(**STAYS, warm_start=True).fit(TEXTS, TAGS), staying)
-    assert same(tiny(**FALLS).partial_fit(TEXTS, TAGS), tiny(**STAYS).partial_fit(TEXTS, TAGS))
+def test_the_learning_rate_decays_unless_training_may_go_on():
+    """Then it is constant, at a third of what it would decay from."""
+    decaying, constant = tiny(**LINEAR).fit(TEXTS, TAGS), tiny(**CONSTANT).fit(TEXTS, TAGS)
+    assert not same(decaying, constant)
+    assert same(tiny(**LINEAR, warm_start=True).fit(TEXTS, TAGS), constant)
+    assert same(tiny(**CONSTANT, warm_start=True).fit(TEXTS, TAGS), constant)
+    assert same(tiny(**LINEAR).partial_fit(TEXTS, TAGS), tiny(**CONSTANT).partial_fit(TEXTS, TAGS))
 
 
 @pytest.mark.parametrize(

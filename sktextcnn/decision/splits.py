@@ -64,7 +64,7 @@ def hold_out(
     return np.flatnonzero(~held_out), np.flatnonzero(held_out)
 
 
-def divide(
+def make_folds(
     targets: sparse.csr_matrix, n_folds: int, rng: np.random.Generator
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Divide rows into parts, and hold out each in turn.
@@ -95,9 +95,12 @@ def divide(
     --------
     >>> import numpy as np
     >>> from scipy.sparse import csr_matrix
-    >>> from sktextcnn.decision.splits import divide
+    >>> from sktextcnn.decision.splits import make_folds
     >>> targets = csr_matrix([[1, 0], [1, 1], [1, 0], [1, 1]])
-    >>> [int(targets[held_out, 1].sum()) for _, held_out in divide(targets, 2, np.random.default_rng(0))]
+    >>> [
+    ...     int(targets[held_out, 1].sum())
+    ...     for _, held_out in make_folds(targets, 2, np.random.default_rng(0))
+    ... ]
     [1, 1]
     """
     n, k = targets.shape
@@ -161,7 +164,7 @@ def choose_folds(
     try:
         if isinstance(validation, Integral):
             n_folds = min(int(validation), targets.shape[0]) if at_most else int(validation)
-            return divide(targets, n_folds, rng) if n_folds > 1 else []
+            return make_folds(targets, n_folds, rng) if n_folds > 1 else []
         return [hold_out(targets, validation, rng)]
     except ValueError:
         if at_most:

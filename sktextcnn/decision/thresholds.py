@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 POSITIVES_FOR_HALF = {"f1_micro": 50, "f1_macro": 20}
 
 #: Where to look for a threshold that all labels share: evenly spaced log-odds.
-_SHARED_CUTS = 1 / (1 + np.exp(-np.linspace(-6.0, 4.0, 101)))
+_SHARED_THRESHOLDS = 1 / (1 + np.exp(-np.linspace(-6.0, 4.0, 101)))
 
 
 def default_threshold(loss: str, labels_per_text: float) -> float:
@@ -188,24 +188,25 @@ def tune_thresholds(
     n_labels = scores.shape[1]
     positives = truth.sum(axis=0) if sample_weight is None else sample_weight @ truth
     if metric == "f1_micro":
-        shared = _best_cut(scores.ravel(), truth.ravel(), sample_weight, n_labels)
-        own = _cuts_together(scores, truth, shared, sample_weight)
+        shared = _best_threshold(scores.ravel(), truth.ravel(), sample_weight, n_labels)
+        own = _thresholds_together(scores, truth, shared, sample_weight)
         return _shrink(own, shared, positives, POSITIVES_FOR_HALF["f1_micro"])
     if metric == "cardinality" and sample_weight is not None:
-        return np.full(n_labels, _cut_of_cardinality(scores, truth, sample_weight, labels_per_text))
+        shared = _threshold_of_cardinality(scores, truth, sample_weight, labels_per_text)
+        return np.full(n_labels, shared)
     if metric == "cardinality":
         wanted = truth.sum() if labels_per_text is None else labels_per_text * len(truth)
-        place = min(max(round(float(wanted)), 1), scores.size)
+        position = min(max(round(float(wanted)), 1), scores.size)
         ascending = np.sort(scores, axis=None)
-        following = float(ascending[-place - 1]) if place < scores.size else 0.0
-        return np.full(n_labels, (float(ascending[-place]) + following) / 2)
+        following = float(ascending[-position - 1]) if position < scores.size else 0.0
+        return np.full(n_labels, (float(ascending[-position]) + following) / 2)
     if callable(metric):
-        values = [metric(truth, (scores >= cut).astype(np.int8)) for cut in _SHARED_CUTS]
-        return np.full(n_labels, _SHARED_CUTS[int(np.argmax(values))])
-    own, expected = _cuts_of_labels(scores, truth, sample_weight)
+        values = [metric(truth, (scores >= shared).astype(np.int8)) for shared in _SHARED_THRESHOLDS]
+        return np.full(n_labels, _SHARED_THRESHOLDS[int(np.argmax(values))])
+    own, expected = _thresholds_of_labels(scores, truth, sample_weight)
     if not positives.all():
         # Of a label that no text carries, probabilities of next to nothing would be the best there are.
-        shared = _best_cut(scores.ravel(), truth.ravel(), sample_weight, n_labels)
+        shared = _best_threshold(scores.ravel(), truth.ravel(), sample_weight, n_labels)
         expected[positives == 0] = shared
     return _shrink(own, expected, positives, POSITIVES_FOR_HALF["f1_macro"])
 
@@ -216,7 +217,7 @@ def _shrink(own: np.ndarray, safe: Any, positives: np.ndarray, half: int) -> np.
     return _probability(share * _log_odds(own) + (1 - share) * _log_odds(safe))
 
 
-def _cuts_together(
+def _thresholds_together(
     scores: np.ndarray, truth: np.ndarray, shared: float, weight: np.ndarray | None
 ) -> np.ndarray:
     """Return the threshold of each label that together have the highest micro-F1.
@@ -239,7 +240,8 @@ def _cuts_together(
     for block in _parts(n_labels, 64):
         columns = np.ascontiguousarray(scores[:, block].T)
         for column, carries, total in zip(columns, truth[:, block].T, positives[block], strict=True):
-            # Beyond so many predictions they outweigh all hits. One score more, to cut halfway to.
+            # Beyond so many predictions they outweigh all hits. One score more: a threshold is halfway
+            # to the next score.
             most = 2 * total / max(f1, 1e-9) / lightest + 2
             top = np.arange(len(column))
             if most < len(column):
@@ -248,38 +250,38 @@ def _cuts_together(
             each = np.ones(len(order)) if weight is None else weight[order]
             hits = np.cumsum(each * carries[order]).astype(np.float32)
             ranked.append((column[order], hits, None if weight is None else np.cumsum(each)))
-    cuts = np.full(n_labels, shared)
+    thresholds = np.full(n_labels, shared)
     for _ in range(20):
         sums = np.zeros(2)
         for label, (descending, hits, so_far) in enumerate(ranked):
             so_far = np.arange(1.0, len(hits) + 1) if so_far is None else so_far
             gain = 2 * hits - f1 * so_far
-            gain[:-1][descending[:-1] == descending[1:]] = -np.inf  # no cut between equal scores
+            gain[:-1][descending[:-1] == descending[1:]] = -np.inf  # no threshold between equal scores
             best = int(gain.argmax())
             if gain[best] > 0:
                 following = float(descending[best + 1]) if best + 1 < len(descending) else 0.0
-                cuts[label] = (float(descending[best]) + following) / 2
+                thresholds[label] = (float(descending[best]) + following) / 2
                 sums += hits[best], so_far[best]
             else:
-                cuts[label] = (float(descending[0]) + 1) / 2
+                thresholds[label] = (float(descending[0]) + 1) / 2
         before, f1 = f1, 2 * sums[0] / max(sums[1] + positives.sum(), 1e-9)
         if f1 <= before + 1e-9:
             break
-    return cuts
+    return thresholds
 
 
-def _cut_of_cardinality(
+def _threshold_of_cardinality(
     scores: np.ndarray, truth: np.ndarray, weight: np.ndarray, labels_per_text: float | None
 ) -> float:
     """Return the threshold at which texts have nearest to so many labels on a weighted average."""
     wanted = (weight @ truth).sum() if labels_per_text is None else labels_per_text * weight.sum()
     order = np.argsort(-scores, axis=None, kind="stable")
-    place = int(np.abs(np.cumsum(weight[order // scores.shape[1]]) - wanted).argmin())
-    following = float(scores.flat[order[place + 1]]) if place + 1 < scores.size else 0.0
-    return (float(scores.flat[order[place]]) + following) / 2
+    position = int(np.abs(np.cumsum(weight[order // scores.shape[1]]) - wanted).argmin())
+    following = float(scores.flat[order[position + 1]]) if position + 1 < scores.size else 0.0
+    return (float(scores.flat[order[position]]) + following) / 2
 
 
-def _cuts_of_labels(
+def _thresholds_of_labels(
     scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best threshold of each label, and the one of the best expected F1."""
@@ -288,10 +290,12 @@ def _cuts_of_labels(
     for block in _parts(scores.shape[1], 64):
         # Each label's scores side by side: taken one by one, all would come from far apart.
         columns = np.ascontiguousarray(scores[:, block].T, np.float64)
-        chances = _probability(slope * _log_odds(columns) + constant)
+        calibrated = _probability(slope * _log_odds(columns) + constant)
         carries = np.ascontiguousarray(truth[:, block].T)
-        own[block] = [_best_cut(*pair, weight) for pair in zip(columns, carries, strict=True)]
-        expected[block] = [_best_cut(*pair, weight) for pair in zip(columns, chances, strict=True)]
+        own[block] = [_best_threshold(*pair, weight) for pair in zip(columns, carries, strict=True)]
+        expected[block] = [
+            _best_threshold(*pair, weight) for pair in zip(columns, calibrated, strict=True)
+        ]
     return own, expected
 
 
@@ -302,28 +306,29 @@ def _parts(n: int, size: int) -> list[slice]:
 def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
     """Return the line (slope, constant) through the scores' log-odds that makes them probabilities.
 
-    Newton's method, on the log-odds sorted into narrow bins. One text's worth of belief in the scores as
-    they are keeps the line finite where it would tell all labels right.
+    Newton's method, on the log-odds sorted into narrow bins. Shrinkage towards the scores as they are,
+    of one text's weight, keeps the line finite where it would tell all labels right.
     """
     bins = np.linspace(-_MOST_LOG_ODDS, _MOST_LOG_ODDS, 1001)
     n, hits = np.zeros((2, len(bins)))
     for rows in _parts(len(scores), _PART // scores.shape[1] + 1):
         log_odds = _log_odds(scores[rows].astype(np.float64))
-        place = np.round((log_odds / _MOST_LOG_ODDS + 1) * 500).astype(np.intp).ravel()
+        numbers = np.round((log_odds / _MOST_LOG_ODDS + 1) * 500).astype(np.intp).ravel()
         carries = truth[rows].ravel() > 0
         each = None if weight is None else np.repeat(weight[rows], scores.shape[1])
-        n += np.bincount(place, each, minlength=len(bins))
-        hits += np.bincount(place[carries], each if each is None else each[carries], minlength=len(bins))
+        n += np.bincount(numbers, each, minlength=len(bins))
+        hit_weight = None if each is None else each[carries]
+        hits += np.bincount(numbers[carries], hit_weight, minlength=len(bins))
     inputs = np.stack([bins, np.ones(len(bins))])
-    belief = line = np.array([1.0, 0.0])
+    prior = line = np.array([1.0, 0.0])
 
     def loss(line: np.ndarray) -> float:
         z = line @ inputs
-        return n @ np.logaddexp(0, z) - hits @ z + ((line - belief) ** 2).sum() / 2
+        return n @ np.logaddexp(0, z) - hits @ z + ((line - prior) ** 2).sum() / 2
 
     for _ in range(100):
         p = _probability(line @ inputs)
-        slope = inputs @ (n * p - hits) + line - belief
+        slope = inputs @ (n * p - hits) + line - prior
         step = np.linalg.solve(inputs * (n * p * (1 - p)) @ inputs.T + np.eye(2), slope)
         while loss(line - step) > loss(line) and np.abs(step).max() > 1e-6:
             step /= 2
@@ -333,7 +338,7 @@ def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | Non
     return line
 
 
-def _best_cut(
+def _best_threshold(
     scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None, n_labels: int = 1
 ) -> float:
     """Return the threshold of the highest F1, halfway between two scores; 0.5 if nothing is true.
@@ -353,7 +358,7 @@ def _best_cut(
         each = weight[order // n_labels]
         n_predicted, hits = np.cumsum(each), each * truth[order]
     f1 = 2 * np.cumsum(hits, dtype=np.float64) / (n_predicted + total)
-    f1[:-1][descending[:-1] == descending[1:]] = -1.0  # no cut between equal scores
+    f1[:-1][descending[:-1] == descending[1:]] = -1.0  # no threshold between equal scores
     best = int(np.argmax(f1))
     return float((descending[best] + descending[min(best + 1, len(order) - 1)]) / 2)
 
@@ -361,11 +366,11 @@ def _best_cut(
 def _top(
     scores: np.ndarray, truth: np.ndarray, total: float, weight: np.ndarray | None, n_labels: int
 ) -> np.ndarray:
-    """Return where the highest scores are: so many that the best cut is among them, and one score more.
+    """Return where the highest scores are: so many that the best threshold is among them, and one more.
 
     Even if n predictions hold all that is true, their F1 is no more than ``2 * total / (n + total)``. So
-    a cut that is known, between two of a few bins, says how many predictions are too many. Of 25 million
-    scores some hundred thousand remain to be sorted.
+    a threshold that is known, between two of a few bins, says how many predictions are too many. Of 25
+    million scores some hundred thousand remain to be sorted.
     """
     bins = np.empty(len(scores), np.uint8)
     n, hits = np.zeros((2, _N_BINS))

@@ -29,7 +29,7 @@ from sktextcnn.engine import inference, kernels
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
-from sktextcnn.engine.weights import Weights, concatenate_kernels, split_kernels
+from sktextcnn.engine.weights import concatenate_kernels, split_kernels
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide, one_blas_thread
 
@@ -130,11 +130,11 @@ class _Run:
         n_tokens, dim = self.arrays["embedding"][0].shape
         n_static = {"trainable": 0.0, "static": 1.0, "multichannel": 0.5}[settings.embedding_mode]
         self.n_static = int(n_static * dim)
-        self.place = np.full(n_tokens, -1)
+        self.position = np.full(n_tokens, -1)
 
     # -- what observers see --------------------------------------------------------------------------
 
-    def part(self, number: int) -> Weights:
+    def part(self, number: int) -> dict[str, np.ndarray]:
         """Return a copy of all weights (0), or of what the optimizer remembers of them (1, 2)."""
         kernel = np.concatenate([block.arrays[number] for block in self.blocks], axis=1)
         arrays = {name: arrays[number] for name, arrays in self.arrays.items()}
@@ -169,7 +169,7 @@ class _Run:
         self.step += 1
         self.rate = np.float32(self._corrected(rate))
         self.keys = np.random.SeedSequence([self.settings.seed, self.step]).generate_state(3)
-        tokens, *texts = kernels.gather(self.ids.flat, self.ids.offsets, rows, self.place)
+        tokens, *texts = kernels.gather(self.ids.flat, self.ids.offsets, rows, self.position)
         self.team = self.everyone if len(tokens) * self.n_weights >= WORTH_A_TEAM else self.alone
 
         embedding, shape = self.arrays["embedding"][0], (len(rows), self.arrays["bias"][0].size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ import numpy as np
 from sktextcnn.engine import inference
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History
+from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team
 
@@ -75,9 +76,7 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
     return Engine("compiled", compiled.train, compiled.train, in_threads=True)
 
 
-def open_network(
-    weights: Mapping[str, np.ndarray], team: Team | None = None
-) -> Callable[[TokenIds], np.ndarray]:
+def open_network(weights: Weights, team: Team | None = None) -> Callable[[TokenIds], np.ndarray]:
     """Return the network of a fitted classifier, the standard one or the user's own.
 
     Parameters

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import TokenIds
 
 #: Batches whose texts are sorted by length together, so that the texts of a batch are about as long.
@@ -28,7 +27,7 @@ class Settings:
         Whether the labels of a text share one distribution under that loss.
     learning_rate, embedding_dropout, dropout : float
     decays : bool
-        Whether the learning rate falls in a straight line, to zero at the end of the last epoch.
+        Whether the learning rate decays linearly, to zero at the end of the last epoch.
     batch_size, epochs, seed : int
     embedding_mode : str, default="trainable"
         "static": the embeddings are left as they are; "multichannel": the first half of their columns.
@@ -66,7 +65,7 @@ class State:
         The one that `slots` belong to; another one starts without.
     """
 
-    weights: Weights
+    weights: dict[str, np.ndarray]
     slots: dict[str, list[np.ndarray]] = field(default_factory=dict)
     step: int = 0
     epoch: int = 0
@@ -123,5 +122,5 @@ def batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iter
     for start in range(0, len(order), BATCHES_PER_SORT * batch_size):
         window = order[start : start + BATCHES_PER_SORT * batch_size]
         window = window[np.argsort(lengths[window], kind="stable")]
-        for cut in rng.permutation(range(0, len(window), batch_size)):
-            yield window[cut : cut + batch_size]
+        for first in rng.permutation(range(0, len(window), batch_size)):
+            yield window[first : first + batch_size]

@@ -1,33 +1,33 @@
 """Trained weights + ids -> scores, without TensorFlow, and for a few texts in NumPy alone.
 
-The convolution runs over looked-up embeddings, so it can be folded: with E the embeddings and K_j the
-slice of a kernel at offset j, the window at t has the value sum_j (E K_j)[token[t + j]]. Each distinct
-token is multiplied once; a window is then a sum of rows of that product.
+The convolution runs over looked-up embeddings, so it can be computed by distinct tokens: with E the
+embeddings and K_j the slice of a kernel at offset j, the window at t has the value
+sum_j (E K_j)[token[t + j]]. Each distinct token is multiplied once; a window is then a sum of rows of
+that product.
 
-A text's scores must not depend on the texts beside it, but BLAS rounds a row by its place in a product,
-by the product's size, and by the threads that share it. So every product here has as many rows as BLAS
-computes in lockstep (`BLOCK`), filled up with zeros; it is written transposed, for it is along the
-columns that BLAS does so; and it is too small to be shared. Windows are summed in NumPy or by
-the compiled kernel of training, in the same order: who does it changes no bit.
+A text's scores must not depend on the texts beside it, but BLAS rounds a row by its position in a
+product, by the product's size, and by the threads that share it. So every product here has as many rows
+as BLAS computes in lockstep (`ROWS_PER_BLOCK`), filled up with zeros; it is written transposed, for it
+is along the columns that BLAS does so; and it is too small to be shared. Windows are summed in NumPy or
+by the compiled kernel of training, in the same order: who does it changes no bit.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide
 
-Weights = Mapping[str, np.ndarray]
-
 #: Rows of every matrix product, and the most multiplications in it: OpenBLAS shares larger ones.
-BLOCK, MULTIPLICATIONS = 16, 2**18
+ROWS_PER_BLOCK, MULTIPLICATIONS = 16, 2**18
 
 #: Such blocks of rows that a thread multiplies together: few, to stay in the processor's cache.
 BLOCKS_TOGETHER = 16
@@ -91,7 +91,7 @@ def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     weights : mapping of str to ndarray
         As `sktextcnn.engine.weights.initial_weights` names them.
     ids : TokenIds
-        Of n texts, each cut to the maximal length.
+        Of n texts, each truncated to the maximal length.
 
     Returns
     -------
@@ -128,7 +128,7 @@ class Network:
         Parameters
         ----------
         ids : TokenIds
-            Of n texts, each cut to the maximal length.
+            Of n texts, each truncated to the maximal length.
 
         Returns
         -------
@@ -145,7 +145,7 @@ class Network:
         Parameters
         ----------
         ids : TokenIds
-            Of n texts, each cut to the maximal length.
+            Of n texts, each truncated to the maximal length.
 
         Returns
         -------
@@ -170,18 +170,18 @@ class Network:
         return self._pool(ids)
 
     def _forget(self) -> None:
-        self._n_rows, self._place = 0, np.full(len(self._weights["embedding"]), -1)
+        self._n_rows, self._position = 0, np.full(len(self._weights["embedding"]), -1)
 
     def _new_tokens(self, ids: TokenIds) -> np.ndarray:
         """Return the distinct tokens without a product."""
-        occurs = np.zeros(len(self._place), bool)
+        occurs = np.zeros(len(self._position), bool)
         occurs[ids.flat] = True
-        return np.flatnonzero(occurs & (self._place < 0))
+        return np.flatnonzero(occurs & (self._position < 0))
 
     def _multiply_tokens(self, tokens: np.ndarray) -> None:
         """Multiply tokens, for which there is room in the table."""
         vectors = _fill_up(self._weights["embedding"][tokens])
-        self._place[tokens] = np.arange(self._n_rows, self._n_rows + len(tokens))
+        self._position[tokens] = np.arange(self._n_rows, self._n_rows + len(tokens))
         table = self._table[self._n_rows : self._n_rows + len(vectors)]
         self._n_rows += len(tokens)
         self._multiply(vectors, self._kernels, table)
@@ -197,17 +197,17 @@ class Network:
         """Fill `out` (n, S, F) with the products of rows (n, D) and the slices (w, D, F) of kernels."""
 
         def work(blocks: slice) -> None:
-            part, slice_ = slice(blocks.start * BLOCK, blocks.stop * BLOCK), 0
+            part, slice_ = slice(blocks.start * ROWS_PER_BLOCK, blocks.stop * ROWS_PER_BLOCK), 0
             for kernel in kernels:
                 _multiply_blocks(rows[part], kernel, out[part, slice_ : slice_ + len(kernel)])
                 slice_ += len(kernel)
 
-        n_blocks = len(rows) // BLOCK
+        n_blocks = len(rows) // ROWS_PER_BLOCK
         self._team.map(work, divide(n_blocks, n_blocks // BLOCKS_TOGETHER + 1))
 
     def _pool(self, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
         """Find the largest windows of texts whose tokens are all in the table."""
-        local, pool = self._place[ids.flat], _choose_pooling(len(ids.flat))
+        local, pool = self._position[ids.flat], _choose_pooling(len(ids.flat))
         features = np.empty((len(ids), self._bias.size), np.float32)
         winners = np.empty(features.shape, np.int32)
 
@@ -220,7 +220,7 @@ class Network:
 
 
 def _in_blocks(n_rows: int) -> int:
-    return -(-n_rows // BLOCK) * BLOCK
+    return -(-n_rows // ROWS_PER_BLOCK) * ROWS_PER_BLOCK
 
 
 def _fill_up(rows: np.ndarray) -> np.ndarray:
@@ -232,13 +232,16 @@ def _fill_up(rows: np.ndarray) -> np.ndarray:
 
 def _multiply_blocks(rows: np.ndarray, slices: np.ndarray, out: np.ndarray) -> None:
     """Fill `out` (n, w, F) with the products of rows (n, D) and each of the slices (w, D, F)."""
-    products, blocks = out.reshape(-1, BLOCK, *out.shape[1:]), rows.reshape(-1, 1, BLOCK, rows.shape[1])
-    step = max(MULTIPLICATIONS // (BLOCK * rows.shape[1]), 1)
+    products, blocks = (
+        out.reshape(-1, ROWS_PER_BLOCK, *out.shape[1:]),
+        rows.reshape(-1, 1, ROWS_PER_BLOCK, rows.shape[1]),
+    )
+    step = max(MULTIPLICATIONS // (ROWS_PER_BLOCK * rows.shape[1]), 1)
     for first in range(0, out.shape[2], step):
         columns = slice(first, first + step)
         transposed = slices[..., columns].swapaxes(1, 2) @ blocks.swapaxes(
             2, 3
-        )  # (n / BLOCK, w, F, BLOCK)
+        )  # (n / ROWS_PER_BLOCK, w, F, ROWS_PER_BLOCK)
         products[..., columns] = transposed.transpose(0, 3, 1, 2)
 
 

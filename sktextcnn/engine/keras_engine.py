@@ -25,7 +25,6 @@ from scikeras.wrappers import BaseWrapper
 from sktextcnn.engine import inference, own_network
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
-from sktextcnn.engine.weights import Weights
 from sktextcnn.text.tokens import PADDING, TokenIds
 
 # isort: on
@@ -59,7 +58,7 @@ class Adagrad(_SumsFirst, keras.optimizers.Adagrad):
     """Keras' Adagrad, with Keras' constants."""
 
 
-OPTIMIZERS = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
+OPTIMIZER_CLASSES = {"adam": Adam, "adagrad": Adagrad, "sgd": keras.optimizers.SGD}
 
 
 # -- losses: (logits, targets, weights of 1s and of 0s) -> loss of each (text, label) ----------------
@@ -92,7 +91,7 @@ def _kl_divergence(z: tf.Tensor, y: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
     return weight[0] * (tf.math.xlogy(share, share) - share * tf.nn.log_softmax(z))
 
 
-LOSSES: dict[str, Callable[..., tf.Tensor]] = {
+TENSORFLOW_LOSSES: dict[str, Callable[..., tf.Tensor]] = {
     "binary_crossentropy": _binary_crossentropy,
     "kl_divergence": _kl_divergence,
     "categorical_crossentropy": _categorical_crossentropy,
@@ -108,7 +107,7 @@ class LabelLoss(keras.losses.Loss):
     Parameters
     ----------
     loss : str
-        One of `LOSSES`.
+        One of `sktextcnn.objective.LOSSES`.
     label_weight : array-like of shape (2, k)
         Weight of a 1 and of a 0 in each column.
     **kwargs : dict
@@ -121,7 +120,7 @@ class LabelLoss(keras.losses.Loss):
 
     def call(self, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """Return the loss of each text."""
-        return tf.reduce_sum(LOSSES[self.loss](logits, targets, self.label_weight), axis=1)
+        return tf.reduce_sum(TENSORFLOW_LOSSES[self.loss](logits, targets, self.label_weight), axis=1)
 
     def get_config(self) -> dict:
         """Return what it takes to build the loss again."""
@@ -195,7 +194,7 @@ class _Run:
         if self._length is not None:
             self._predict = own_network.as_function(model, self._length)
 
-    def _weights(self) -> Weights:
+    def _weights(self) -> dict[str, np.ndarray]:
         if self._length is not None:
             return {**self._start.weights, **own_network.get_arrays(self._model)}
         weights = textbook.get_weights(self._model)
@@ -231,7 +230,7 @@ class _Bridge(keras.callbacks.Callback):
         super().__init__()
         self._run, self._batches, self._observers, self._settings = run, batches, observers, settings
         self._n_left = settings.epochs * len(batches)
-        self._falls_from = (settings.learning_rate, self._n_left)
+        self._decays_from = (settings.learning_rate, self._n_left)
         self._last_rate = np.nan
         self._started = 0.0
 
@@ -257,11 +256,11 @@ class _Bridge(keras.callbacks.Callback):
         return float(self.model.optimizer.learning_rate.value.numpy())
 
     def _set_rate(self) -> None:
-        """Let the rate fall in a straight line, from its start or from what somebody else has set."""
+        """Let the rate decay linearly, from its start or from what somebody else has set."""
         rate = self._rate()
         if rate != self._last_rate:
-            self._falls_from = (rate, self._n_left)
-        start, n_left = self._falls_from
+            self._decays_from = (rate, self._n_left)
+        start, n_left = self._decays_from
         self.model.optimizer.learning_rate = start * self._n_left / n_left
         self._last_rate = self._rate()
 
@@ -316,7 +315,7 @@ def train(
         Told of every epoch, numbered from 0.
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the true weights, iterations and learning
-        rates, may set the rate (which then falls from there, if it falls), set weights or stop.
+        rates, may set the rate (which then decays from there, if it does), set weights or stop.
     n_threads : int or None, default=None
         Not used: TensorFlow's threads are set for the whole process.
 
@@ -383,7 +382,7 @@ def _build(state: State, examples: Examples, settings: Settings) -> keras.Model:
             dtype=None,
         )
     model.compile(
-        optimizer=OPTIMIZERS[settings.optimizer](learning_rate=settings.learning_rate),
+        optimizer=OPTIMIZER_CLASSES[settings.optimizer](learning_rate=settings.learning_rate),
         loss=LabelLoss(settings.loss, examples.label_weight),
         jit_compile=False,  # XLA would compile every size of batch anew, which takes minutes
     )

@@ -4,9 +4,9 @@ Shapes: B texts with N tokens in all, U of them distinct; D numbers in a token's
 blocks of F of each width. A kernel of width w has w slices, S is the number of slices of all widths.
 Features are in the order of widths, and those of a block stand together in each width.
 
-What windows there are is said by three arrays, `windows`: the texts' tokens end to end, as places among
-the distinct ones (N,); where each text begins among them, and the last one ends (B + 1,); and the widths
-of the convolutions, ascending. A window that no text is long enough for is cut at the end of the text.
+What windows there are is said by three arrays, `windows`: the texts' tokens end to end, as positions
+among the distinct ones (N,); where each text begins among them, and the last one ends (B + 1,); and the
+widths of the convolutions, ascending. In a text shorter than a window, the window ends with the text.
 
 Inner loops run from 0 over views or unsigned numbers, whose indices need no check of their sign, so that
 they become vector instructions.
@@ -25,7 +25,7 @@ SGD, ADAGRAD, ADAM = range(3)
 
 
 @kernel
-def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
+def gather(flat: Any, offsets: Any, rows: Any, position: Any) -> Any:
     """Collect a batch: its texts end to end, in terms of its distinct tokens.
 
     Parameters
@@ -34,7 +34,7 @@ def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
         All texts, see `sktextcnn.text.tokens.TokenIds`.
     rows : ndarray of shape (B,)
         Those of the batch.
-    place : ndarray, one number per token of the vocabulary
+    position : ndarray, one number per token of the vocabulary
         The kernel's own memory: -1 before and after.
 
     Returns
@@ -42,7 +42,7 @@ def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
     tokens : ndarray of shape (U,)
         The distinct tokens, as they come.
     local : ndarray of shape (N,)
-        All tokens, as places among the distinct ones.
+        All tokens, as positions among the distinct ones.
     starts : ndarray of shape (B + 1,)
         Where each text begins in `local`.
     """
@@ -53,14 +53,14 @@ def gather(flat: Any, offsets: Any, rows: Any, place: Any) -> Any:
     n, distinct = 0, 0
     for row in rows:
         for token in flat[offsets[row] : offsets[row + 1]]:
-            if place[token] < 0:
-                place[token] = distinct
+            if position[token] < 0:
+                position[token] = distinct
                 tokens[distinct] = token
                 distinct += 1
-            local[n] = place[token]
+            local[n] = position[token]
             n += 1
     for token in tokens[:distinct]:
-        place[token] = -1
+        position[token] = -1
     return tokens[:distinct], local, starts
 
 
@@ -97,7 +97,7 @@ def drop(values: Any, rows: Any, rate: Any, key: Any, first: Any, out: Any) -> N
     rows : ndarray of shape (U,)
     rate : float
     key : uint32
-        What is drawn is a function of it and of the place alone.
+        What is drawn is a function of it and of the position alone.
     first : int
         Row of `out` among all that are drawn by that key, if it is a part of them.
     out : ndarray of shape (U, D)
@@ -113,10 +113,10 @@ def drop(values: Any, rows: Any, rate: Any, key: Any, first: Any, out: Any) -> N
 
 
 @kernel
-def _larger(value: Any, place: Any, best: Any, where: Any) -> Any:
-    """Return the larger value and its place. One that is no number wins, and shows in the loss."""
-    stays = best >= value or best != best
-    return (best, where) if stays else (value, place)
+def _larger(value: Any, position: Any, best: Any, where: Any) -> Any:
+    """Return the larger value and its position. One that is no number wins, and shows in the loss."""
+    kept = best >= value or best != best
+    return (best, where) if kept else (value, position)
 
 
 @kernel
@@ -137,7 +137,7 @@ def pool(
     features : ndarray of shape (B, n_features)
         The columns of the block are filled.
     winners : ndarray of shape (B, n_features)
-        Likewise, with the place in the text at which the largest window starts.
+        Likewise, with the position in the text at which the largest window starts.
     first : int
         Number of the block's first filter.
     rate : float
@@ -324,12 +324,12 @@ def update(optimizer: Any, arrays: Any, rows: Any, gradient: Any, column: Any, r
 def examples_of_calls() -> dict[Any, tuple]:
     """Return the arguments of a call of every kernel, smallest first: two texts of one token."""
     one, two = np.ones((1, 1), np.float32), np.ones((2, 1), np.float32)
-    rows, place, key = np.arange(2), np.zeros(2, np.int64), np.uint32(0)
+    rows, position, key = np.arange(2), np.zeros(2, np.int64), np.uint32(0)
     starts, table, winners = np.arange(3), np.ones((1, 1, 1), np.float32), np.zeros((2, 1), np.int32)
-    windows = place, starts, np.array([1])  # of one filter, of width 1
+    windows = position, starts, np.array([1])  # of one filter, of width 1
     where = two, windows, winners, 0
     return {
-        densify: (place, starts, rows, two),
+        densify: (position, starts, rows, two),
         drop: (two, rows, 0.5, key, 0, two.copy()),
         gather: (np.ones(2, np.int32), starts, rows, np.full(2, -1)),
         scatter: (*where, table),

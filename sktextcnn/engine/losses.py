@@ -30,7 +30,7 @@ def compute_loss(
     gradient : ndarray of shape (n, k)
         Of each text's loss with respect to its logits.
     """
-    value, gradient = _LOSSES[loss](logits, targets, label_weight)
+    value, gradient = _LOSS_FUNCTIONS[loss](logits, targets, label_weight)
     return value.sum(axis=1), gradient
 
 
@@ -87,7 +87,7 @@ def _kl_divergence(z: np.ndarray, y: np.ndarray, weight: np.ndarray) -> LossAndG
     return value, np.exp(log_p) * one.sum(axis=1, keepdims=True) - one
 
 
-_LOSSES: dict[str, Callable[..., LossAndGradient]] = {
+_LOSS_FUNCTIONS: dict[str, Callable[..., LossAndGradient]] = {
     "binary_crossentropy": _binary_crossentropy,
     "kl_divergence": _kl_divergence,
     "categorical_crossentropy": _categorical_crossentropy,

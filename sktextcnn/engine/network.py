@@ -19,7 +19,7 @@ import contextlib
 import multiprocessing
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -197,11 +197,11 @@ class LinearPart(keras.layers.Layer):
                 key = key * self.sizes["base"] + token
             known = tf.reduce_all(tf.stack(tokens) >= FIRST_TOKEN, axis=0)
             keys.append(tf.where(known, key, -1))
-        key = tf.concat(keys, axis=1)  # one for each place of a text
+        key = tf.concat(keys, axis=1)  # one for each position of a text
         ngrams, n = tf.convert_to_tensor(self.ngrams), self.sizes["n_ngrams"]
-        place = tf.reshape(tf.searchsorted(ngrams, tf.reshape(key, [-1])), tf.shape(key))
-        found = tf.gather(tf.concat([ngrams, [-2]], axis=0), place) == key
-        return _count(tf.where(found, place, n), n + 1)[:, :n]
+        position = tf.reshape(tf.searchsorted(ngrams, tf.reshape(key, [-1])), tf.shape(key))
+        found = tf.gather(tf.concat([ngrams, [-2]], axis=0), position) == key
+        return _count(tf.where(found, position, n), n + 1)[:, :n]
 
     def _count_characters(self, ids: tf.Tensor) -> tf.Tensor:
         """Count the n-grams of characters in each text (n, n_char_ngrams)."""
@@ -220,7 +220,7 @@ class LinearPart(keras.layers.Layer):
 
 
 def build_network(
-    weights: Mapping[str, np.ndarray],
+    weights: Weights,
     *,
     kernel_sizes: Sequence[int],
     exclusive: bool | None,
@@ -297,7 +297,7 @@ def build_network(
 def finish(
     ids: Any,
     logits: Any,
-    weights: Mapping[str, np.ndarray],
+    weights: Weights,
     *,
     n_tokens: int,
     exclusive: bool | None,
@@ -359,7 +359,7 @@ def _channels(table: np.ndarray, mode: str) -> list[tuple[str, np.ndarray, bool]
     return [("embedding", table, mode == "trainable")]
 
 
-def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+def set_weights(model: keras.Model, weights: Weights) -> None:
     """Copy `weights` into a model that `build_network` made."""
     names = {layer.name for layer in model.layers}
     mode = "multichannel" if "embedding_static" in names else "trainable"
@@ -371,7 +371,7 @@ def set_weights(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
             model.get_layer(name).set_weights(parts)
 
 
-def get_weights(model: keras.Model) -> Weights:
+def get_weights(model: keras.Model) -> dict[str, np.ndarray]:
     """Copy the weights out of a model that `build_network` made, as float32."""
     weights, tables = {}, []
     for layer in model.layers:

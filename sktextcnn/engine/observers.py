@@ -81,7 +81,7 @@ class Observers(Observer):
 
 
 class EpochLimit(Observer):
-    """Stops after some epochs, while the learning rate falls as if there were more to come.
+    """Stops after some epochs, while the learning rate decays as if there were more to come.
 
     Parameters
     ----------

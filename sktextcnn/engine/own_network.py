@@ -13,7 +13,7 @@ import json
 import random
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import lru_cache, partial
@@ -257,7 +257,7 @@ def _how_probabilities(model: keras.Model, ids: np.ndarray, values: np.ndarray) 
 # -- holding -----------------------------------------------------------------------------------------
 
 
-def hold(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -> Weights:
+def hold(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -> dict[str, np.ndarray]:
     """Build a user's network, and return it as arrays.
 
     Parameters
@@ -290,14 +290,14 @@ def hold(network: Callable[..., keras.Model], sizes: Sizes, *, seed: int) -> Wei
     return {**held, "network": archive}
 
 
-def check_saveable(weights: Mapping[str, np.ndarray]) -> None:
+def check_saveable(weights: Weights) -> None:
     """Raise a ValueError if a user's network cannot be saved, and say why."""
     if weights["network"].dtype == object:
         rebuild = weights["network"].item()
         _to_archive(rebuild(), _probe(rebuild.args[1]))
 
 
-def get_arrays(model: keras.Model) -> Weights:
+def get_arrays(model: keras.Model) -> dict[str, np.ndarray]:
     """Copy the weights out of a user's model."""
     return {
         f"network_{i}": np.array(array, np.int64 if array.dtype.kind in "iub" else np.float32)
@@ -305,7 +305,7 @@ def get_arrays(model: keras.Model) -> Weights:
     }
 
 
-def set_arrays(model: keras.Model, weights: Mapping[str, np.ndarray]) -> None:
+def set_arrays(model: keras.Model, weights: Weights) -> None:
     """Copy weights into a user's model.
 
     Parameters
@@ -401,7 +401,7 @@ def _unregistered(config: Any) -> Iterator[str]:
             yield from _unregistered(item)
 
 
-def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
+def load_network(weights: Weights) -> keras.Model:
     """Rebuild a user's network, in Keras' safe mode.
 
     Parameters
@@ -427,7 +427,7 @@ def load_network(weights: Mapping[str, np.ndarray]) -> keras.Model:
     return model
 
 
-def to_keras(weights: Mapping[str, np.ndarray], *, exclusive: bool) -> keras.Model:
+def to_keras(weights: Weights, *, exclusive: bool) -> keras.Model:
     """Return a user's network, and the linear part beside it, as a model that gives probabilities.
 
     Parameters
@@ -456,10 +456,10 @@ class _Held:
     """A network as arrays, known by what is in them."""
 
     digest: bytes
-    weights: Mapping[str, np.ndarray] = field(compare=False)
+    weights: Weights = field(compare=False)
 
 
-def compute_logits(weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarray:
+def compute_logits(weights: Weights, ids: TokenIds) -> np.ndarray:
     """Run a user's network; the last two that were run are kept.
 
     Parameters

@@ -12,7 +12,8 @@ import numpy as np
 
 from sktextcnn.text.tokens import FIRST_TOKEN, PADDING
 
-Weights = dict[str, np.ndarray]
+#: Arrays by name, to read; what returns a dict of its own says so.
+Weights = Mapping[str, np.ndarray]
 
 
 def initial_weights(
@@ -27,7 +28,7 @@ def initial_weights(
     output_bias: np.ndarray,
     embedding: np.ndarray | None = None,
     n_channels: int = 1,
-) -> Weights:
+) -> dict[str, np.ndarray]:
     """Draw the weights training starts from.
 
     Embeddings are normal with standard deviation 0.1, kernels Glorot-uniform, biases zero but for the
@@ -110,12 +111,12 @@ def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
     return np.log(smoothed / smoothed.sum()) if exclusive else np.log(smoothed / (n - counts + 0.5))
 
 
-def count_token_ids(weights: Mapping[str, np.ndarray]) -> int:
+def count_token_ids(weights: Weights) -> int:
     """Return the number of token ids, V + 2, of the standard network or of the user's own."""
     return len(weights["embedding"]) if "embedding" in weights else int(weights["network_sizes"][0])
 
 
-def concatenate_kernels(weights: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+def concatenate_kernels(weights: Weights, kernel_sizes: Sequence[int]) -> dict[str, np.ndarray]:
     """Lay the convolutions side by side, so that one product serves them all.
 
     Parameters
@@ -140,7 +141,7 @@ def concatenate_kernels(weights: Mapping[str, np.ndarray], kernel_sizes: Sequenc
     }
 
 
-def split_kernels(arrays: Mapping[str, np.ndarray], kernel_sizes: Sequence[int]) -> Weights:
+def split_kernels(arrays: Weights, kernel_sizes: Sequence[int]) -> dict[str, np.ndarray]:
     """Undo `concatenate_kernels`.
 
     Parameters

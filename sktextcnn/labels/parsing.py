@@ -278,8 +278,8 @@ def _check_indicator(y: Any) -> sparse.csr_matrix:
         first = np.argwhere(wrong)[0]
         value = values[tuple(first)]
         if sparse.issparse(entries):
-            places = entries.tocoo()
-            first = (places.row[first[0]], places.col[first[0]])
+            positions = entries.tocoo()
+            first = (positions.row[first[0]], positions.col[first[0]])
         raise ValueError(
             f"y[{first[0]}, {first[1]}] is {value}; a matrix y must hold 0 and 1 only. For one label "
             "per text pass a 1-D y."
@@ -323,7 +323,7 @@ def _shown(classes: np.ndarray) -> str:
 
 
 def find_labels(labels: Any, classes: np.ndarray) -> np.ndarray:
-    """Return the places of one label, or of several, among the classes.
+    """Return the positions of one label, or of several, among the classes.
 
     Parameters
     ----------
@@ -342,16 +342,16 @@ def find_labels(labels: Any, classes: np.ndarray) -> np.ndarray:
         If a label is not among the classes.
     """
     wanted = [labels] if isinstance(labels, str) or not isinstance(labels, Iterable) else [*labels]
-    places = {name: place for place, name in enumerate(classes.tolist())}
+    positions = {name: position for position, name in enumerate(classes.tolist())}
     for label in wanted:
         if isinstance(label, tuple) or not isinstance(label, Hashable):
             raise TypeError(
                 f"labels holds {label!r:.60}; expected single labels, the same ones for every text. "
                 "Leave labels=None for those that are predicted."
             )
-        if label not in places:
+        if label not in positions:
             raise ValueError(f"labels holds {label!r}; expected one of classes_, {_shown(classes)}.")
-    return np.array([places[label] for label in wanted], int)
+    return np.array([positions[label] for label in wanted], int)
 
 
 def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:

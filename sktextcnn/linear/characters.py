@@ -41,7 +41,7 @@ class CharNgrams:
 
     def of_tokens(self, tokens: Sequence[str]) -> sparse.csr_matrix:
         """Return how often each token holds them (n_tokens, S)."""
-        found = [split(token, self.ngram_range) for token in tokens]
+        found = [char_ngrams(token, self.ngram_range) for token in tokens]
         flat = np.array([ngram for ngrams in found for ngram in ngrams], self.ngrams.dtype)
         columns = np.searchsorted(self.ngrams, flat)
         columns[columns == len(self.ngrams)] = 0
@@ -74,7 +74,7 @@ class CharNgrams:
         return cls(ngrams, (least, most), sparse.csr_matrix(parts, shape))
 
 
-def split(token: str, ngram_range: tuple[int, int]) -> list[str]:
+def char_ngrams(token: str, ngram_range: tuple[int, int]) -> list[str]:
     """Return the n-grams of a token's characters, blanks at its ends among them.
 
     Parameters
@@ -89,8 +89,8 @@ def split(token: str, ngram_range: tuple[int, int]) -> list[str]:
 
     Examples
     --------
-    >>> from sktextcnn.linear.characters import split
-    >>> split("tea", (3, 4))
+    >>> from sktextcnn.linear.characters import char_ngrams
+    >>> char_ngrams("tea", (3, 4))
     [' te', 'tea', 'ea ', ' tea', 'tea ']
     """
     padded, (least, most) = f" {token} ", ngram_range
@@ -123,7 +123,7 @@ def learn_char_ngrams(
     """
     ngram_range = ngram_range or (0, 0)
     # Nothing belongs to the ids of padding and of unknown tokens.
-    found = [split(token, ngram_range) for token in (*vocabulary, *unknown)]
+    found = [char_ngrams(token, ngram_range) for token in (*vocabulary, *unknown)]
     lengths = np.array([*[0] * FIRST_TOKEN, *map(len, found)], np.int64)
     flat = np.array([ngram for ngrams in found for ngram in ngrams], f"<U{max(ngram_range[1], 1)}")
     ngrams, columns = np.unique(flat, return_inverse=True)

@@ -12,13 +12,13 @@ use of tokens that training saw once, or never.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.engine.weights import count_token_ids
+from sktextcnn.engine.weights import Weights, count_token_ids
 from sktextcnn.linear.characters import CharNgrams, learn_char_ngrams
 from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
@@ -191,10 +191,10 @@ def _count_characters_of_unknown(ids: TokenIds, ngrams: Ngrams) -> sparse.csr_ma
     occurs = np.zeros(ngrams.base + len(ids.unknown), bool)
     occurs[ids.flat] = True
     met = np.flatnonzero(occurs[ngrams.base :])  # of these texts, where more may have been met before
-    place = np.full(len(occurs), len(met))
-    place[ngrams.base + met] = np.arange(len(met))
+    position = np.full(len(occurs), len(met))
+    position[ngrams.base + met] = np.arange(len(met))
     of_tokens = ngrams.characters.of_tokens([ids.unknown[i] for i in met])
-    unknown = replace(ids, flat=place[ids.flat])
+    unknown = replace(ids, flat=position[ids.flat])
     return _count_tokens(unknown, len(met) + 1)[:, : len(met)] @ of_tokens
 
 
@@ -252,12 +252,12 @@ def pack(
     }
 
 
-def counts_characters(weights: Mapping[str, np.ndarray]) -> bool:
+def counts_characters(weights: Weights) -> bool:
     """Return whether a linear part looks at n-grams of characters, and so at tokens of no vocabulary."""
     return "linear_characters" in weights and len(weights["linear_characters"]) > 0
 
 
-def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: TokenIds) -> np.ndarray:
+def add_linear_part(logits: np.ndarray, weights: Weights, ids: TokenIds) -> np.ndarray:
     """Blend the network's logits with the linear part's margins.
 
     Parameters
@@ -277,15 +277,15 @@ def add_linear_part(logits: np.ndarray, weights: Mapping[str, np.ndarray], ids: 
     return blend_logits(logits, margins, weights["linear_blend"])
 
 
-def _unpack(weights: Mapping[str, np.ndarray]) -> Ngrams:
+def _unpack(weights: Weights) -> Ngrams:
     least, most = weights["linear_range"].tolist()
     base = count_token_ids(weights)
     characters = CharNgrams.from_arrays(weights)
     return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base, characters)
 
 
-def find_ngrams(ids: TokenIds, weights: Mapping[str, np.ndarray]) -> tuple[np.ndarray, ...]:
-    """Find every place where an n-gram of the linear part occurs.
+def find_ngrams(ids: TokenIds, weights: Weights) -> tuple[np.ndarray, ...]:
+    """Find every position at which an n-gram of the linear part occurs.
 
     Parameters
     ----------
@@ -297,9 +297,9 @@ def find_ngrams(ids: TokenIds, weights: Mapping[str, np.ndarray]) -> tuple[np.nd
     Returns
     -------
     rows, starts, stops, columns, values : ndarray of shape (m,)
-        The text, in ascending order; the place among its tokens, for an n-gram of characters that of the
-        token; the row of ``linear_kernel``; and the share of the text's tf-idf feature: an n-gram that
-        comes several times has it divided.
+        The text, in ascending order; the position among its tokens, for an n-gram of characters that of
+        the token; the row of ``linear_kernel``; and the share of the text's tf-idf feature: an n-gram
+        that comes several times has it divided.
     """
     ngrams = _unpack(weights)
     row = np.repeat(np.arange(len(ids)), ids.lengths)

@@ -36,7 +36,7 @@ def fit_linear(
         Weight of a 1 and of a 0 in each column.
     seed : int
     C : float, default=1.0
-        How much an error counts beside the size of the weights.
+        Inverse of the regularization strength.
     n_threads : int, default=1
         Threads that share the labels. The result is the same for every number of them.
 
@@ -82,8 +82,8 @@ def fit_blend(
 
     As in Platt's scaling of SVMs [1]_, the logistic function of a sum, or the softmax of a text's sums,
     is a probability. Of rare labels the margins may say more, but held-out texts hold too few of them to
-    learn weights of their own from. So the weights are straight lines over the labels' log counts: six
-    numbers, those of the rarest label and those of the most frequent one.
+    learn weights of their own from. So the weights are linear in the labels' log counts: six numbers,
+    those of the rarest label and those of the most frequent one.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ def fit_blend(
     >>> import numpy as np
     >>> from sktextcnn.linear.part import fit_blend
     >>> truth = np.array([[1], [0], [1], [0]])
-    >>> chance, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
+    >>> logits, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
     >>> of_logits, of_margins, constant = fit_blend(
-    ...     chance, margins, truth, np.ones(4), np.ones((2, 1)), counts=np.array([2]), exclusive=False
+    ...     logits, margins, truth, np.ones(4), np.ones((2, 1)), counts=np.array([2]), exclusive=False
     ... )
     >>> bool(of_logits < of_margins)
     True
@@ -130,9 +130,9 @@ def fit_blend(
 
     def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = cross_entropy(numbers)
-        # A little pull to 0: held-out texts that are all told right would drive the weights to infinity.
-        pull = 1e-4 * numbers
-        return value + pull @ numbers, gradient + 2 * pull
+        # Slight shrinkage: held-out texts that are all told right would drive the weights to infinity.
+        shrinkage = 1e-4 * numbers
+        return value + shrinkage @ numbers, gradient + 2 * shrinkage
 
     constant = (0, 0) if exclusive else (None, None)
     found = optimize.minimize(
@@ -164,7 +164,7 @@ def _cross_entropy(
     positive, negative = label_weight.astype(np.float64)
 
     def share_of(part: slice) -> np.ndarray:
-        """Return how much each label that is true counts."""
+        """Return the weight of each label that is true."""
         share = positive * truth[part]
         if exclusive:
             share /= np.maximum(truth[part].sum(axis=1, keepdims=True), 1)

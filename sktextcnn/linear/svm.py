@@ -28,8 +28,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sktextcnn.jit import kernel, prepare
 from sktextcnn.threads import Team
 
-#: Labels of a block. More are hardly faster each, and need more of the cache.
-BLOCK = 32
+#: More are hardly faster each, and need more of the cache.
+LABELS_PER_BLOCK = 32
 
 #: How far a step goes, the best value being at 1. It saves up to a third of the sweeps.
 STEP = np.float32(1.3)
@@ -50,9 +50,9 @@ class _Problem:
     rows : tuple of ndarray
         Its three arrays, as the kernel wants them, and the squared lengths of the texts.
     costs : ndarray of shape (n,)
-        How much an error counts, for each text.
-    on, off : ndarray of shape (k,)
-        The same for the 1s and for the 0s of each label.
+        Weight of an error, for each text.
+    positive_weight, negative_weight : ndarray of shape (k,)
+        Weight of the 1s and of the 0s of each label in those costs.
     targets : csc_matrix of shape (n, k)
         The costs of the texts that carry each label.
     total : ndarray of shape (M + 1,)
@@ -62,8 +62,8 @@ class _Problem:
     features: sparse.csr_matrix
     rows: tuple[np.ndarray, ...]
     costs: np.ndarray
-    on: np.ndarray
-    off: np.ndarray
+    positive_weight: np.ndarray
+    negative_weight: np.ndarray
     targets: sparse.csc_matrix
     total: np.ndarray
 
@@ -121,17 +121,17 @@ def fit_svms(
     # Labels of like frequency take about as many sweeps, so none waits long for others of its block.
     labels = labels[np.argsort(-targets.getnnz(axis=0)[labels], kind="stable")]
     others = np.setdiff1d(np.arange(targets.shape[1]), labels)
-    place = np.argsort(np.append(labels, others))
+    position = np.argsort(np.append(labels, others))
 
     def fit(block: slice) -> None:
         weights[:, block] = _fit_block(problem, labels[block], tolerance, seed)
 
-    def put_in_place(rows: slice) -> None:
-        weights[rows] = weights[rows][:, place]
+    def reorder(rows: slice) -> None:
+        weights[rows] = weights[rows][:, position]
 
     with Team(n_threads) as team:
-        team.map(fit, _parts(len(labels), min(BLOCK, -(-len(labels) // n_threads))))
-        team.map(put_in_place, _parts(len(weights), 256))
+        team.map(fit, _parts(len(labels), min(LABELS_PER_BLOCK, -(-len(labels) // n_threads))))
+        team.map(reorder, _parts(len(weights), 256))
     return weights[:-1], weights[-1]
 
 
@@ -149,7 +149,7 @@ def _state(
     constant = np.ones((features.shape[0], 1), np.float32)
     features = sparse.hstack([features.astype(np.float32), constant], format="csr")
     costs = sample_weight.astype(np.float64)
-    on, off = label_weight.astype(np.float64)
+    positive_weight, negative_weight = label_weight.astype(np.float64)
     # Numbers that cannot be negative save the kernel a question at every index.
     starts, indices = features.indptr.astype(np.uint32), features.indices.astype(np.uint32)
     squares = np.asarray(features.multiply(features).sum(axis=1)).ravel()
@@ -157,8 +157,8 @@ def _state(
         features=features,
         rows=(starts, indices, features.data, squares),
         costs=costs,
-        on=on,
-        off=off,
+        positive_weight=positive_weight,
+        negative_weight=negative_weight,
         targets=(sparse.diags(costs) @ targets).tocsc(),
         total=features.T @ costs,
     )
@@ -167,8 +167,8 @@ def _state(
 def _fit_block(problem: _Problem, labels: np.ndarray, tolerance: float, seed: int) -> np.ndarray:
     """Return the weights of a block of labels, shape (M + 1, len(labels))."""
     carries = problem.targets[:, labels].toarray("C") > 0
-    on, off = problem.on[labels], problem.off[labels]
-    costs = problem.costs[:, None] * np.where(carries, on, off)
+    label_weight = np.where(carries, problem.positive_weight[labels], problem.negative_weight[labels])
+    costs = problem.costs[:, None] * label_weight
     weights, (of_1, of_0) = _start(problem, labels)
     alphas = costs * np.where(carries, of_1, of_0)
     signs = np.where(carries, _ONE, -_ONE)
@@ -185,21 +185,23 @@ def _start(problem: _Problem, labels: np.ndarray) -> tuple[np.ndarray, np.ndarra
     Each dual variable is its cost times one factor for the texts that carry the label and another one
     for those that do not, by which the dual objective is a quadratic function of two numbers.
     """
-    on, off, total = problem.on[labels], problem.off[labels], problem.total
+    positive_weight, negative_weight = problem.positive_weight[labels], problem.negative_weight[labels]
+    total = problem.total
     sums = (problem.features.T @ problem.targets[:, labels]).tocsc()  # of the texts that carry a label
     # Products of vectors, summed up without BLAS, which may divide a sum among threads.
     own, mixed = np.asarray(sums.multiply(sums).sum(axis=0)).ravel(), sums.T @ total
     other = (total**2).sum() - 2 * mixed + own
     n_1 = np.asarray(sums[-1].todense()).ravel()
-    n_1, n_0 = on * n_1, off * (total[-1] - n_1)  # what all costs add up to
-    q_11, q_00 = on**2 * own + n_1 / 2, off**2 * other + n_0 / 2
-    q_10 = on * off * (own - mixed)
+    n_1, n_0 = positive_weight * n_1, negative_weight * (total[-1] - n_1)  # what all costs add up to
+    q_11, q_00 = positive_weight**2 * own + n_1 / 2, negative_weight**2 * other + n_0 / 2
+    q_10 = positive_weight * negative_weight * (own - mixed)
     determinant = q_11 * q_00 - q_10**2
     factors = np.stack([n_1 * q_00 - n_0 * q_10, n_0 * q_11 - n_1 * q_10]) / determinant
     factors = np.maximum(factors, 0)
-    weights = np.outer(total.astype(np.float32), (-off * factors[1]).astype(np.float32))
+    per_positive, per_negative = positive_weight * factors[0], negative_weight * factors[1]
+    weights = np.outer(total.astype(np.float32), (-per_negative).astype(np.float32))
     column = np.repeat(np.arange(len(labels)), np.diff(sums.indptr))
-    weights[sums.indices, column] += sums.data * (on * factors[0] + off * factors[1])[column]
+    weights[sums.indices, column] += sums.data * (per_positive + per_negative)[column]
     return weights, factors
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from sktextcnn.text.tokens import FIRST_TOKEN
 
-Weights = Mapping[str, np.ndarray]
+#: Arrays by name.
+Arrays = Mapping[str, np.ndarray]
 
 #: Name of an array -> its dtype and shape, whose words stand for sizes that arrays share.
 Layout = Mapping[str, tuple[str, tuple[int | str, ...]]]
@@ -104,7 +105,7 @@ def _is_finite(array: np.ndarray) -> bool:
 
 
 def check_weights(
-    weights: Weights, *, n_tokens: int, n_labels: int, max_length: int | None, n_channels: int
+    weights: Arrays, *, n_tokens: int, n_labels: int, max_length: int | None, n_channels: int
 ) -> None:
     """Refuse weights that are not those of a network, and of a linear part or none.
 
@@ -135,7 +136,7 @@ def check_weights(
     expect(not unknown, "weights_", sorted(weights), f"none but {', '.join(sorted(known))}")
 
 
-def _check_layout(weights: Weights, layout: Layout, sizes: dict[str, int]) -> set[str]:
+def _check_layout(weights: Arrays, layout: Layout, sizes: dict[str, int]) -> set[str]:
     """Look at the arrays of a layout, and return their names."""
     for name, (dtype, shape) in layout.items():
         expect(name in weights, "weights_", sorted(weights), f"{name} as well")
@@ -143,7 +144,7 @@ def _check_layout(weights: Weights, layout: Layout, sizes: dict[str, int]) -> se
     return {*layout}
 
 
-def _check_standard_network(weights: Weights, sizes: dict[str, int], n_channels: int) -> set[str]:
+def _check_standard_network(weights: Arrays, sizes: dict[str, int], n_channels: int) -> set[str]:
     found = (re.fullmatch(r"convolution_([1-9][0-9]{0,8})_kernel", name) for name in weights)
     widths = [int(match.group(1)) for match in found if match]
     expect(bool(widths), "weights_", sorted(weights), "convolution_{width}_kernel as well")
@@ -169,7 +170,7 @@ def _check_standard_network(weights: Weights, sizes: dict[str, int], n_channels:
     return known | _check_layout(weights, layout, sizes)
 
 
-def _check_own_network(weights: Weights, sizes: dict[str, int], max_length: int | None) -> set[str]:
+def _check_own_network(weights: Arrays, sizes: dict[str, int], max_length: int | None) -> set[str]:
     layout: Layout = {"network": ("uint8", ("bytes",)), "network_sizes": (_INT, (3,))}
     known = _check_layout(weights, layout, sizes)
     got = weights["network_sizes"].tolist()
@@ -192,7 +193,7 @@ def _check_any(name: str, array: Any) -> None:
     check_array(name, array, str(array.dtype), array.shape, {})
 
 
-def _check_linear_part(weights: Weights, sizes: dict[str, int]) -> set[str]:
+def _check_linear_part(weights: Arrays, sizes: dict[str, int]) -> set[str]:
     sizes["token ids + 1"] = sizes["token ids"] + 1
     known = _check_layout(weights, _LINEAR_PART, sizes) | _check_characters(weights, sizes)
     least, most = weights["linear_range"].tolist()
@@ -211,7 +212,7 @@ def _check_linear_part(weights: Weights, sizes: dict[str, int]) -> set[str]:
     return known
 
 
-def _check_characters(weights: Weights, sizes: dict[str, int]) -> set[str]:
+def _check_characters(weights: Arrays, sizes: dict[str, int]) -> set[str]:
     """Look at the n-grams of characters, and at which token holds which."""
     name = "linear_characters"
     expect(name in weights, "weights_", sorted(weights), f"{name} as well")
@@ -236,7 +237,7 @@ def _check_characters(weights: Weights, sizes: dict[str, int]) -> set[str]:
     return {name}
 
 
-def check_optimizer(state: Mapping[str, Any], weights: Weights) -> None:
+def check_optimizer(state: Mapping[str, Any], weights: Arrays) -> None:
     """Refuse what an optimizer cannot have remembered of weights.
 
     Parameters

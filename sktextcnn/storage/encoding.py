@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 #: Kinds of dtype that a .npy file holds without pickle and without fields.
-KINDS = "biufcmMSU"
+DTYPE_KINDS = "biufcmMSU"
 
 _JSON_TYPES = {type(None), bool, int, str}
 
@@ -140,7 +140,7 @@ def _encode_array(array: np.ndarray, where: str, arrays: dict[str, np.ndarray]) 
     if array.dtype.kind == "O":
         items = _encode_items(array.ravel().tolist(), where, arrays)
         return {"$objects": {"shape": list(array.shape), "items": items}}
-    if array.dtype.kind not in KINDS or not array.dtype.itemsize:
+    if array.dtype.kind not in DTYPE_KINDS or not array.dtype.itemsize:
         raise TypeError(f"{where} is an array of dtype {array.dtype}, which cannot be saved.")
     # Numbered, so that names are distinct; the words are for people who look into the folder.
     words = "-".join(re.findall(r"[A-Za-z0-9_]+", where)[-2:])

@@ -26,7 +26,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from sktextcnn.storage.encoding import KINDS
+from sktextcnn.storage.encoding import DTYPE_KINDS
 
 #: Arrays of so many bytes are mapped into memory rather than read: their pages come when first used.
 MAP_FROM = 1 << 20
@@ -227,7 +227,7 @@ def to_array(raw: np.ndarray, said: ArrayFile, path: Path) -> np.ndarray:
         raise ValueError(f"{path} is not the array that was saved ({error}).") from error
     if dtype.hasobject:
         raise ValueError(f"{path} holds Python objects, which are never read.")
-    if dtype.str != said.dtype or [*shape] != said.shape or dtype.kind not in KINDS:
+    if dtype.str != said.dtype or [*shape] != said.shape or dtype.kind not in DTYPE_KINDS:
         raise ValueError(
             f"{path} holds an array of shape {shape} and dtype {dtype.str}, but {said.shape} and "
             f"{said.dtype} are written down: the files are not from one model."

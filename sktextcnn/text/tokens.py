@@ -72,7 +72,7 @@ class TokenIds:
         return replace(self, flat=self.flat[np.repeat(starts, lengths) + within], offsets=offsets)
 
     def truncated(self, max_length: int | None) -> TokenIds:
-        """Return every text cut after `max_length` tokens, if that is not None."""
+        """Return every text truncated after `max_length` tokens, if that is not None."""
         lengths = self.lengths
         if max_length is None or lengths.max(initial=0) <= max_length:
             return self
@@ -160,7 +160,7 @@ def check_texts(X: Any) -> list[str]:
     return texts
 
 
-def slabs(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[str]]:
+def read_chunks(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[str]]:
     """Yield texts in lists of up to `size`, so that work on them needs bounded memory.
 
     Parameters
@@ -182,16 +182,16 @@ def slabs(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[s
 
     Examples
     --------
-    >>> from sktextcnn.text.tokens import slabs
-    >>> list(slabs((word for word in "a b c".split()), 2))
+    >>> from sktextcnn.text.tokens import read_chunks
+    >>> list(read_chunks((word for word in "a b c".split()), 2))
     [['a', 'b'], ['c']]
     """
     checked = not isinstance(X, Iterator)
     texts = iter(check_texts(X)) if checked else X
     first = 0
-    while slab := _read(texts, size, n_characters, None if checked else first):
-        first += len(slab)
-        yield slab
+    while chunk := _read(texts, size, n_characters, None if checked else first):
+        first += len(chunk)
+        yield chunk
     if not first:
         raise ValueError("X holds no texts: at least one is needed.")
 
@@ -199,17 +199,17 @@ def slabs(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[s
 def _read(texts: Iterator, size: int, n_characters: int | None, first: int | None) -> list[str]:
     """Return the next texts, checked if the first one's position is given."""
     if n_characters is None:
-        slab = [*islice(texts, size)]
+        chunk = [*islice(texts, size)]
     else:
-        slab, left = [], n_characters
+        chunk, left = [], n_characters
         for text in islice(texts, size):
-            slab.append(text)
+            chunk.append(text)
             left -= len(text) if isinstance(text, str) else 0
             if left <= 0:
                 break
     if first is not None:
-        _check_each(slab, first)
-    return slab
+        _check_each(chunk, first)
+    return chunk
 
 
 def _check_each(texts: list, first: int = 0) -> None:

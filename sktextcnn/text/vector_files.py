@@ -93,7 +93,7 @@ def _from_stream(stream: Any, limit: int | None, wanted: set | None, name: str) 
 def _is_binary(payload: bytes) -> bool:
     """Tell the bytes of numbers from digits."""
     try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(payload)  # the end may be cut
+        text = codecs.getincrementaldecoder("utf-8")().decode(payload)  # the end may be missing
     except UnicodeDecodeError:
         return True
     return any(character < " " and character not in "\t\r\n" for character in text)
@@ -102,12 +102,12 @@ def _is_binary(payload: bytes) -> bool:
 def _text_entries(stream: BinaryIO, dim: int, n_words: int | None, name: str) -> Entries:
     n_read = 0
     for number, line in enumerate(stream, start=1 if n_words is None else 2):
-        place = f"Line {number} of {name}"
+        where = f"Line {number} of {name}"
         fields = line.rstrip().rsplit(b" ", dim)
         if fields == [b""]:
             continue
         if n_read == n_words:
-            raise ValueError(f"{place} is one more than the {n_words} words that its header promises.")
+            raise ValueError(f"{where} is one more than the {n_words} words that its header promises.")
         n_read += 1
         try:
             if b" " in fields[0] and _is_number(fields[0].rpartition(b" ")[2]):
@@ -115,10 +115,10 @@ def _text_entries(stream: BinaryIO, dim: int, n_words: int | None, name: str) ->
             vector = np.fromiter(map(float, fields[1:]), np.float32, dim)
         except ValueError:
             raise ValueError(
-                f"{place}: expected {dim} numbers after the word, got {_count_numbers(line)} at the end "
+                f"{where}: expected {dim} numbers after the word, got {_count_numbers(line)} at the end "
                 f"of {line.rstrip()[-40:]!r}."
             ) from None
-        yield _decode(fields[0], place), vector
+        yield _decode(fields[0], where), vector
     if n_words is not None and n_read < n_words:
         raise _cut_off(name, n_read, n_words)
 
@@ -147,12 +147,12 @@ def _cut_off(name: str, n_read: int, n_words: int) -> ValueError:
     )
 
 
-def _decode(word: bytes, place: str) -> str:
+def _decode(word: bytes, where: str) -> str:
     try:
         return word.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError(
-            f"{place} begins with {word[:40]!r}, which is not UTF-8. Convert the file, or read it with "
+            f"{where} begins with {word[:40]!r}, which is not UTF-8. Convert the file, or read it with "
             "gensim (unicode_errors='ignore') and pass the KeyedVectors."
         ) from None
 
