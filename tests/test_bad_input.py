@@ -390,6 +390,12 @@ def test_a_long_text_is_shortened_in_the_warning():
 
 # -- parameters ----------------------------------------------------------------------------------------
 
+
+def name_of_options(value):
+    """Name a case by its parameters: sets and functions among values differ between processes."""
+    return "-".join(value) if isinstance(value, dict) else None
+
+
 INVALID = {
     "analyzer": ["char_wb", None, 3],
     "lowercase": ["yes", None],
@@ -643,7 +649,7 @@ def test_no_tokens():
         ),
         ({"vocabulary": ["the"], "tokenizer": lambda text: []}, "the texts' tokens such as none"),
     ],
-    ids=str,
+    ids=name_of_options,
 )
 def test_a_vocabulary_that_matches_nothing(options, message, method):
     with pytest.raises(ValueError, match=message):
@@ -775,8 +781,7 @@ def test_odd_texts_with_accents_stripped(strip_accents):
             r"metric returned array\(\[1\., 1\.\]\); it must return a number",
         ),
     ],
-    # Neither addresses nor sets in a name: every process has others.
-    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
+    ids=name_of_options,
 )
 def test_messages_about_values_inside_parameters(changed, error, message):
     with pytest.raises(error, match=message):
