@@ -263,7 +263,8 @@ def edit_an_array(rng, model):
     elif array.dtype.kind == "f" and array.size:
         array.flat[rng.integers(array.size)] = rng.choice([np.nan, np.inf, -np.inf, -1, 2, 1e30])
     elif array.dtype.kind == "i" and array.size:
-        array.flat[rng.integers(array.size)] = rng.choice([-1, 0, 2, 10**6, 2**62])
+        value = min(int(rng.choice([-1, 0, 2, 10**6, 2**62])), np.iinfo(array.dtype).max)
+        array.flat[rng.integers(array.size)] = value
     put_array(model, name, array)
 
 
