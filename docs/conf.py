@@ -24,6 +24,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "parameter_table",
     "command_help",
+    "explained_text",
     "markdown_changelog",
     "mathml",
 ]
@@ -52,6 +53,8 @@ sphinx_gallery_conf = {
     "image_srcset": ["2x"],
     "download_all_examples": False,
     "show_signature": False,
+    "capture_repr": ("_repr_html_",),
+    "within_subsection_order": "reading_order.ReadingOrder",
     "write_computation_times": False,
 }
 

@@ -10,4 +10,8 @@ from sktextcnn.datasets import load_news_tags
 from sktextcnn.plotting import CooccurrenceDisplay
 
 news = load_news_tags()
+
+# %%
+# Here all pairs are about as frequent as chance has it.
+
 CooccurrenceDisplay.from_labels(news.tags)

@@ -28,4 +28,4 @@ explanations
 top = clf.top_ngrams(X, "Environment", n=12)[::-1]
 _, ax = plt.subplots(layout="constrained")
 ax.barh([entry.ngram for entry in top], [entry.contribution for entry in top])
-ax.set(title="Environment", xlabel="what an n-gram adds to the logit, on average")
+_ = ax.set(title="Environment", xlabel="what an n-gram adds to the logit, on average")

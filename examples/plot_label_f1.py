@@ -17,4 +17,7 @@ X_train, X_test, Y_train, Y_test = train_test_split(X, Y, test_size=0.25, random
 clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_state=0)
 clf.fit(X_train, Y_train)
 
+# %%
+# Food is missed most often: one look at :doc:`its mistakes <plot_mistakes>` may say why.
+
 LabelScoresDisplay.from_estimator(clf, X_test, Y_test)

@@ -12,7 +12,7 @@ from sktextcnn.plotting import LearningCurveDisplay
 
 X, Y = load_news_tags(return_X_y=True)
 clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_state=0)
-LearningCurveDisplay.from_estimator(clf, X, Y, train_sizes=[60, 120, 240, 480], n_splits=2)
+LearningCurveDisplay.from_estimator(clf, X, Y, train_sizes=[60, 150, 400], n_splits=2)
 
 # %%
 # That is one small sample. On five real data sets: :ref:`few-texts`.

@@ -23,7 +23,7 @@ for ax, loss in zip(axes, ["binary_crossentropy", "kl_divergence"], strict=True)
     groups = [probabilities[n_labels == m][Y_test[n_labels == m] == 1] for m in (1, 2, 3)]
     ax.boxplot(groups, tick_labels=["1", "2", "3"])
     ax.set(title=f'loss="{loss}"', xlabel="labels that a text carries")
-axes[0].set_ylabel("probabilities of its labels")
+_ = axes[0].set_ylabel("probabilities of its labels")
 
 # %%
 # Either way thresholds are tuned on held-out texts, so that decisions can be equally good: :doc:`/sigmoid_or_softmax`.
