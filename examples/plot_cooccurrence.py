@@ -2,8 +2,8 @@
 Labels that come together
 =========================
 
-Of the texts with the label of a row, what share has that of a column, too? Worth a look before training:
-labels that always come together are one label.
+Of the texts with the label of a row, what share has that of a column, too? Worth a look before
+training: labels that always come together are one label.
 """
 
 from sktextcnn.datasets import load_news_tags

@@ -2,8 +2,8 @@
 Vectors from your own texts
 ===========================
 
-Unlabelled texts are often at hand where labelled ones are few. The company that their tokens keep becomes vectors, in seconds,
-from which the network starts. Does it help?
+Unlabelled texts are often at hand where labelled ones are few. The company that their tokens keep
+becomes vectors, in seconds, from which the network starts. Does it help?
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,8 @@ vectors = learn_embeddings(X, dim=64, random_state=0)
 print(vectors)
 
 # %%
-# The same classifier, with the network's vectors from there or from nowhere, alone or beside the linear part:
+# The same classifier, with the network's vectors from there or from nowhere, alone or beside the
+# linear part:
 
 scores = {"at random": [], "from all texts": []}
 for linear in (False, True):
@@ -46,5 +47,5 @@ ax.set_ylabel("micro-F1, 200 labelled texts")
 _ = ax.legend(title="the vectors start", loc="upper left")
 
 # %%
-# The network alone gains. Beside the linear part, which does most of the work on so few texts, there is little left to gain.
-# Four larger data sets: :doc:`/embeddings`.
+# The network alone gains. Beside the linear part, which does most of the work on so few texts, there
+# is little left to gain. Four larger data sets: :doc:`/embeddings`.

@@ -2,8 +2,8 @@
 Why this label?
 ===============
 
-A filter's largest response comes from one n-gram of the text, and from there on everything is a sum: so the
-score of each label can be taken apart into the n-grams that it came from, exactly.
+A filter's largest response comes from one n-gram of the text, and from there on everything is a sum:
+so the score of each label can be taken apart into the n-grams that it came from, exactly.
 """
 
 import matplotlib.pyplot as plt

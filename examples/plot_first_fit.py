@@ -33,7 +33,7 @@ for text, labels in zip(texts, clf.predict_labels(texts), strict=True):
 evaluate(clf, X_test, Y_test)
 
 # %%
-# How training went. The score is that of the network alone, on texts that it had not learned from; the
-# weights of the best epoch were kept.
+# How training went. The score is that of the network alone, on texts that it had not learned from;
+# the weights of the best epoch were kept.
 
 TrainingHistoryDisplay.from_estimator(clf)

@@ -2,8 +2,9 @@
 Grid search
 ===========
 
-A label matrix goes through all of scikit-learn's model selection, and the classifier's parameters are flat. Here
-two of them are searched, by the F1 of decisions on texts that a candidate has not learned from.
+A label matrix goes through all of scikit-learn's model selection, and the classifier's parameters are
+flat. Here two of them are searched, by the F1 of decisions on texts that a candidate has not learned
+from.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Beside a linear model, text by text
 ===================================
 
-How many texts does it take? Both learn from the same ones, and are measured on the same others. The linear model
-is what one should try first: SVMs on tf-idf, with thresholds tuned as ours are.
+How many texts does it take? Both learn from the same ones, and are measured on the same others. The
+linear model is what one should try first: SVMs on tf-idf, with thresholds tuned as ours are.
 """
 
 from sktextcnn import TextCNNClassifier

@@ -2,8 +2,8 @@
 Look at the mistakes
 ====================
 
-The worst mistakes on texts that were not learned from, with what the classifier saw in them: a way to find labels that are
-given wrongly, words that mislead, and texts of which there should be more.
+The worst mistakes on texts that were not learned from, with what the classifier saw in them: a way to
+find labels that are given wrongly, words that mislead, and texts of which there should be more.
 """
 
 import matplotlib.pyplot as plt

@@ -2,7 +2,8 @@
 Save and load
 =============
 
-A fitted classifier is a folder of JSON and arrays, without pickle. How large is it, and what takes the room?
+A fitted classifier is a folder of JSON and arrays, without pickle. How large is it, and what takes
+the room?
 """
 
 from pathlib import Path

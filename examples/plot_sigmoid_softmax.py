@@ -2,9 +2,10 @@
 Sigmoid or softmax?
 ===================
 
-For several labels per text, the output may give each label a probability of its own (sigmoid), or divide one unit among
-them (softmax with a shared target). What that means can be seen in the probabilities of the labels that texts do carry:
-those of softmax fall with the number of labels to share with.
+For several labels per text, the output may give each label a probability of its own (sigmoid), or
+divide one unit among them (softmax with a shared target). What that means can be seen in the
+probabilities of the labels that texts do carry: those of softmax fall with the number of labels to
+share with.
 """
 
 import matplotlib.pyplot as plt
@@ -26,4 +27,5 @@ for ax, loss in zip(axes, ["binary_crossentropy", "kl_divergence"], strict=True)
 _ = axes[0].set_ylabel("probabilities of its labels")
 
 # %%
-# Either way thresholds are tuned on held-out texts, so that decisions can be equally good: :doc:`/sigmoid_or_softmax`.
+# Either way thresholds are tuned on held-out texts, so that decisions can be equally good:
+# :doc:`/sigmoid_or_softmax`.

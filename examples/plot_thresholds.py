@@ -3,8 +3,8 @@ Thresholds
 ==========
 
 A label is predicted from a probability on. Where that threshold lies decides between labels that are
-missed and labels that are wrong. By default each label has one of its own, the best for micro-F1 on texts
-that were held out of training.
+missed and labels that are wrong. By default each label has one of its own, the best for micro-F1 on
+texts that were held out of training.
 """
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_sta
 evaluation = evaluate(clf.fit(X_train, Y_train), X_test, Y_test)
 
 # %%
-# All labels together: the curves are those of one threshold for all, the marks show where the classifier's
-# own thresholds lie.
+# All labels together: the curves are those of one threshold for all, the marks show where the
+# classifier's own thresholds lie.
 
 ThresholdCurveDisplay.from_evaluation(evaluation)
 

@@ -1,4 +1,4 @@
-"""Directive ``explained-text``: a text with highlighted words, as a classifier fitted to the sample explains it."""
+"""Directive ``explained-text``: words highlighted in a text by a classifier fitted to the sample."""
 
 from __future__ import annotations
 
