@@ -12,6 +12,6 @@ from sktextcnn.plotting import CooccurrenceDisplay
 news = load_news_tags()
 
 # %%
-# Here all pairs are about as frequent as chance has it.
+# Here no two labels are nearly the same.
 
 CooccurrenceDisplay.from_labels(news.tags)

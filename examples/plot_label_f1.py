@@ -18,6 +18,6 @@ clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_sta
 clf.fit(X_train, Y_train)
 
 # %%
-# Food is missed most often: one look at :doc:`its mistakes <plot_mistakes>` may say why.
+# What stands at the bottom deserves a look at :doc:`its mistakes <plot_mistakes>`.
 
 LabelScoresDisplay.from_estimator(clf, X_test, Y_test)
