@@ -16,8 +16,8 @@ from sktextcnn.datasets import load_news_tags
 X, Y = load_news_tags(return_X_y=True)
 clf = TextCNNClassifier(embedding_dim=32, validation=0.2, random_state=0)
 grid = {"filters": [8, 32], "linear_C": [0.1, 1, 10]}
-search = GridSearchCV(clf, grid, cv=KFold(2, shuffle=True, random_state=0), scoring="f1_micro")
-search.fit(X, Y)
+folds = KFold(2, shuffle=True, random_state=0)
+search = GridSearchCV(clf, grid, cv=folds, scoring="f1_micro").fit(X, Y)
 
 # %%
 # Candidates are in the order of the grid, so that their scores are a table:
