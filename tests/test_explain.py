@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load, prediction
-from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
+from sktextcnn import TextCNNClassifier, load
+from sktextcnn.explain import Evidence, NgramMean, explainer
+from sktextcnn.explain.evidence import rank_ngrams
+from sktextcnn.explain.logits import explain_logits
 from sktextcnn.text.tokens import TokenIds
 from tests.examples import TAGS, TEXTS, tiny
 
@@ -65,7 +67,7 @@ def test_evidence_is_found_where_it_says(clf, texts):
             assert len(set(spans)) == len(spans)
             sizes = [abs(evidence.contribution) for evidence in explanation.evidence]
             assert sizes == sorted(sizes, reverse=True)
-            for ngram, start, stop, contribution in explanation.evidence:
+            for ngram, start, stop, contribution, *_ in explanation.evidence:
                 assert 0 <= start <= stop <= min(len(tokens), clf.max_length_ or len(tokens))
                 assert stop - start <= 3
                 assert ngram == separator.join(tokens[start:stop])
@@ -137,19 +139,19 @@ def test_words_that_decide_come_first():
 
 def test_means_over_texts():
     def told(*evidence):
-        return Explanation("x", 0.0, 0.0, [Evidence(ngram, 0, 1, value) for ngram, value in evidence])
+        return [Evidence(ngram, 0, 1, value) for ngram, value in evidence]
 
-    explanations = [
+    of_texts = [
         told(("a", 1.0), ("b", 4.0), ("a", 2.0)),
         told(("a", 3.0), ("c", -1.0)),
         told(("c", 0.5)),
     ]
-    assert rank_ngrams(explanations, 1) == [
+    assert rank_ngrams(of_texts, 1) == [
         NgramMean("b", 4.0, 1),
         NgramMean("a", 3.0, 2),
         NgramMean("c", -0.25, 2),
     ]
-    assert [mean.ngram for mean in rank_ngrams(explanations, 2)] == ["a", "c"]
+    assert [mean.ngram for mean in rank_ngrams(of_texts, 2)] == ["a", "c"]
 
 
 def test_top_ngrams_are_as_many_as_asked_for():
@@ -187,7 +189,7 @@ def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     texts = [*TEXTS, *TEXTS[:5], ""]
     explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
-    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 4)
+    monkeypatch.setattr(explainer, "TEXTS_PER_CHUNK", 4)
     in_work, most = 0, []
 
     def read():
@@ -196,14 +198,14 @@ def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
             in_work += 1
             yield text
 
-    encode = prediction.encode
+    encode = explainer.encode
 
     def watch(chunk, *args, **options):
         most.append((len(chunk), in_work))
         return encode(chunk, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
-    monkeypatch.setattr(prediction, "encode", watch)
+    monkeypatch.setattr(explainer, "encode", watch)
     assert clf.top_ngrams(read(), "sport") == top
     assert max(n for n, _ in most) == 4
     assert most[0][1] < len(texts)
