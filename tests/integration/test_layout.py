@@ -39,6 +39,13 @@ MODULES = {
     # what computes
     "jit": set(),
     "threads": set(),
+    # the linear part
+    "linear": set(),
+    "linear.characters": {"text.tokens"},
+    "linear.features": {"linear.characters", "text.tokens"},
+    "linear.part": {"linear.characters", "linear.features", "text.tokens"},
+    "linear.svm": {"jit", "threads"},
+    "linear.training": {"linear.svm"},
     # the network
     "engine": set(),
     "engine.weights": {"text.tokens"},
@@ -51,8 +58,8 @@ MODULES = {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
         *("engine.weights", "jit", "text.tokens", "threads"),
     },
-    "engine.network": {"engine.weights", "text.tokens"},
-    "engine.own_network": {"engine.network", "engine.weights", "text.tokens"},
+    "engine.network": {"engine.weights", "linear.part", "text.tokens"},
+    "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
         *("engine.own_network", "text.tokens"),
@@ -61,12 +68,6 @@ MODULES = {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
         *("engine.observers", "engine.own_network", "engine.weights", "text.tokens", "threads"),
     },
-    # the linear part
-    "linear": set(),
-    "linear.svm": {"jit", "threads"},
-    "linear.part": {"linear.svm"},
-    "linear.characters": {"text.tokens"},
-    "linear.features": {"engine.weights", "linear.characters", "text.tokens"},
     # decisions
     "decision": set(),
     "decision.splits": set(),
@@ -78,7 +79,7 @@ MODULES = {
     },
     # what `fit` leaves, and saved models
     "resolved": set(),
-    "fitted": {"resolved"},
+    "fitted": {"linear.part", "resolved"},
     "storage": set(),
     "storage.encoding": set(),
     "storage.files": {"storage.encoding"},
@@ -90,20 +91,21 @@ MODULES = {
     "callbacks": {"engine.observers"},
     "fitting": {
         *("callbacks", "decision.judge", "engine.engines", "engine.examples", "engine.observers"),
-        *("linear.features", "linear.part", "text.tokens", "threads"),
+        *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
     },
     "explain": {
-        *("engine.engines", "engine.inference", "engine.weights", "linear.features", "text.tokens"),
+        *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
+        "text.tokens",
     },
     "chunks": set(),
     "parameters": {
         *("decision.rule", "decision.scoring", "engine.examples", "engine.inference", "fitted"),
-        *("objective", "resolved", "text.tokens"),
+        *("linear.part", "objective", "resolved", "text.tokens"),
     },
     "prediction": {
         *("chunks", "decision.judge", "decision.rule", "engine.engines", "engine.inference"),
         *("engine.network", "engine.own_network", "explain", "fitted", "inputs", "labels.parsing"),
-        *("linear.features", "objective", "parameters", "resolved", "storage.params"),
+        *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
     "preparation": {
@@ -117,7 +119,9 @@ MODULES = {
         *("inputs", "preparation"),
     },
     # its users
-    "loading": {"classifier", "prediction", "resolved", "storage.params", "storage.schema"},
+    "loading": {
+        *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
+    },
     "datasets._news_tags": {"labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
@@ -146,7 +150,7 @@ KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
 USE_NUMBA = {"jit"}
 #: They need Numba as soon as they are imported, so others import them where they have much to do.
-USE_JIT = {"engine.kernels", "engine.compiled", "linear.svm", "linear.part", "fitting"}
+USE_JIT = {"engine.kernels", "engine.compiled", "linear.svm", "linear.training", "fitting"}
 MOST_LINES = 320
 
 
