@@ -15,7 +15,8 @@ from sktextcnn.explain.evidence import Evidence, NgramMean, name_evidence, rank_
 from sktextcnn.explain.logits import explain_logits
 from sktextcnn.explain.mistakes import WrongDecision, find_wrong, keep_worst
 from sktextcnn.explain.records import Explanation, Explanations, Mistake
-from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
+from sktextcnn.labels.classes import find_labels
+from sktextcnn.labels.parsing import check_in_common, count_unseen
 from sktextcnn.objective import check_kind
 from sktextcnn.prediction import TEXTS_PER_CHUNK, Predictor
 from sktextcnn.text.spans import find_spans
@@ -88,7 +89,7 @@ class Explainer(Predictor):
         decisions, probabilities = rule.decide(logits), rule.to_probabilities(logits)
         if columns is None:
             columns = [np.flatnonzero(row) for row in decisions]
-        parts = explain_logits(self.weights_, ids, columns)
+        parts = explain_logits(self.weights_, self.linear_part_, ids, columns)
         for row, (text, own, part) in enumerate(zip(texts, columns, parts, strict=True)):
             base, positions, contributions = part
             spans = find_spans(text, tokens[text], tokenize) if len(own) else None
@@ -236,7 +237,7 @@ class Explainer(Predictor):
     def _evidence_for(self, X: Any, column: np.ndarray) -> Iterator[list[Evidence]]:
         for texts in read_chunks(X, TEXTS_PER_CHUNK):
             tokens, ids = self._tokenize(texts)
-            parts = explain_logits(self.weights_, ids, [column] * len(texts))
+            parts = explain_logits(self.weights_, self.linear_part_, ids, [column] * len(texts))
             for text, (_, positions, contributions) in zip(texts, parts, strict=True):
                 yield from name_evidence(positions, contributions, tokens[text], self._separator())
 
