@@ -22,8 +22,8 @@ vectors = learn_embeddings(X, dim=64, random_state=0)
 print(vectors)
 
 # %%
-# The network alone, fitted to 200 labelled texts, with vectors that start there or at random. Four draws of
-# these texts:
+# The network alone, fitted to 200 labelled texts, with vectors that start there or at random. Four
+# draws of these texts:
 
 starts = {"at random": None, "from all texts": vectors}
 scores = []
@@ -47,5 +47,5 @@ ax.margins(x=0.3)
 _ = ax.set(xlabel="where vectors start", ylabel="micro-F1 on the other texts")
 
 # %%
-# Beside the linear part, which does most of the work on so few texts, there is less left to gain. Four larger
-# data sets: :doc:`/embeddings`.
+# Beside the linear part, which does most of the work on so few texts, there is less left to gain.
+# Four larger data sets: :doc:`/embeddings`.

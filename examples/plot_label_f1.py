@@ -14,7 +14,8 @@ from sktextcnn.plotting import LabelScoresDisplay
 
 X, Y = load_news_tags(return_X_y=True)
 X_train, X_test, Y_train, Y_test = train_test_split(X, Y, test_size=0.25, random_state=0)
-clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_state=0).fit(X_train, Y_train)
+clf = TextCNNClassifier(embedding_dim=32, filters=32, validation=0.2, random_state=0)
+clf = clf.fit(X_train, Y_train)
 
 # %%
 # What stands at the bottom deserves a look at :doc:`its mistakes <plot_mistakes>`.
