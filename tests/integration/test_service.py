@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
@@ -59,5 +60,5 @@ def test_service_refuses_what_is_no_list_of_texts(client, body):
 
 def test_service_needs_no_tensorflow(model):
     code = "import sys, app; assert not {'tensorflow', 'keras'} & set(sys.modules)"
-    environment = {"MODEL": str(model), "PYTHONPATH": f"{FOLDER.parents[1]}"}
+    environment = {**os.environ, "MODEL": str(model), "PYTHONPATH": str(FOLDER.parents[1])}
     subprocess.run([sys.executable, "-c", code], cwd=FOLDER, env=environment, check=True)
