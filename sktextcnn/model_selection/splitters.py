@@ -82,7 +82,7 @@ class MultilabelStratifiedKFold(BaseCrossValidator):
         TypeError, ValueError
             If `y` has no meaning as labels, lengths differ, or there are fewer rows than folds.
         """
-        return super().split(X, y, groups)
+        yield from super().split(X, y, groups)
 
     def _iter_test_indices(
         self, X: Any = None, y: Any = None, groups: Any = None
@@ -158,7 +158,7 @@ class MultilabelStratifiedShuffleSplit(BaseShuffleSplit):
         TypeError, ValueError
             If `y` has no meaning as labels, lengths differ, or sizes do not fit.
         """
-        return super().split(X, y, groups)
+        yield from super().split(X, y, groups)
 
     def _iter_indices(
         self, X: Any, y: Any = None, groups: Any = None
