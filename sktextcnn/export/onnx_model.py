@@ -93,15 +93,27 @@ def build_onnx(
     model = helper.make_model(
         graph.finish(
             [helper.make_tensor_value_info("ids", TensorProto.INT32, ["n", "T"])],
-            [helper.make_tensor_value_info(name, type_, ["n", n_labels]) for name, type_ in outputs.items()],
+            [
+                helper.make_tensor_value_info(name, type_, ["n", n_labels])
+                for name, type_ in outputs.items()
+            ],
         ),
         producer_name="sktextcnn",
         producer_version=__version__,
         ir_version=IR_VERSION,
         opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)],
     )
-    helper.set_model_props(model, {name: json.dumps(value) for name, value in metadata.items()})
+    helper.set_model_props(model, {name: _to_json(name, value) for name, value in metadata.items()})
     return model
+
+
+def _to_json(name: str, value: Any) -> str:
+    try:
+        return json.dumps(value)
+    except TypeError as error:
+        raise TypeError(
+            f"{name} has no form in JSON, in which it goes with an ONNX model: {error}."
+        ) from error
 
 
 class _Graph:
@@ -274,7 +286,8 @@ def _margins_of_a_text(linear: LinearPart) -> onnx.GraphProto:
     graph.add("MatMul", weight, graph.add("Gather", kernel, "distinct"), name="margins")
     return graph.finish(
         inputs=[
-            helper.make_tensor_value_info(name, TensorProto.INT64, [None]) for name in ("columns", "tokens")
+            helper.make_tensor_value_info(name, TensorProto.INT64, [None])
+            for name in ("columns", "tokens")
         ],
         outputs=[helper.make_tensor_value_info("margins", TensorProto.FLOAT, [n_labels])],
     )
