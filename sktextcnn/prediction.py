@@ -23,7 +23,8 @@ from sktextcnn.engine.engines import open_network
 from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.fitted import FITTED
 from sktextcnn.inputs import read_input
-from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
+from sktextcnn.labels.classes import find_labels
+from sktextcnn.labels.parsing import check_in_common, count_unseen
 from sktextcnn.linear.part import LinearPart
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters

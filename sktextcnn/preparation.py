@@ -26,7 +26,7 @@ from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes
-from sktextcnn.labels.parsing import Labels
+from sktextcnn.labels.forms import Labels
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor

@@ -113,7 +113,7 @@ def fit_blend(
     Examples
     --------
     >>> import numpy as np
-    >>> from sktextcnn.linear.part import fit_blend
+    >>> from sktextcnn.linear.training import fit_blend
     >>> truth = np.array([[1], [0], [1], [0]])
     >>> logits, margins = np.array([[1.0], [1], [0], [0]]), np.array([[1.0], [-1], [0.2], [0.5]])
     >>> of_logits, of_margins, constant = fit_blend(
