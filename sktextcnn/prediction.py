@@ -520,19 +520,18 @@ class Predictor(ClassifierMixin, Parameters):
     def to_onnx(self) -> onnx.ModelProto:
         """Return the fitted model, with its linear part and its decisions, as an ONNX model.
 
-        It needs the package onnx, ``pip install 'sktextcnn[onnx]'``, but neither TensorFlow nor Keras.
-        What else a server has to know is in the model's metadata, as JSON: ``classes``, ``thresholds``,
-        ``vocabulary`` (tokens in the order of their ids, from 2 on), and ``tokenization`` (the parameters
-        that say how texts become tokens; null if one of them is a function).
+        It is made by the package onnx (``pip install 'sktextcnn[onnx]'``), without TensorFlow. What else
+        a server has to know is in the model's metadata, as JSON: ``classes``, ``thresholds``,
+        ``vocabulary`` (the tokens, in the order of their ids) and ``tokenization`` (the parameters that
+        say how a text becomes tokens; null if one of them is a function).
 
         Returns
         -------
         onnx.ModelProto
-            From ``ids``, int32 of shape (n, T), padded right with 0, to ``logits`` and ``probabilities``,
-            float32 of shape (n, k), and ``decisions``, bool of shape (n, k). The id of a token is
-            ``vocabulary_[token] + 2``, and 1 for any other, whose characters ids do not tell: what the
-            linear part says of those is missing, see `linear_char_ngram_range`. No more than
-            `max_length_` ids of a text count.
+            From ``ids``, int32 (n, T), padded right with 0, to ``logits`` and ``probabilities``, float32
+            (n, k), and ``decisions``, bool (n, k). The id of a token is ``vocabulary_[token] + 2``, and
+            1 for any other, whose characters ids do not tell: what the linear part says of those is
+            missing, see `linear_char_ngram_range`. Ids beyond `max_length_` do not count.
 
         Raises
         ------
@@ -548,7 +547,7 @@ class Predictor(ClassifierMixin, Parameters):
         check_is_fitted(self, "weights_")
         if "network" in self.weights_:
             raise ValueError(
-                "to_onnx writes the standard network down, and this classifier has a network of your own. "
+                "to_onnx takes the standard network, and this classifier has a network of your own. "
                 "Take to_keras, and convert the Keras model: model.export('model.onnx', format='onnx')."
             )
         from sktextcnn.export.onnx_model import build_onnx

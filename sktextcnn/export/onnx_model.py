@@ -32,7 +32,7 @@ OPSET, ML_OPSET, IR_VERSION = 13, 2, 7
 NONE = -1
 
 #: How ONNX numbers types of elements.
-_FLOAT, _INT64, _DOUBLE = 1, 7, 11
+_FLOAT, _INT32, _INT64, _BOOL, _DOUBLE = 1, 6, 7, 9, 11
 
 
 def build_onnx(
@@ -71,7 +71,7 @@ def build_onnx(
         If JSON has no form for something in `metadata`.
     """
     try:
-        from onnx import TensorProto, helper
+        from onnx import helper
     except ImportError as error:
         raise ImportError(
             "An ONNX model is made by the package onnx, which is not installed: "
@@ -85,17 +85,13 @@ def build_onnx(
     graph.add("Identity", logits, name="logits")
     graph.add("Softmax" if rule.exclusive else "Sigmoid", "logits", name="probabilities")
     _add_decisions(graph, rule)
-    outputs = {
-        "logits": TensorProto.FLOAT,
-        "probabilities": TensorProto.FLOAT,
-        "decisions": TensorProto.BOOL,
-    }
+    types = {"logits": _FLOAT, "probabilities": _FLOAT, "decisions": _BOOL}
     model = helper.make_model(
         graph.finish(
-            [helper.make_tensor_value_info("ids", TensorProto.INT32, ["n", "T"])],
+            [helper.make_tensor_value_info("ids", _INT32, ["n", "T"])],
             [
                 helper.make_tensor_value_info(name, type_, ["n", n_labels])
-                for name, type_ in outputs.items()
+                for name, type_ in types.items()
             ],
         ),
         producer_name="sktextcnn",
@@ -208,8 +204,8 @@ def _add_dense(graph: _Graph, weights: Weights, name: str, x: str) -> str:
 def _add_linear_part(graph: _Graph, linear: LinearPart, ids: str, logits: str) -> str:
     """Return logits (n, k) with the linear part's margins blended in."""
     columns = _add_columns(graph, linear.ngrams, ids)  # (n, P)
-    # A text holds few of the many n-grams, so a matrix of features would be mostly zeros. Instead, a Scan
-    # goes from text to text, and picks the rows of the kernel that each needs.
+    # A text holds few of the many n-grams, so a matrix of features would be mostly zeros. Instead, a
+    # Scan goes from text to text, and picks the rows of the kernel that each needs.
     margins = graph.add("Scan", columns, ids, body=_margins_of_a_text(linear), num_scan_inputs=2)
     margins = graph.add("Add", margins, graph.constant(linear.bias, np.float32, "linear_bias"))
     of_network, of_margins, constant = (graph.constant(row, np.float32) for row in linear.blend)
@@ -265,7 +261,7 @@ def _add_columns(graph: _Graph, ngrams: Ngrams, ids: str) -> str:
 
 def _margins_of_a_text(linear: LinearPart) -> onnx.GraphProto:
     """Return the graph from columns (P,) and ids (T',) of a text to its margins (k,), without bias."""
-    from onnx import TensorProto, helper
+    from onnx import helper
 
     ngrams, (n_ngrams, n_labels) = linear.ngrams, linear.kernel.shape
     graph = _Graph("linear")
@@ -285,11 +281,8 @@ def _margins_of_a_text(linear: LinearPart) -> onnx.GraphProto:
     weight = graph.add("Div", weight, norm)
     graph.add("MatMul", weight, graph.add("Gather", kernel, "distinct"), name="margins")
     return graph.finish(
-        inputs=[
-            helper.make_tensor_value_info(name, TensorProto.INT64, [None])
-            for name in ("columns", "tokens")
-        ],
-        outputs=[helper.make_tensor_value_info("margins", TensorProto.FLOAT, [n_labels])],
+        inputs=[helper.make_tensor_value_info(name, _INT64, [None]) for name in ("columns", "tokens")],
+        outputs=[helper.make_tensor_value_info("margins", _FLOAT, [n_labels])],
     )
 
 

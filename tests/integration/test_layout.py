@@ -98,6 +98,12 @@ MODULES = {
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
+    # other formats
+    "export": set(),
+    "export.onnx_model": {
+        *("decision.rule", "engine.inference", "engine.weights", "linear.features", "linear.part"),
+        "text.tokens",
+    },
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
@@ -115,8 +121,8 @@ MODULES = {
     },
     "prediction": {
         *("chunks", "decision.judge", "decision.rule", "engine.engines", "engine.inference"),
-        *("engine.network", "engine.own_network", "explain", "fitted", "inputs", "labels.classes"),
-        "labels.parsing",
+        *("engine.network", "engine.own_network", "explain", "export.onnx_model", "fitted"),
+        *("inputs", "labels.classes", "labels.parsing"),
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },

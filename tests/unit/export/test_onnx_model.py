@@ -121,16 +121,12 @@ def test_decisions_are_those_of_the_rule(weights, rows, data):
     rule = DecisionRule(
         multilabel=data.draw(st.booleans()),
         exclusive=data.draw(st.booleans()),
-        thresholds=np.array(data.draw(st.lists(st.sampled_from([0.2, 0.5, 0.7]), min_size=4)))[
-            :n_labels
-        ],
+        thresholds=np.array([data.draw(st.sampled_from([0.2, 0.5, 0.7])) for _ in range(n_labels)]),
         min_labels=data.draw(st.integers(0, n_labels)),
         max_labels=data.draw(st.none() | st.integers(1, n_labels)),
     )
-    found = run(
-        open_session(build_onnx(weights, None, rule, max_length=None, metadata={})),
-        as_ids(rows).padded(0),
-    )
+    session = open_session(build_onnx(weights, None, rule, max_length=None, metadata={}))
+    found = run(session, as_ids(rows).padded(0))
     # As near to a threshold as single precision is, either decision is right.
     sure = np.abs(found["probabilities"] - rule.thresholds).min(axis=1) > 1e-6
     np.testing.assert_array_equal(found["decisions"][sure], rule.decide(found["logits"])[sure])
@@ -162,6 +158,8 @@ WITH_LINEAR = {"linear": True, "validation": 2, "threshold": "tune"}
 WITHOUT_CHARACTERS = {**WITH_LINEAR, "linear_char_ngram_range": None}
 WIDE = {"kernel_sizes": (2, 5), "hidden_units": 3, "max_length": 4}
 
+VECTORS = {"match": [1, -1], "soup": [0, 2]}
+
 CONFIGURATIONS = {
     "several labels": ({}, TAGS),
     "several labels, linear": (WITHOUT_CHARACTERS, TAGS),
@@ -169,14 +167,8 @@ CONFIGURATIONS = {
     "one label, linear": ({**WITHOUT_CHARACTERS, "linear_ngram_range": (2, 3)}, TOPICS),
     "one label, wide kernels": (WIDE, TOPICS),
     "two classes": (WIDE, IS_SPORT),
-    "static vectors": (
-        {"embeddings": {"match": [1, -1], "soup": [0, 2]}, "embedding_mode": "static"},
-        TAGS,
-    ),
-    "two channels": (
-        {"embeddings": {"match": [1, -1], "soup": [0, 2]}, "embedding_mode": "multichannel"},
-        TAGS,
-    ),
+    "static vectors": ({"embeddings": VECTORS, "embedding_mode": "static"}, TAGS),
+    "two channels": ({"embeddings": VECTORS, "embedding_mode": "multichannel"}, TAGS),
     "characters as tokens": ({**WITHOUT_CHARACTERS, "analyzer": "char", "kernel_sizes": (3, 4)}, TAGS),
 }
 
@@ -206,7 +198,7 @@ mixed = st.lists(st.sampled_from(TEXTS) | texts(), min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@few
+@settings(max_examples=10)
 @given(X=mixed, extra=st.integers(0, 5))
 def test_scores_are_those_of_the_classifier(name, X, extra):
     clf, session = fitted(name)
@@ -279,7 +271,7 @@ def test_functions_that_make_tokens_are_left_out(functions):
 
 def test_names_and_tokens_may_be_odd():
     odd = "half \ud800 \U0001f600"
-    clf = tiny(token_pattern=r"\S+").fit([odd, "the match"], [[odd], [3, "<b>"]])
+    clf = tiny(token_pattern=r"\S+").fit([odd, "the match"], [[odd], ["<b>", "a,b"]])
     metadata = metadata_of(open_session(clf.to_onnx()))
     assert metadata["classes"] == clf.classes_.tolist()
     assert {*metadata["vocabulary"]} == {*clf.vocabulary_}
@@ -288,16 +280,14 @@ def test_names_and_tokens_may_be_odd():
 def test_labels_without_a_form_in_json_are_refused():
     clf = tiny().fit(TEXTS, TAGS)
     clf.classes_ = np.array([b"food", b"news", b"sport"])
-    with pytest.raises(
-        TypeError, match="classes has no form in JSON, in which it goes with an ONNX model"
-    ):
+    with pytest.raises(TypeError, match="classes has no form in JSON, in which it goes"):
         clf.to_onnx()
 
 
 def test_a_network_of_ones_own_is_refused():
     clf = tiny().fit(TEXTS, TAGS)
     clf.weights_ = {"network": np.zeros(0)}
-    with pytest.raises(ValueError, match="network of your own. Take to_keras, and convert"):
+    with pytest.raises(ValueError, match=r"a network of your own\. Take to_keras, and convert"):
         clf.to_onnx()
 
 
