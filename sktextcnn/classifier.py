@@ -292,9 +292,9 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(fitted, given, weight)
+        evaluator = self._evaluator(fitted, given, weight)
         callbacks = self._fit_callbacks(
-            fitted, examples, settings, plan, judge, X=X, y=y, sample_weight=sample_weight
+            fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
         )
         found = fitting.learn(
             start,
@@ -303,7 +303,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
             tokens=tokens,
             vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
             plan=plan,
-            judge=judge,
+            evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
             progress=self._progress(len(texts), settings, plan),

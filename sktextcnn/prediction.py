@@ -16,7 +16,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.chunks import stack_rows, stack_sparse
-from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine import inference
 from sktextcnn.engine.engines import open_network
@@ -370,14 +370,14 @@ class Predictor(ClassifierMixin, Parameters):
         check_kind(given.multilabel, self.multilabel_)
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere, so there is nothing to tune thresholds on.")
-        judge = Judge(
+        evaluator = Evaluator(
             rule=self._rule(),
             metric=metric,
             tuning="cardinality" if is_option(metric, "cardinality") else "tune",
             labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
         )
         logits = self.decision_function(texts)
-        self.thresholds_ = judge.thresholds(logits, given.matrix.toarray(), weight)
+        self.thresholds_ = evaluator.thresholds(logits, given.matrix.toarray(), weight)
         return self
 
     def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:

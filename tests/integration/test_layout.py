@@ -85,7 +85,7 @@ MODULES = {
     "decision.scoring": set(),
     "decision.rule": {"engine.inference"},
     "decision.thresholds": {"decision.rule"},
-    "decision.judge": {
+    "decision.evaluator": {
         *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
     },
     # what `fit` leaves, and saved models
@@ -107,7 +107,7 @@ MODULES = {
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
-        *("callbacks", "decision.judge", "engine.engines", "engine.examples", "engine.observers"),
+        *("callbacks", "decision.evaluator", "engine.engines", "engine.examples", "engine.observers"),
         *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
     },
     "explain": {
@@ -120,14 +120,14 @@ MODULES = {
         *("linear.part", "objective", "resolved", "text.tokens"),
     },
     "prediction": {
-        *("chunks", "decision.judge", "decision.rule", "engine.engines", "engine.inference"),
+        *("chunks", "decision.evaluator", "decision.rule", "engine.engines", "engine.inference"),
         *("engine.network", "engine.own_network", "explain", "export.onnx_model", "fitted"),
         *("inputs", "labels.classes", "labels.parsing"),
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
     "preparation": {
-        *("callbacks", "decision.judge", "decision.rule", "decision.splits", "decision.thresholds"),
+        *("callbacks", "decision.evaluator", "decision.rule", "decision.splits", "decision.thresholds"),
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
         *("fitted", "fitting", "inputs", "labels.forms", "objective", "parameters", "prediction"),
         *("resolved", "text.tokens", "text.vocabulary"),
