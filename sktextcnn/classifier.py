@@ -13,12 +13,13 @@ from sktextcnn.callbacks import CallbackSupportMixin
 from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
+from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes, read_input
 from sktextcnn.preparation import Preparation
 
 
-class TextCNNClassifier(CallbackSupportMixin, Preparation):
+class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them

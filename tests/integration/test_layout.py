@@ -26,6 +26,7 @@ MODULES = {
     "text": set(),
     "text.tokens": set(),
     "text.vocabulary": {"text.tokens"},
+    "text.spans": {"text.tokens"},
     "text.vector_files": set(),
     "text.cooccurrence": {"text.tokens"},
     "embeddings": {"text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"},
@@ -110,10 +111,6 @@ MODULES = {
         *("callbacks", "decision.evaluator", "engine.engines", "engine.examples", "engine.observers"),
         *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
     },
-    "explain": {
-        *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
-        "text.tokens",
-    },
     "chunks": set(),
     "parameters": {
         *("decision.rule", "decision.scoring", "engine.examples", "engine.inference", "fitted"),
@@ -121,10 +118,24 @@ MODULES = {
     },
     "prediction": {
         *("chunks", "decision.evaluator", "decision.rule", "engine.engines", "engine.inference"),
-        *("engine.network", "engine.own_network", "explain", "export.onnx_model", "fitted"),
-        *("inputs", "labels.classes", "labels.parsing"),
+        *("engine.network", "engine.own_network", "export.onnx_model", "fitted", "inputs"),
+        "labels.parsing",
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
+    },
+    "explain.evidence": set(),
+    "explain.html": {"explain.evidence"},
+    "explain.records": {"explain.evidence", "explain.html"},
+    "explain": {"explain.evidence", "explain.html", "explain.records"},
+    "explain.logits": {
+        *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
+        "text.tokens",
+    },
+    "explain.mistakes": {"decision.rule"},
+    "explain.explainer": {
+        *("engine.engines", "explain.evidence", "explain.logits", "explain.mistakes"),
+        *("explain.records", "labels.classes", "labels.parsing", "objective", "prediction"),
+        *("text.spans", "text.tokens"),
     },
     "preparation": {
         *("callbacks", "decision.evaluator", "decision.rule", "decision.splits", "decision.thresholds"),
@@ -133,8 +144,8 @@ MODULES = {
         *("resolved", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "fitted", "fitting"),
-        *("inputs", "preparation"),
+        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "explain.explainer"),
+        *("fitted", "fitting", "inputs", "preparation"),
     },
     # its users
     "loading": {
