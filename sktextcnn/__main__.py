@@ -1,4 +1,4 @@
-"""``python -m sktextcnn``."""
+"""``sktextcnn``, and ``python -m sktextcnn``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import os
 
 from sktextcnn.cli import main
 
-if __name__ == "__main__":
+
+def run() -> int:
+    """Run the command line as a program; return the exit status."""
     # Before TensorFlow is imported; a program's choice, not the library's.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    raise SystemExit(main())
+    return main()
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())
