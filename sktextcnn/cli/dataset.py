@@ -1,4 +1,4 @@
-"""What rows mean: one label or several per text, or pairs; and what looks as if it meant another thing."""
+"""What rows mean: one label or several per text, or pairs; and what looks as if it were otherwise."""
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
         labels = [_only_label(row, kind) for row in rows]
         if different := count_different(texts, sets):
             notes.append(
-                f"{different:,} of {len(set(texts)):,} texts come more than once, with different labels. "
-                "If each row is one of a text's labels: --kind pairs."
+                f"{different:,} of {len(set(texts)):,} texts come more than once, with different "
+                "labels. If each row is one of a text's labels: --kind pairs."
             )
     else:
         gathered: dict[str, list[str]] = {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,8 +26,9 @@ from sktextcnn.cli.options import (
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import save_reading
 
-#: Candidates of a search that are shown.
+#: Candidates of a search that are shown, and what is said of them.
 MOST_CANDIDATES = 20
+COLUMNS = ("mean_test_score", "std_test_score", "mean_fit_time")
 
 
 def add_fit(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +37,9 @@ def add_fit(parser: argparse.ArgumentParser) -> None:
     add_saving(parser, required=True)
     group = parser.add_argument_group("evaluation").add_mutually_exclusive_group()
     group.add_argument("--test", metavar="FILE", help="evaluate on another file, of the same form")
-    group.add_argument("--test-size", type=share, metavar="SHARE", help="hold out a share to evaluate on")
+    group.add_argument(
+        "--test-size", type=share, metavar="SHARE", help="hold out a share to evaluate on"
+    )
     add_params(parser)
     add_common(parser)
 
@@ -83,47 +86,60 @@ def fit(args: argparse.Namespace, console: Console) -> None:
     check_can_save(args.model, overwrite=args.overwrite)
     classifier = build_classifier(args)
     dialect = dialect_of(args)
-    data = read_dataset(
-        args.file, dialect, reading_of(args), console, skip_blank=args.skip_blank
-    )
-    texts, labels = data.texts, data.labels
-    test_texts: Sequence[str] = ()
-    if args.test is not None:
-        test = read_dataset(
-            args.test, dialect, data.reading, console, skip_blank=args.skip_blank, single=data.single
-        )
-        test_texts, test_labels = test.texts, test.labels
-    elif args.test_size is not None:
-        texts, test_texts, labels, test_labels = divide(data, args.test_size, args.seed)
-        console.say(f"{len(texts):,} texts to learn from, {len(test_texts):,} held out to evaluate on")
-    if twice := len({*texts} & {*test_texts}):
-        console.note(f"{twice:,} of the texts to evaluate on are among those to learn from, too.")
+    data = read_dataset(args.file, dialect, reading_of(args), console, skip_blank=args.skip_blank)
+    (texts, labels), tested = _divide(args, data, console)
     started = perf_counter()
     with showing_progress(console, "training"):
         classifier.fit(texts, labels)
     seconds = perf_counter() - started
     save(classifier, data, args.model, overwrite=args.overwrite)
+    score = classifier.validation_score_
+    lines = [f"trained on {len(texts):,} texts in {format_seconds(seconds)}; saved in {args.model}"]
+    if score is not None:
+        metric = "accuracy" if data.single else classifier.metric
+        lines.append(f"on texts held out while training: {metric} {score:.3f}")
+    evaluation = None
+    if tested is not None:
+        from sktextcnn.metrics import evaluate
+
+        evaluation = evaluate(classifier, *tested)
+        lines += ["", *str(evaluation).splitlines()]
     document = {
         "model": str(args.model),
+        "read_as": data.describe(),
         "n_rows": data.n_rows,
         "n_texts": len(texts),
         "labels": dict(data.count_labels()),
-        "read_as": data.describe(),
         "seconds": round(seconds, 1),
-        "validation_score": classifier.validation_score_,
-        "evaluation": None,
+        "validation_score": score,
+        "evaluation": None if evaluation is None else evaluation.to_dict(),
     }
-    lines = [f"trained on {len(texts):,} texts in {format_seconds(seconds)}; saved in {args.model}"]
-    if classifier.validation_score_ is not None:
-        metric = getattr(classifier.metric, "__name__", classifier.metric) if not data.single else "accuracy"
-        lines.append(f"validation {metric} {classifier.validation_score_:.3f}, on texts held out in turn")
-    if test_texts:
-        from sktextcnn.metrics import evaluate
-
-        evaluation = evaluate(classifier, test_texts, test_labels)
-        document["evaluation"] = evaluation.to_dict()
-        lines += ["", *str(evaluation).splitlines()]
     console.result(lines, document)
+
+
+def _divide(
+    args: argparse.Namespace, data: Dataset, console: Console
+) -> tuple[tuple[list, list], tuple[list, list] | None]:
+    """Return texts and labels to learn from, and those to evaluate on, if options name any."""
+    learned = data.texts, data.labels
+    if args.test is not None:
+        test = read_dataset(
+            args.test,
+            dialect_of(args),
+            data.reading,
+            console,
+            skip_blank=args.skip_blank,
+            single=data.single,
+        )
+        tested = test.texts, test.labels
+    elif args.test_size is not None:
+        learned, tested = divide(data, args.test_size, args.seed)
+        console.say(f"  {len(learned[0]):,} texts to learn from, {len(tested[0]):,} to evaluate on")
+    else:
+        return learned, None
+    if twice := len({*learned[0]} & {*tested[0]}):
+        console.note(f"{twice:,} of the texts to evaluate on are among those to learn from, too.")
+    return learned, tested
 
 
 def search(args: argparse.Namespace, console: Console) -> None:
@@ -181,7 +197,7 @@ def search(args: argparse.Namespace, console: Console) -> None:
     header = [metric, "std", "seconds", *grid]
     rows = [
         (
-            *(float(results[name][i]) for name in ("mean_test_score", "std_test_score", "mean_fit_time")),
+            *(float(results[column][i]) for column in COLUMNS),
             *(shorten(repr(candidates[i][name]), 32) for name in grid),
         )
         for i in order
@@ -232,8 +248,8 @@ def build_classifier(args: argparse.Namespace, *, grid: bool = False) -> Any:
     return classifier
 
 
-def divide(data: Dataset, test_size: float, seed: int) -> list:
-    """Return texts to learn from and to evaluate on, and the labels of both.
+def divide(data: Dataset, test_size: float, seed: int) -> tuple[tuple[list, list], tuple[list, list]]:
+    """Divide texts and labels into those to learn from, and those to evaluate on.
 
     Parameters
     ----------
@@ -244,7 +260,8 @@ def divide(data: Dataset, test_size: float, seed: int) -> list:
 
     Returns
     -------
-    list of (texts, test texts, labels, test labels)
+    learned, tested : tuple of (list of str, list)
+        Texts and labels.
 
     Raises
     ------
@@ -253,7 +270,10 @@ def divide(data: Dataset, test_size: float, seed: int) -> list:
     """
     from sktextcnn.model_selection import train_test_split
 
-    return train_test_split(data.texts, data.labels, test_size=test_size, random_state=seed)
+    texts, test_texts, labels, test_labels = train_test_split(
+        data.texts, data.labels, test_size=test_size, random_state=seed
+    )
+    return (texts, labels), (test_texts, test_labels)
 
 
 @contextlib.contextmanager
@@ -307,7 +327,9 @@ def check_can_save(folder: Path, *, overwrite: bool) -> None:
         if not overwrite:
             raise ValueError(f"{folder} exists. Name another folder, or replace its model: --overwrite.")
         if not (folder / "model.json").is_file():
-            raise ValueError(f"{folder} holds no model to replace, but other files; name another folder.")
+            raise ValueError(
+                f"{folder} holds no model to replace, but other files; name another folder."
+            )
     if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
         raise ValueError(f"{folder} cannot be written: you may not write there.")
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from sktextcnn.cli.console import Console
 from sktextcnn.cli.dataset import Dataset, interpret
 from sktextcnn.cli.rows import KINDS, Reading, load_reading, name_places, read_rows
-from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, STANDARD, Dialect
+from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, Dialect
 from sktextcnn.cli.tables.reader import open_table
 
 #: Words for values, beside what Python would read.
@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     """Ends with one line after an error, and takes no option for another that begins like it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options, allow_abbrev=False)
+        super().__init__(*args, **{"allow_abbrev": False, **options})
 
     def error(self, message: str) -> NoReturn:
         """Print an error and exit with status 2."""
@@ -106,7 +106,9 @@ def add_params(parser: argparse.ArgumentParser, *, grid: bool = False) -> None:
         else "a parameter of TextCNNClassifier, such as epochs=10; may be repeated",
     )
     group.add_argument("--seed", type=_natural, default=0, help="of all that is random (default: 0)")
-    group.add_argument("--jobs", type=int, help="networks that are trained at the same time (default: 1)")
+    group.add_argument(
+        "--jobs", type=int, help="networks that are trained at the same time (default: 1)"
+    )
 
 
 def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -187,7 +189,7 @@ def reading_of(args: argparse.Namespace, folder: Path | None = None) -> Reading:
         missing.append("--labels COLUMN")
     if missing:
         raise ValueError(
-            f"{folder} does not say which columns its training texts were in; pass {' and '.join(missing)}."
+            f"{folder} does not say which columns texts were in; pass {' and '.join(missing)}."
         )
     return reading
 

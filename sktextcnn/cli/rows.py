@@ -222,8 +222,8 @@ def _is_set(value: Any, column: str, place: str) -> bool:
     flag = FLAGS.get(str(value if value is not None else "").strip().lower())
     if flag is None:
         raise ValueError(
-            f"{place} has {value!r} in column {column!r}; of several columns of labels, each has to hold "
-            "0 or 1. If it is one column with all labels, name that alone: --labels COLUMN."
+            f"{place} has {value!r} in column {column!r}; of several columns of labels, each has to "
+            "hold 0 or 1. If it is one column with all labels, name that alone: --labels COLUMN."
         )
     return flag
 

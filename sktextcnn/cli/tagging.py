@@ -156,7 +156,9 @@ def _output_dialect(args: argparse.Namespace, table: Table) -> Dialect:
     if chosen is None:
         chosen = default if args.output == STANDARD else format_of(args.output, default)
     if chosen == "txt":
-        raise ValueError(f"--output {args.output}: plain lines have no columns; name a .csv, for instance.")
+        raise ValueError(
+            f"--output {args.output}: plain lines have no columns; name a .csv, for instance."
+        )
     delimiter = table.dialect.delimiter if chosen == own else ""
     return replace(table.dialect, format=chosen, delimiter=delimiter)
 
@@ -211,7 +213,9 @@ class _Tags:
         tagged = []
         for i, record in enumerate(records):
             self.check_are_new(record.keys() & {*self.columns})
-            tagged.append({**record, self._column: self._show(labels.get(i)), **self._spread(proba.get(i))})
+            tagged.append(
+                {**record, self._column: self._show(labels.get(i)), **self._spread(proba.get(i))}
+            )
         return tagged
 
     def _show(self, labels: Sequence[Any] | None) -> Any:
@@ -254,14 +258,16 @@ def explain(args: argparse.Namespace, console: Console) -> None:
     for name in args.label or ():
         if name not in by_name:
             raise ValueError(
-                f"--label {name}: the model has no such label; it has {shorten(', '.join(by_name), 200)}."
+                f"--label {name}: the model has no such label, but {shorten(', '.join(by_name), 200)}."
             )
     wanted = [by_name[name] for name in args.label] if args.label else None
     lines, documents = [], []
     for text in _texts_of(args.texts):
         if not text.strip():
             continue
-        proba = dict(zip(classifier.classes_.tolist(), classifier.predict_proba([text])[0].tolist()))
+        proba = dict(
+            zip(classifier.classes_.tolist(), classifier.predict_proba([text])[0].tolist(), strict=True)
+        )
         predicted = {*classifier.predict_labels([text])[0]}
         (explained,) = classifier.explain([text], labels=wanted)
         if not explained:  # then the label that came nearest is of interest

@@ -56,7 +56,6 @@ class Table:
         return "row" if self.dialect.format == "parquet" else "line"
 
 
-
 @contextlib.contextmanager
 def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
     """Open a table to read it.
@@ -87,7 +86,10 @@ def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
         with contextlib.ExitStack() as stack:
             with _naming(name, dialect):
                 file = stack.enter_context(_open(source))
-                share_read, schema = _watch(file), None
+                share_read = _watch(file)
+                columns: list[str] | None
+                rows: Iterator[tuple[int, Record]]
+                schema = None
                 if dialect.format == "parquet":
                     columns, rows, schema = _read_parquet(stack.enter_context(_seekable(file)))
                 else:
@@ -108,7 +110,7 @@ def _naming(name: str, dialect: Dialect) -> Iterator[None]:
         byte = error.object[error.start]
         other = "cp1252 or utf-16" if dialect.encoding.lower().startswith("utf") else "utf-8"
         raise ValueError(
-            f"{name} is not in {dialect.encoding} (byte 0x{byte:02x}). Name its encoding, such as {other}: "
+            f"{name} is not in {dialect.encoding} (0x{byte:02x}). Name the encoding, such as {other}: "
             "--encoding."
         ) from None
     except UnicodeError as error:  # UTF-16 without its mark
@@ -144,12 +146,12 @@ def _watch(file: BinaryIO) -> Callable[[], float | None]:
 
 
 @contextlib.contextmanager
-def _decoded(file: BinaryIO, encoding: str) -> Iterator[io.TextIOWrapper]:
-    buffered = file if hasattr(file, "peek") else io.BufferedReader(file)  # type: ignore[type-var]
+def _decoded(file: Any, encoding: str) -> Iterator[io.TextIOWrapper]:
+    buffered = file if hasattr(file, "peek") else io.BufferedReader(file)
     plain = buffered.peek(2)[:2] != GZIP_MAGIC
-    content = buffered if plain else gzip.GzipFile(fileobj=buffered, mode="rb")
+    content: Any = buffered if plain else gzip.GzipFile(fileobj=buffered, mode="rb")
     marked = {"utf8": "utf-8-sig", "utf-8": "utf-8-sig"}.get(encoding.lower(), encoding)
-    text = io.TextIOWrapper(content, encoding=marked, newline="")  # type: ignore[arg-type]
+    text = io.TextIOWrapper(content, encoding=marked, newline="")
     try:
         yield text
     finally:
@@ -174,7 +176,7 @@ def _read_text(file: io.TextIOWrapper, dialect: Dialect) -> tuple[list[str] | No
     if dialect.format == "txt":
         return [LINE], ((number, {LINE: line.rstrip("\r\n")}) for number, line in enumerate(file, 1))
     delimiter = dialect.delimiter or ("\t" if dialect.format == "tsv" else ",")
-    quoting = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
+    quoting: Any = csv.QUOTE_MINIMAL if dialect.quotes else csv.QUOTE_NONE
     reader = csv.reader(file, delimiter=delimiter, quoting=quoting, strict=True)
     rows = _filled_lines(reader)
     header = next(rows, (0, []))[1]

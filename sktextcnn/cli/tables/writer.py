@@ -18,7 +18,6 @@ from uuid import uuid4
 from sktextcnn.cli.tables.dialect import STANDARD, Dialect, Record, import_pyarrow
 
 
-
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a path to write to, which takes the place of another one at the end, or leaves nothing.
