@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from sktextcnn.cli.console import Console
 from sktextcnn.cli.dataset import Dataset, interpret
-from sktextcnn.cli.rows import KINDS, Reading, load_reading, name_places, read_rows
+from sktextcnn.cli.rows import KINDS, Reading, load_reading, read_rows
 from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, Dialect
 from sktextcnn.cli.tables.reader import open_table
 
@@ -231,7 +231,7 @@ def read_dataset(
     if found.blank and not skip_blank:
         raise ValueError(
             f"{found.name} has no text in column {reading.text!r} in {len(found.blank):,} rows "
-            f"({name_places(found.blank)}). Fill them in, or leave them out: --skip-blank."
+            f"({found.blank}). Fill them in, or leave them out: --skip-blank."
         )
     data = interpret(found, reading, single=single)
     skipped = f"; {len(found.blank):,} without text skipped" if found.blank else ""

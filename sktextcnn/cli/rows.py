@@ -23,7 +23,7 @@ READING = "reading.json"
 
 #: What a column of a label may hold.
 FLAGS = {"0": False, "1": True, "0.0": False, "1.0": True, "false": False, "true": True, "": False}
-MOST_LINES_NAMED = 5
+MOST_PLACES = 5
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,37 @@ class Reading:
     kind: str = "auto"
 
 
+class Places:
+    """Places in a table that are too many to name all of them, such as "line 3".
+
+    Examples
+    --------
+    >>> from sktextcnn.cli.rows import Places
+    >>> places = Places()
+    >>> for line in range(2, 9):
+    ...     places.append(f"line {line}")
+    >>> len(places), str(places)
+    (7, 'line 2, line 3, line 4, line 5, line 6 and 2 more')
+    """
+
+    def __init__(self) -> None:
+        self._first: list[str] = []
+        self._n = 0
+
+    def append(self, place: str) -> None:
+        """Count a place, and remember it if it is among the first ones."""
+        self._n += 1
+        if self._n <= MOST_PLACES:
+            self._first.append(place)
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __str__(self) -> str:
+        more = self._n - len(self._first)
+        return ", ".join(self._first) + (f" and {more:,} more" if more else "")
+
+
 class Row(NamedTuple):
     """A row of a table: where it is, its text, and its labels: a list, or a str to be split."""
 
@@ -61,7 +92,7 @@ class Rows(NamedTuple):
 
     name: str
     rows: list[Row]
-    blank: list[str]
+    blank: Places
 
 
 def save_reading(folder: str | Path, reading: Reading) -> None:
@@ -131,7 +162,7 @@ def read_rows(table: Table, reading: Reading) -> Rows:
     ValueError
         If the table is empty or lacks a column, or a field is not what it should be.
     """
-    rows, blank, columns = [], [], dict.fromkeys(table.columns or ())
+    rows, blank, columns = [], Places(), dict.fromkeys(table.columns or ())
     with naming(table.name):
         for number, record in table.rows:
             place = f"{table.unit} {number}"
@@ -231,28 +262,6 @@ def _is_set(value: Any, column: str, place: str) -> bool:
 def name_label(label: Any) -> str:
     """Return a label as it stands in a table: numbers as in JSON."""
     return label if isinstance(label, str) else json.dumps(label, default=str)
-
-
-def name_places(places: Sequence[str]) -> str:
-    """Return a few places in words.
-
-    Parameters
-    ----------
-    places : sequence of str
-        Such as "line 3".
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> from sktextcnn.cli.rows import name_places
-    >>> name_places(["line 3", "line 5"])
-    'line 3, line 5'
-    """
-    more = len(places) - MOST_LINES_NAMED
-    return ", ".join(places[:MOST_LINES_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 @contextlib.contextmanager

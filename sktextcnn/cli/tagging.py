@@ -13,7 +13,7 @@ from typing import Any
 from sktextcnn.cli.console import Console, shorten
 from sktextcnn.cli.options import add_common, add_model, add_table, dialect_of, reading_of
 from sktextcnn.cli.progress import format_seconds
-from sktextcnn.cli.rows import check_columns, is_text, name_label, name_places, naming
+from sktextcnn.cli.rows import Places, check_columns, is_text, name_label, naming
 from sktextcnn.cli.tables.dialect import (
     FORMATS,
     LINE,
@@ -86,7 +86,7 @@ def predict(args: argparse.Namespace, console: Console) -> None:
     from sktextcnn.loading import load
 
     classifier = load(args.model)
-    started, n_rows, blank = perf_counter(), 0, []
+    started, n_rows, blank = perf_counter(), 0, Places()
     show = console.bar.show if args.output != STANDARD or not sys.stdout.isatty() else None
     with open_table(args.file, dialect_of(args)) as table:
         if table.dialect.format == "txt":
@@ -105,17 +105,15 @@ def predict(args: argparse.Namespace, console: Console) -> None:
             for batch in batches(table.rows, reading.text):
                 if table.columns is None and not n_rows:
                     check_columns(table.name, _columns_of(batch), [reading.text])
-                blank += [
-                    place
-                    for number, record in batch
-                    if not is_text(record.get(reading.text), place := f"{table.unit} {number}")
-                ]
+                for number, record in batch:
+                    if not is_text(record.get(reading.text), place := f"{table.unit} {number}"):
+                        blank.append(place)
                 writer.write(tags.add([record for _, record in batch], reading.text))
                 n_rows += len(batch)
                 if show is not None:
                     show(table.share_read(), f"tagging, {n_rows:,} rows")
     if blank:
-        console.note(f"{len(blank):,} rows without text got no labels ({name_places(blank)}).")
+        console.note(f"{len(blank):,} rows without text got no labels ({blank}).")
     where = "" if args.output == STANDARD else f"; written to {args.output}"
     console.say(f"{n_rows:,} rows tagged in {format_seconds(perf_counter() - started)}{where}")
 
