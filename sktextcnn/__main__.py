@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 
 from sktextcnn.cli import main
 
 
 def run() -> int:
     """Run the command line as a program; return the exit status."""
-    # Before TensorFlow is imported; a program's choice, not the library's.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    _silence_libraries()
     return main()
+
+
+def _silence_libraries() -> None:
+    """Keep off the screen what TensorFlow prints from C++, a choice for programs, not for libraries.
+
+    Python's standard error goes on under another number.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if sys.stderr is None or sys.stderr.fileno() != 2:
+        return
+    sys.stderr = open(
+        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
+    )
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    faulthandler.enable(sys.stderr)  # a crash in compiled code is to be seen all the same
 
 
 if __name__ == "__main__":

@@ -86,9 +86,9 @@ class _Notes(logging.Handler):
 
 
 def _print(line: str, stream: TextIO) -> None:
-    """Print a line; what the stream cannot show is escaped."""
+    """Print a line; what cannot be shown is escaped."""
     encoding = stream.encoding or "utf-8"
-    print(line.encode(encoding, "backslashreplace").decode(encoding), file=stream)
+    print(_escape(line).encode(encoding, "backslashreplace").decode(encoding), file=stream)
 
 
 def _plain(value: Any) -> Any:
@@ -119,7 +119,10 @@ def in_one_line(text: str) -> str:
     >>> in_one_line("a\n b\x1b[31m")
     'a b\\x1b[31m'
     """
-    text = " ".join(text.split())
+    return _escape(" ".join(text.split()))
+
+
+def _escape(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(

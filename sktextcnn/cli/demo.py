@@ -7,8 +7,6 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from sktextcnn.cli.console import Console, format_table, shorten
 from sktextcnn.cli.dataset import Dataset
 from sktextcnn.cli.learning import divide, showing_progress
@@ -74,7 +72,8 @@ def demo(args: argparse.Namespace, console: Console) -> None:
         network.fit(learned, y)
     names = network.classes_.tolist()
     linear = _fit_linear(learned, y if data.single else as_label_matrix(y, names), args.seed)
-    ours, theirs = evaluate(network, held_out, y_test), evaluate(linear, held_out, y_test, labels=names)
+    ours = evaluate(network, held_out, y_test)
+    theirs = evaluate(linear, held_out, y_test, labels=None if data.single else names)
     measures = ["accuracy", "f1_macro"] if data.single else ["f1_micro", "f1_macro", "accuracy"]
     titles = {"accuracy": "accuracy" if data.single else "subset accuracy"}
     compared = [
@@ -140,13 +139,11 @@ def _tag(network: Any, sentences: Sequence[str]) -> list[str]:
     """Return the labels of texts, or where there are none the nearest one, with probabilities."""
     names, tagged = network.classes_.tolist(), []
     proba, predicted = network.predict_proba(sentences), network.predict_labels(sentences)
-    for own, labels in zip(proba, predicted, strict=True):
-        ranked = [
-            (names[i], f"{shorten(str(names[i]), LABEL_WIDTH)} {own[i]:.2f}")
-            for i in np.argsort(-own, kind="stable")
-        ]
-        said = ", ".join(shown for name, shown in ranked if name in labels)
-        tagged.append(said or f"no label (nearest: {ranked[0][1]})")
+    for own, labels in zip(proba.tolist(), predicted, strict=True):
+        ranked = sorted(zip(own, names, strict=True), key=lambda pair: -pair[0])
+        shown = {name: f"{shorten(str(name), LABEL_WIDTH)} {p:.2f}" for p, name in ranked}
+        said = ", ".join(shown[name] for name in shown if name in labels)
+        tagged.append(said or f"no label (nearest: {shown[ranked[0][1]]})")
     return tagged
 
 

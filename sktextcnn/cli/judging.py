@@ -1,4 +1,4 @@
-"""Commands that say how good a model is: ``evaluate`` and ``report``."""
+"""Commands that say how good a model is: ``evaluate``."""
 
 from __future__ import annotations
 
@@ -15,22 +15,12 @@ from sktextcnn.cli.options import (
     reading_of,
 )
 from sktextcnn.cli.rows import name_label
-from sktextcnn.cli.tables.writer import replacing
 
 
 def add_evaluate(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``evaluate``."""
     add_table(parser, known=True)
     add_model(parser)
-    add_common(parser)
-
-
-def add_report(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of ``report``."""
-    add_table(parser, known=True)
-    add_model(parser)
-    parser.add_argument("--output", metavar="FILE", required=True, help="of HTML, to be written")
-    parser.add_argument("--title", help="of the page")
     add_common(parser)
 
 
@@ -51,28 +41,6 @@ def evaluate(args: argparse.Namespace, console: Console) -> None:
 
     evaluation = evaluate_classifier(*_read(args, console))
     console.result(str(evaluation).splitlines(), evaluation.to_dict())
-
-
-def report(args: argparse.Namespace, console: Console) -> None:
-    """Write an evaluation as a page.
-
-    Parameters
-    ----------
-    args : argparse.Namespace
-    console : Console
-
-    Raises
-    ------
-    ValueError, OSError
-        If the table cannot be read, the model not be loaded, or the page not be written.
-    ImportError
-        If the packages that draw it are not installed.
-    """
-    from sktextcnn.report import write_report
-
-    with replacing(args.output) as part:
-        write_report(*_read(args, console), part, title=args.title)
-    console.result([f"written to {args.output}"], {"report": args.output})
 
 
 def _read(args: argparse.Namespace, console: Console) -> tuple[Any, list[str], list]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ def fit(args: argparse.Namespace, console: Console) -> None:
         classifier.fit(texts, labels)
     seconds = perf_counter() - started
     save(classifier, data, args.model, overwrite=args.overwrite)
-    score = classifier.validation_score_
+    score = None if math.isnan(classifier.validation_score_) else classifier.validation_score_
     lines = [f"trained on {len(texts):,} texts in {format_seconds(seconds)}; saved in {args.model}"]
     if score is not None:
         metric = "accuracy" if data.single else classifier.metric
@@ -155,11 +156,10 @@ def search(args: argparse.Namespace, console: Console) -> None:
     ValueError, OSError
         If the table cannot be read or learned from, or the model not be saved.
     """
-    from sklearn.model_selection import GridSearchCV, ParameterGrid
+    from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
 
     from sktextcnn.labels.parsing import as_label_matrix
     from sktextcnn.metrics import get_scorer
-    from sktextcnn.model_selection import MultilabelStratifiedKFold
 
     if args.model is not None:
         check_can_save(args.model, overwrite=args.overwrite)
@@ -188,7 +188,7 @@ def search(args: argparse.Namespace, console: Console) -> None:
             classifier,
             grid,
             scoring=score,
-            cv=MultilabelStratifiedKFold(args.cv, shuffle=True, random_state=args.seed),
+            cv=KFold(args.cv, shuffle=True, random_state=args.seed),
             refit=args.model is not None,
             error_score="raise",
         ).fit(data.texts, data.labels if data.single else as_label_matrix(data.labels))
@@ -268,12 +268,23 @@ def divide(data: Dataset, test_size: float, seed: int) -> tuple[tuple[list, list
     ValueError
         If there are too few texts.
     """
-    from sktextcnn.model_selection import train_test_split
+    import numpy as np
 
-    texts, test_texts, labels, test_labels = train_test_split(
-        data.texts, data.labels, test_size=test_size, random_state=seed
+    from sktextcnn.decision.splits import hold_out
+    from sktextcnn.labels.parsing import read_labels
+
+    try:
+        targets = read_labels(data.labels).matrix
+        parts = hold_out(targets, test_size, np.random.default_rng(seed))
+    except ValueError:
+        raise ValueError(
+            f"{len(data.texts):,} texts with {len(data.count_labels()):,} labels are too few: none is "
+            "left to evaluate on."
+        ) from None
+    learned, tested = (
+        ([data.texts[row] for row in rows], [data.labels[row] for row in rows]) for rows in parts
     )
-    return (texts, labels), (test_texts, test_labels)
+    return learned, tested
 
 
 @contextlib.contextmanager
@@ -327,9 +338,7 @@ def check_can_save(folder: Path, *, overwrite: bool) -> None:
         if not overwrite:
             raise ValueError(f"{folder} exists. Name another folder, or replace its model: --overwrite.")
         if not (folder / "model.json").is_file():
-            raise ValueError(
-                f"{folder} holds no model to replace, but other files; name another folder."
-            )
+            raise ValueError(f"{folder} holds other files than a model; name another one.")
     if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
         raise ValueError(f"{folder} cannot be written: you may not write there.")
 

@@ -163,6 +163,9 @@ def read_rows(table: Table, reading: Reading) -> Rows:
         If the table is empty or lacks a column, or a field is not what it should be.
     """
     rows, blank, columns = [], Places(), dict.fromkeys(table.columns or ())
+    wanted = (reading.text, *reading.labels)
+    if columns:
+        check_columns(table.name, columns, wanted)
     with naming(table.name):
         for number, record in table.rows:
             place = f"{table.unit} {number}"
@@ -174,7 +177,7 @@ def read_rows(table: Table, reading: Reading) -> Rows:
                 blank.append(place)
     if not columns or not (rows or blank):
         raise ValueError(f"{table.name} is empty; expected a row for each text.")
-    check_columns(table.name, columns, (reading.text, *reading.labels))
+    check_columns(table.name, columns, wanted)
     return Rows(table.name, rows, blank)
 
 

@@ -94,14 +94,13 @@ def predict(args: argparse.Namespace, console: Console) -> None:
         reading = reading_of(args, args.model)
         dialect = _output_dialect(args, table)
         tags = _Tags(classifier, args.column, reading.sep or ",", args.proba, dialect.format)
-        columns = schema = None
+        columns = None
         if table.columns is not None:
             check_columns(table.name, table.columns, [reading.text])
             tags.check_are_new(table.columns)
             columns = [*table.columns, *tags.columns]
-        if dialect.format == "parquet" and table.schema is not None:
-            schema = tags.extend(table.schema)
-        with create_table(args.output, dialect, columns, schema) as writer, naming(table.name):
+        types = {**table.types, **tags.types()} if dialect.format == "parquet" else None
+        with create_table(args.output, dialect, columns, types) as writer, naming(table.name):
             for batch in batches(table.rows, reading.text):
                 if table.columns is None and not n_rows:
                     check_columns(table.name, _columns_of(batch), [reading.text])
@@ -154,9 +153,7 @@ def _output_dialect(args: argparse.Namespace, table: Table) -> Dialect:
     if chosen is None:
         chosen = default if args.output == STANDARD else format_of(args.output, default)
     if chosen == "txt":
-        raise ValueError(
-            f"--output {args.output}: plain lines have no columns; name a .csv, for instance."
-        )
+        raise ValueError(f"--output {args.output}: plain lines have no columns; write CSV instead.")
     delimiter = table.dialect.delimiter if chosen == own else ""
     return replace(table.dialect, format=chosen, delimiter=delimiter)
 
@@ -190,13 +187,11 @@ class _Tags:
                     else f"The table has a column {column!r} already, so none can be added for --proba."
                 )
 
-    def extend(self, schema: Any) -> Any:
-        """Return a schema of Parquet with the columns that are added."""
+    def types(self) -> dict[str, Any]:
+        """Return the types of the added columns in Parquet."""
         arrow, _ = import_pyarrow()
         kind = arrow.list_(arrow.string()) if self._classifier.multilabel_ else arrow.string()
-        for name in self.columns:
-            schema = schema.append(arrow.field(name, kind if name == self._column else arrow.float32()))
-        return schema
+        return {self._column: kind, **dict.fromkeys(self._proba, arrow.float32())}
 
     def add(self, records: Sequence[Record], text: str) -> list[Record]:
         """Return rows with their labels; those without text get none."""

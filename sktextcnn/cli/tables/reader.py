@@ -37,8 +37,8 @@ class Table:
         None where every row has its own, as in JSON Lines.
     rows : iterator of (int, Record)
         Each with the line that it ends in, or its number in Parquet.
-    schema : pyarrow.Schema or None
-        Of Parquet.
+    types : dict of str to pyarrow.DataType
+        Of the columns of Parquet.
     share_read : callable
         Returns what share of the file has been read, or None where nobody knows.
     """
@@ -47,7 +47,7 @@ class Table:
     dialect: Dialect
     columns: list[str] | None
     rows: Iterator[tuple[int, Record]]
-    schema: Any
+    types: dict[str, Any]
     share_read: Callable[[], float | None]
 
     @property
@@ -89,14 +89,15 @@ def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
                 share_read = _watch(file)
                 columns: list[str] | None
                 rows: Iterator[tuple[int, Record]]
-                schema = None
+                types: dict[str, Any] = {}
                 if dialect.format == "parquet":
-                    columns, rows, schema = _read_parquet(stack.enter_context(_seekable(file)))
+                    types, rows = _read_parquet(stack.enter_context(_seekable(file)))
+                    columns = [*types]
                 else:
                     columns, rows = _read_text(
                         stack.enter_context(_decoded(file, dialect.encoding)), dialect
                     )
-            yield Table(name, dialect, columns, _named(rows, name, dialect), schema, share_read)
+            yield Table(name, dialect, columns, _named(rows, name, dialect), types, share_read)
     finally:
         csv.field_size_limit(limit)
 
@@ -232,7 +233,7 @@ def _read_json_lines(file: io.TextIOWrapper) -> Iterator[tuple[int, Record]]:
         yield number, record
 
 
-def _read_parquet(file: BinaryIO) -> tuple[list[str], Iterator[tuple[int, Record]], Any]:
+def _read_parquet(file: BinaryIO) -> tuple[dict[str, Any], Iterator]:
     pyarrow, parquet = import_pyarrow()
     try:
         opened = parquet.ParquetFile(file)
@@ -249,7 +250,8 @@ def _read_parquet(file: BinaryIO) -> tuple[list[str], Iterator[tuple[int, Record
         except (pyarrow.ArrowException, OSError) as error:
             raise ValueError(f"it is broken after row {number}: {_sentence(error)}") from None
 
-    return opened.schema_arrow.names, rows(), opened.schema_arrow
+    schema = opened.schema_arrow
+    return dict(zip(schema.names, schema.types, strict=True)), rows()
 
 
 def _sentence(error: Exception) -> str:

@@ -10,7 +10,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
@@ -74,7 +74,7 @@ class Writer(Protocol):
 
 @contextlib.contextmanager
 def create_table(
-    target: str, dialect: Dialect, columns: Sequence[str] | None, schema: Any = None
+    target: str, dialect: Dialect, columns: Sequence[str] | None, types: Mapping[str, Any] | None = None
 ) -> Iterator[Writer]:
     """Open a table to write it; a file appears when all is written, or not at all.
 
@@ -86,8 +86,8 @@ def create_table(
         With a format other than "txt".
     columns : sequence of str or None
         None: those of the rows that come first.
-    schema : pyarrow.Schema or None, default=None
-        Of Parquet; None: as the rows that come first.
+    types : mapping of str to pyarrow.DataType, or None, default=None
+        Of the columns of Parquet; those that are not named get what suits the rows that come first.
 
     Yields
     ------
@@ -111,7 +111,7 @@ def create_table(
             file = stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0))
         writer: Writer
         if dialect.format == "parquet":
-            writer = _ParquetWriter(file, columns, schema)
+            writer = _ParquetWriter(file, columns, types or {})
             stack.callback(writer.close)  # also after an error, before the file is closed
         elif dialect.format == "jsonl":
             writer = _JsonLinesWriter(file, dialect.encoding)
@@ -202,18 +202,18 @@ class _JsonLinesWriter:
 
 
 class _ParquetWriter:
-    def __init__(self, file: BinaryIO, columns: Sequence[str] | None, schema: Any) -> None:
-        self._pyarrow, self._parquet = import_pyarrow()
-        self._file, self._columns, self._schema = file, columns, schema
+    def __init__(self, file: BinaryIO, columns: Sequence[str] | None, types: Mapping[str, Any]) -> None:
+        self._arrow, self._parquet = import_pyarrow()
+        self._file, self._columns, self._types = file, columns, types
         self._writer: Any = None
 
     def write(self, records: Sequence[Record]) -> None:
         self._begin(records)
         for record in records:
-            _check_columns(record, self._schema.names)
+            _check_columns(record, self._writer.schema.names)
         try:
-            batch = self._pyarrow.RecordBatch.from_pylist([*records], schema=self._schema)
-        except (self._pyarrow.ArrowException, TypeError, OverflowError) as error:
+            batch = self._arrow.RecordBatch.from_pylist([*records], schema=self._writer.schema)
+        except (self._arrow.ArrowException, TypeError, OverflowError) as error:
             raise ValueError(
                 f"A row does not fit the first ones: {error}. Write JSON Lines, where every row may "
                 "hold values of other kinds."
@@ -227,19 +227,15 @@ class _ParquetWriter:
     def _begin(self, records: Sequence[Record]) -> None:
         if self._writer is not None:
             return
-        if self._schema is None:
-            self._schema = self._schema_of(records)
-        self._writer = self._parquet.ParquetWriter(self._file, self._schema)
-
-    def _schema_of(self, records: Sequence[Record]) -> Any:
-        arrow = self._pyarrow
         columns = self._columns or dict.fromkeys(column for record in records for column in record)
-        rows = [{column: record.get(column) for column in columns} for record in records]
-        names, found = [*columns], arrow.Table.from_pylist(rows).schema
-        types = [found.field(name).type if name in found.names else arrow.string() for name in names]
-        return arrow.schema(
-            [
-                (name, arrow.string() if arrow.types.is_null(kind) else kind)
-                for name, kind in zip(names, types, strict=True)
-            ]
-        )
+        schema = self._arrow.schema([(name, self._type_of(name, records)) for name in columns])
+        self._writer = self._parquet.ParquetWriter(self._file, schema)
+
+    def _type_of(self, column: str, records: Sequence[Record]) -> Any:
+        if column in self._types:
+            return self._types[column]
+        try:
+            found = self._arrow.infer_type([record.get(column) for record in records])
+        except self._arrow.ArrowException as error:
+            raise ValueError(f"Column {column!r} has values of several kinds: {error}.") from None
+        return self._arrow.string() if self._arrow.types.is_null(found) else found
