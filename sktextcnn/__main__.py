@@ -23,9 +23,8 @@ def _silence_libraries() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if sys.stderr is None or sys.stderr.fileno() != 2:
         return
-    sys.stderr = open(
-        os.dup(2), "w", encoding=sys.stderr.encoding, errors="backslashreplace", buffering=1
-    )
+    encoding = sys.stderr.encoding
+    sys.stderr = os.fdopen(os.dup(2), "w", 1, encoding=encoding, errors="backslashreplace")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     faulthandler.enable(sys.stderr)  # a crash in compiled code is to be seen all the same
 

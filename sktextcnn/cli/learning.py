@@ -177,7 +177,7 @@ def search(args: argparse.Namespace, console: Console) -> None:
     console.say(f"{len(candidates):,} candidates, {args.cv} parts each: {n_fits:,} trainings")
     n_done = 0
 
-    def score(fitted: Any, X: Any, y: Any) -> float:
+    def score(fitted: Any, X: Any, y: Any) -> Any:
         nonlocal n_done
         n_done += 1
         return scorer(fitted, X, y)

@@ -258,34 +258,29 @@ def explain(args: argparse.Namespace, console: Console) -> None:
     for text in _texts_of(args.texts):
         if not text.strip():
             continue
-        proba = dict(
-            zip(classifier.classes_.tolist(), classifier.predict_proba([text])[0].tolist(), strict=True)
-        )
-        predicted = {*classifier.predict_labels([text])[0]}
-        (explained,) = classifier.explain([text], labels=wanted)
-        if not explained:  # then the label that came nearest is of interest
-            (explained,) = classifier.explain([text], labels=[max(proba, key=proba.__getitem__)])
+        (found,) = classifier.explain([text], labels=wanted)
+        if not found:  # then the label that came nearest is of interest
+            nearest = classifier.predict_proba([text])[0].argmax()
+            (found,) = classifier.explain([text], labels=[classifier.classes_.tolist()[nearest]])
+        ranked = sorted(found, key=lambda one: -one.probability)
         lines.append(shorten(text, SENTENCE_WIDTH))
-        found = []
-        for one in sorted(explained, key=lambda one: -proba[one.label]):
-            said = "" if one.label in predicted else "  (not predicted)"
-            lines.append(f"  {shorten(name_label(one.label), 60)} {proba[one.label]:.2f}{said}")
-            strongest = one.evidence[: args.top]
-            lines += [f"    {e.contribution:+7.2f}  {shorten(e.ngram, 60)}" for e in strongest]
-            found.append(
-                {
-                    "label": one.label,
-                    "predicted": one.label in predicted,
-                    "probability": round(proba[one.label], PLACES),
-                    "logit": one.logit,
-                    "base": one.base,
-                    "evidence": [e._asdict() for e in strongest],
-                }
-            )
-        documents.append({"text": text, "labels": found})
+        for one in ranked:
+            said = "" if one.decision else "  (not predicted)"
+            lines.append(f"  {shorten(name_label(one.label), 60)} {one.probability:.2f}{said}")
+            lines += [
+                f"    {e.contribution:+7.2f}  {shorten(e.ngram, 60)}" for e in one.evidence[: args.top]
+            ]
+        documents.append({"text": text, "labels": [_to_dict(one, args.top) for one in ranked]})
     if not documents:
         raise ValueError("there is no text to explain; pass some, each in quotation marks.")
     console.result(lines, documents)
+
+
+def _to_dict(explanation: Any, n: int) -> dict[str, Any]:
+    """Return an explanation with its n strongest n-grams, for JSON."""
+    content = {**explanation._asdict(), "evidence": [e._asdict() for e in explanation.evidence[:n]]}
+    del content["text"]
+    return content
 
 
 def _texts_of(given: Sequence[str]) -> Iterator[str]:

@@ -458,7 +458,7 @@ def test_explain_as_json(capsys, model, monkeypatch):
         for found in document["labels"]:
             column = clf.classes_.tolist().index(found["label"])
             assert found["probability"] == pytest.approx(proba[column], abs=1e-4)
-            assert found["predicted"] == (found["label"] in labels)
+            assert found["decision"] == (found["label"] in labels)
         if not labels:  # the nearest one
             assert [found["label"] for found in document["labels"]] == [clf.classes_[proba.argmax()]]
 
