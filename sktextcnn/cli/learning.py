@@ -156,10 +156,11 @@ def search(args: argparse.Namespace, console: Console) -> None:
     ValueError, OSError
         If the table cannot be read or learned from, or the model not be saved.
     """
-    from sklearn.model_selection import GridSearchCV, KFold, ParameterGrid
+    from sklearn.model_selection import GridSearchCV, ParameterGrid
 
     from sktextcnn.labels.parsing import as_label_matrix
     from sktextcnn.metrics import get_scorer
+    from sktextcnn.model_selection import MultilabelStratifiedKFold
 
     if args.model is not None:
         check_can_save(args.model, overwrite=args.overwrite)
@@ -188,7 +189,7 @@ def search(args: argparse.Namespace, console: Console) -> None:
             classifier,
             grid,
             scoring=score,
-            cv=KFold(args.cv, shuffle=True, random_state=args.seed),
+            cv=MultilabelStratifiedKFold(args.cv, shuffle=True, random_state=args.seed),
             refit=args.model is not None,
             error_score="raise",
         ).fit(data.texts, data.labels if data.single else as_label_matrix(data.labels))
@@ -268,23 +269,20 @@ def divide(data: Dataset, test_size: float, seed: int) -> tuple[tuple[list, list
     ValueError
         If there are too few texts.
     """
-    import numpy as np
-
-    from sktextcnn.decision.splits import hold_out
-    from sktextcnn.labels.parsing import read_labels
+    from sktextcnn.model_selection import train_test_split
 
     try:
-        targets = read_labels(data.labels).matrix
-        parts = hold_out(targets, test_size, np.random.default_rng(seed))
+        texts, test_texts, labels, test_labels = train_test_split(
+            data.texts, data.labels, test_size=test_size, random_state=seed
+        )
     except ValueError:
+        texts, test_texts, labels, test_labels = [], [], [], []
+    if not texts or not test_texts:
         raise ValueError(
-            f"{len(data.texts):,} texts with {len(data.count_labels()):,} labels are too few: none is "
-            "left to evaluate on."
-        ) from None
-    learned, tested = (
-        ([data.texts[row] for row in rows], [data.labels[row] for row in rows]) for rows in parts
-    )
-    return learned, tested
+            f"{len(data.texts):,} texts with {len(data.count_labels()):,} labels cannot be divided: "
+            "every label needs a text to learn from, and some texts have to be left."
+        )
+    return (texts, labels), (test_texts, test_labels)
 
 
 @contextlib.contextmanager

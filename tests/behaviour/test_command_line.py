@@ -198,14 +198,11 @@ def test_places_where_no_model_can_be_saved(tmp_path, capsys, monkeypatch, name,
         (["--sep", ""], "--sep is empty; expected"),
         (["--delimiter", "::"], r"--delimiter '::': expected a single character"),
         (["--test", "nowhere.csv"], r"nowhere\.csv cannot be read: No such file"),
-        (["--test-size", "0.999"], "12 texts with 3 labels are too few: none is left to evaluate on"),
+        (["--test-size", "0.999"], "12 texts with 3 labels cannot be divided: every label needs a text"),
     ],
 )
 def test_options_of_fit_that_cannot_be_used(tmp_path, capsys, options, message):
     path = labelled(tmp_path / "a.csv", [[f"{i % 3}"] for i in range(12)])
-    if "--test-size" in options:
-        path = labelled(tmp_path / "a.csv", [[f"{i}"] for i in range(12)])
-        message = message.replace("3 labels", "12 labels")
     status = fit(path, tmp_path / "model", *options)
     assert fails(capsys, status, message)
     assert not (tmp_path / "model").exists()
@@ -543,9 +540,9 @@ def test_demo_on_the_embedded_sample(capsys):
     assert max(map(len, lines)) <= 100
     assert out.isascii()
     assert "  722 texts, 12 labels" in err
-    assert "  542 texts to learn from, 180 held out (seed 0)" in err
-    table = re.findall(r"^(TextCNNClassifier|tf-idf \+ LinearSVC) +(0\.\d+)", out, re.M)
-    assert [name for name, _ in table] == ["TextCNNClassifier", "tf-idf + LinearSVC"]
+    assert "  541 texts to learn from, 181 held out (seed 0)" in err
+    table = re.findall(r"^(TextCNNClassifier|tuned linear SVM) +(0\.\d+)", out, re.M)
+    assert [name for name, _ in table] == ["TextCNNClassifier", "tuned linear SVM"]
     assert float(table[1][1]) > 0.6
     assert re.search(r"^Data Science( +\d\.\d{3}){3} +\d+$", out, re.M)
     for sentence in cli.demo.SENTENCES:
@@ -588,6 +585,13 @@ def test_demo_on_a_file(tmp_path, capsys, tags):
 )
 def test_demo_on_half_a_file(capsys, options, message):
     assert fails(capsys, cli.main(["demo", *options]), message)
+
+
+def test_texts_that_cannot_be_divided(tmp_path, capsys):
+    path = labelled(tmp_path / "a.csv", [f"label {i}" for i in range(12)])
+    message = "12 texts with 12 labels cannot be divided"
+    assert fails(capsys, fit(path, tmp_path / "model", "--test-size", "0.5"), message)
+    assert fails(capsys, cli.main(["demo", "--data", path, *COLUMNS]), message)
 
 
 def test_demo_on_too_few_texts(tmp_path, capsys):

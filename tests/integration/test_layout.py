@@ -153,6 +153,18 @@ MODULES = {
     "metrics.tables": set(),
     "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
+    "model_selection.stratification": set(),
+    "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
+    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.tokens"},
+    "model_selection.comparison": {
+        *("classifier", "labels.matrix", "labels.parsing", "metrics.scorers", "metrics.tables"),
+        *("model_selection.baseline", "model_selection.splitters"),
+    },
+    "model_selection.wrapped": {"metrics.outcome"},
+    "model_selection": {
+        *("model_selection.baseline", "model_selection.comparison", "model_selection.splitters"),
+        "model_selection.wrapped",
+    },
     "cli.tables": set(),
     "cli.tables.dialect": set(),
     "cli.tables.reader": {"cli.tables.dialect"},
@@ -166,18 +178,16 @@ MODULES = {
     },
     "cli.learning": {
         *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
-        *("cli.rows", "decision.splits", "labels.parsing", "metrics"),
+        *("cli.rows", "labels.parsing", "metrics", "model_selection"),
     },
     "cli.tagging": {
         *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
         *("cli.tables.reader", "cli.tables.writer", "loading"),
     },
-    "cli.judging": {
-        *("cli.console", "cli.options", "cli.rows", "loading", "metrics"),
-    },
+    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics"},
     "cli.demo": {
         *("classifier", "cli.console", "cli.dataset", "cli.learning", "cli.options", "cli.rows"),
-        *("cli.tables.dialect", "datasets", "labels.parsing", "metrics", "text.tokens"),
+        *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
     },
     "cli": {"cli.console", "cli.demo", "cli.judging", "cli.learning", "cli.options", "cli.tagging"},
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
@@ -185,7 +195,7 @@ MODULES = {
 }
 
 #: Nothing but other leaves imports them, or the classifier.
-LEAVES = {"loading", "datasets", "cli", "metrics", "__init__", "__main__"}
+LEAVES = {"loading", "datasets", "cli", "metrics", "model_selection", "__init__", "__main__"}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
