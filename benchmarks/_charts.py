@@ -39,70 +39,52 @@ def save(figure, path):
     plt.close(figure)
 
 
-def draw_ratios(sections, path):
-    """Draw a bar for each ratio, to the right of 1 where we take less time, to the left where more."""
-    lines = []  # headings and what belongs to them, from top to bottom
-    for title, results in sections.items():
-        shown = [r for r in results if r.charted and r.theirs and isfinite(r.ratio()[0])]
-        if shown:
-            lines += [(title, None), *((None, result) for result in shown)]
-    if not lines:
+def draw_ratios(sections, name_of, folder):
+    """Draw a chart for each section with charted results: a bar for each ratio.
+
+    To the right of 1 we take less time, to the left more. All charts have the same scale.
+    """
+    shown = {
+        title: [r for r in results if r.charted and r.theirs and isfinite(r.ratio()[0])]
+        for title, results in sections.items()
+    }
+    ratios = [value for results in shown.values() for result in results for value in result.ratio()]
+    if not ratios:
         return
-    figure, axis = plt.subplots(figsize=(9, 0.6 + 0.29 * len(lines)), layout="constrained")
-    ratios = [value for _, result in lines if result for value in result.ratio()]
-    left, right = min(0.4, 0.6 * min(ratios)), 6 * max(ratios)
-    before = None
-    for y, (title, result) in enumerate(lines):
-        if result is None:
-            axis.annotate(
-                title,
-                (0, y),
-                (-10, 0),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                weight="bold",
-                annotation_clip=False,
-            )
-            before = None
+    limits = min(0.85, 0.8 * min(ratios)), 8 * max(ratios)
+    for title, results in shown.items():
+        if results:
+            _draw_bars(results, limits, folder / f"{name_of(title)}.svg")
+
+
+def _draw_bars(results, limits, path):
+    """Draw what was timed as a line of words, and below it a bar for each peer."""
+    lines = []
+    for result in results:
+        if not lines or lines[-1].what != result.what:
+            lines.append(result.what)
+        lines.append(result)
+    figure, axis = plt.subplots(figsize=(6.4, 0.7 + 0.26 * len(lines)), layout="constrained")
+    for y, line in enumerate(lines):
+        if isinstance(line, str):
+            axis.annotate(line, (1, y), (4, 0), textcoords="offset points", va="center", weight="bold")
             continue
-        ratio, low, high = result.ratio()
-        color = COLORS.get(result.peer, OTHER)
-        axis.barh(y, ratio - 1, left=1, color=color, height=0.7, zorder=2)
+        ratio, low, high = line.ratio()
+        axis.barh(y, ratio - 1, left=1, color=COLORS.get(line.peer, OTHER), height=0.75, zorder=2)
         axis.plot([low, high], [y, y], color="#333333", linewidth=1.2, zorder=3)
-        end, side = (max(high, ratio), 1) if ratio >= 1 else (min(low, ratio), -1)
-        axis.annotate(
-            f"{result.peer}: {_short(ratio)} ×",  # noqa: RUF001
-            (max(end, 1) if side == 1 else 1, y),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-        )
-        if result.what != before:
-            axis.annotate(
-                result.what,
-                (0, y),
-                (-10, 0),
-                xycoords=("axes fraction", "data"),
-                textcoords="offset points",
-                ha="right",
-                va="center",
-                annotation_clip=False,
-            )
-        before = result.what
-    axis.axvspan(left, 1, color="#f3f0ea", zorder=0)
+        words = f"{line.peer}: {_short(ratio)} ×"  # noqa: RUF001
+        end = (max(high, 1), y)
+        axis.annotate(words, end, (6, 0), textcoords="offset points", va="center")
     axis.axvline(1, color="#333333", linewidth=1, zorder=4)
     axis.set_xscale("log")
-    axis.set_xlim(left, right)
+    axis.set_xlim(*limits)
     axis.set_ylim(len(lines) - 0.4, -0.7)
-    ticks = [t for t in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if left <= t <= right]
+    ticks = [t for t in (0.25, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if limits[0] <= t <= limits[1]]
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axis.xaxis.set_minor_locator(mpl.ticker.NullLocator())
     axis.set_yticks([])
     axis.spines["left"].set_visible(False)
-    axis.grid(axis="x", color="#dddddd", linewidth=0.8, zorder=1)
-    axis.set_xlabel("How many times as long as ours theirs takes (left of 1: theirs is quicker)")
+    axis.set_xlabel("theirs / ours: how many times our time they take")
     save(figure, path)
 
 

@@ -61,6 +61,11 @@ def results_of(groups):
     return {title: results for title, results in sections.items() if results}
 
 
+def chart_of(title):
+    """Return the name of the chart of a section, which is that of its first rows."""
+    return f"speed_{SECTIONS[title][0].partition('-')[0]}"
+
+
 def notes_of(groups):
     """Return the sentences below the table."""
     environments = {}
@@ -88,6 +93,12 @@ def to_rst(groups):
     if any(group["rows"] for group in groups.values()):
         lines += ["**A quick try on the first rows of each set: these numbers mean nothing.**", ""]
     for title, results in results_of(groups).items():
+        if any(result.charted for result in results):
+            lines += [
+                f".. figure:: _static/{chart_of(title)}.svg",
+                f"   :alt: Bars of the ratios in the table below: {title}.",
+                "",
+            ]
         lines += [f".. list-table:: {title}", "   :header-rows: 1", "   :widths: 30 18 20 18 14", ""]
         before = ["", ""]
         for cells in [HEADER, *(result.cells() for result in results)]:
@@ -108,7 +119,7 @@ def write(groups, folder):
     static.mkdir(parents=True, exist_ok=True)
     (static / "speed.json").write_text(json.dumps(groups, indent=1) + "\n", encoding="utf-8")
     (folder / "speed_table.inc").write_text(to_rst(groups), encoding="utf-8")
-    draw_ratios(results_of(groups), static / "speed_ratios.svg")
+    draw_ratios(results_of(groups), chart_of, static)
     curves = {key: curve for name in ROWS for key, curve in groups.get(name, none)["curves"].items()}
     megabytes = curves.pop("memory", None)
     if megabytes:
@@ -136,11 +147,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--rows-only",
-        nargs="+",
+        nargs="*",
         choices=ROWS,
         default=[*ROWS],
         metavar="NAME",
-        help=f"of {', '.join(ROWS)}; what was measured before stays in the table",
+        help=f"of {', '.join(ROWS)}; what was measured before stays in the table; "
+        "without any, table and charts are made again from that alone",
     )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument(
@@ -150,6 +162,11 @@ def main():
     parser.add_argument("--out", type=Path, help="folder for table, charts and numbers, such as docs")
     options = parser.parse_args()
 
+    if not options.rows_only:
+        if not options.out:
+            parser.error("--rows-only without names makes table and charts again, in the folder --out")
+        write(earlier(options.out, options.rows), options.out)
+        return
     data_folder()
     options.skipped = {}
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -20,11 +20,11 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
-    "sphinx.ext.mathjax",
     "sphinx_copybutton",
     "parameter_table",
     "command_help",
     "markdown_changelog",
+    "mathml",
 ]
 exclude_patterns = ["_build", "generated"]
 smartquotes = False  # quotes are mostly code here
@@ -46,6 +46,7 @@ copybutton_prompt_is_regexp = True
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sktextcnn"
+html_math_renderer = "mathml"
 html_show_sourcelink = False
 html_static_path = ["_static"]
 html_css_files = ["layout.css"]

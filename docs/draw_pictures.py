@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "_pictures"
-TABLE = Path(__file__).parents[1] / "tests" / "test_layout.py"
+TABLE = Path(__file__).parents[1] / "tests" / "integration" / "test_layout.py"
 TEXT, MUTED = "var(--pst-color-text-base, #222832)", "var(--pst-color-text-muted, #48566b)"
 BORDER, PLAIN = "var(--pst-color-border, #c9c9c9)", "var(--pst-color-surface, #f3f4f5)"
 STRONG = "var(--pst-color-primary, #0a7d91)"
@@ -271,8 +271,8 @@ def draw_layers(source, modules, marked):
 
 def layers_of_this_package():
     """Return the picture that the table asks for, as it is now."""
-    sys.path.insert(0, str(TABLE.parents[1]))
-    from tests.test_layout import MODULES, USE_KERAS
+    sys.path.insert(0, str(TABLE.parents[2]))
+    from tests.integration.test_layout import MODULES, USE_KERAS
 
     return draw_layers(TABLE.read_text("utf-8"), MODULES, USE_KERAS)
 

@@ -12,7 +12,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import sparse
 from sklearn.metrics import f1_score
-from strategies import indicators, scores
 
 from sktextcnn.decision import thresholds as thresholds_module
 from sktextcnn.decision.rule import decide
@@ -22,6 +21,7 @@ from sktextcnn.decision.thresholds import (
     resolve_thresholds,
     tune_thresholds,
 )
+from tests.strategies import indicators, scores
 
 tenths = st.integers(0, 10).map(lambda tenth: tenth / 10)
 

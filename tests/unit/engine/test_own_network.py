@@ -13,12 +13,12 @@ from functools import partial
 import keras
 import numpy as np
 import pytest
-import test_keras_engine as engine
-from test_keras_engine import IDS, N_LABELS, N_TOKENS, N, learn, same
 
 from sktextcnn.engine import own_network
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import State
+from tests.unit.engine import test_keras_engine as engine
+from tests.unit.engine.test_keras_engine import IDS, N_LABELS, N_TOKENS, N, learn, same
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
-from strategies import ODD_TEXTS, corpora, texts, token_rows
 
 from sktextcnn.text import tokens as text_module
 from sktextcnn.text.tokens import (
@@ -30,6 +29,7 @@ from sktextcnn.text.tokens import (
     read_chunks,
 )
 from sktextcnn.text.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
+from tests.strategies import ODD_TEXTS, corpora, texts, token_rows
 
 
 def token_ids(rows: list[list[int]]) -> TokenIds:

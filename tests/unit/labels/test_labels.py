@@ -18,12 +18,12 @@ from sklearn.metrics import f1_score
 from sklearn.model_selection import KFold, train_test_split
 from sklearn.utils import _safe_indexing, resample, shuffle
 from sklearn.utils.class_weight import compute_class_weight
-from strategies import indicators, label_names, label_sets, texts
 
 from sktextcnn import as_label_matrix, group_rows
 from sktextcnn.labels.hints import warn_if_repeated
 from sktextcnn.labels.parsing import count_unseen, read_labels
 from sktextcnn.objective import label_weights
+from tests.strategies import indicators, label_names, label_sets, texts
 
 
 def rows_of(labels):

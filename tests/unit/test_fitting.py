@@ -16,7 +16,6 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
-from strategies import indicators
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, fitting, preparation, resolved
 from sktextcnn.decision import judge
@@ -29,6 +28,7 @@ from sktextcnn.engine.observers import EarlyStopping, EpochLimit
 from sktextcnn.linear.characters import CharNgrams
 from sktextcnn.linear.features import Ngrams, add_linear_part, blend_logits, ngram_features
 from sktextcnn.text.tokens import FIRST_TOKEN, encode
+from tests.strategies import indicators
 
 LABELS = ["a", "b", "c"]
 LINEAR = {

@@ -620,7 +620,7 @@ import tensorflow as tf
 
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import test_keras_engine as tests
+from tests.unit.engine import test_keras_engine as tests
 from sktextcnn.engine import compiled
 
 quiet = {**tests.QUIET, "learning_rate": 0.1, "batch_size": 3}  # the last batch of two texts

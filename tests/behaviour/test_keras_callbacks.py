@@ -11,8 +11,8 @@ import pytest
 from sklearn.base import clone
 
 from sktextcnn.engine import network
-from tests import test_training
-from tests.test_training import TAGS, TEXTS, same, scripted
+from tests.behaviour import test_training
+from tests.behaviour.test_training import TAGS, TEXTS, same, scripted
 
 pytest.importorskip("sktextcnn.engine.keras_engine")
 

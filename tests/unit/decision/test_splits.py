@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
-from strategies import indicators
 
 from sktextcnn.decision.splits import hold_out
+from tests.strategies import indicators
 
 
 def divide(targets, fraction, seed=0):
