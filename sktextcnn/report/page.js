@@ -2,6 +2,7 @@
 // Sorts the table by the column whose heading is pressed; pressed again, the other way round.
 const table = document.querySelector("table");
 const headings = [...table.tHead.rows[0].cells];
+table.classList.add("sortable");
 
 function compare(a, b) {
   const numbers = [Number(a), Number(b)];
