@@ -80,4 +80,4 @@ def test_table_is_sorted_and_nothing_is_wider_than_the_window(report, tmp_path, 
     assert sorted(first) == sorted(ascending) == sorted(by_f1)
     assert seen["sorts"][4] == "descending"
     window, content = seen["width"]
-    assert content <= window
+    assert content <= window == width
