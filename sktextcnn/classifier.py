@@ -188,9 +188,10 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         Number of tokens after which texts are truncated.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
-        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And
-        those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
-        ``linear_blend`` (3, k) being the weights of the two parts and a constant.
+        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest.
+    linear_part_ : LinearPart or None
+        The linear part, if there is one: its ``ngrams``, ``kernel`` (n-grams, k) and ``bias`` (k,), and
+        ``blend`` (3, k), the weights of network and margins in their sum and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
@@ -311,7 +312,8 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         fitted = replace(
             fitted,
             thresholds=found.thresholds,
-            weights=found.weights,
+            weights=found.state.weights,
+            linear_part=found.linear_part,
             validation_score=found.score,
             validation_label_scores=found.label_scores,
             resolved=self._resolved(
@@ -319,7 +321,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
                 settings,
                 engine=engine.name,
                 folds=plan.folds,
-                linear="linear_kernel" in found.weights,
+                linear=found.linear_part is not None,
             ),
         )
         fitted = _trained(fitted, found.state, found.history, goes_on=self.warm_start)

@@ -18,6 +18,7 @@ from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.inference import Network, kernel_sizes_of
 from sktextcnn.engine.weights import Weights, count_token_ids
 from sktextcnn.linear.features import find_ngrams
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds
 
 
@@ -81,14 +82,15 @@ class NgramMean(NamedTuple):
 
 
 def explain_logits(
-    weights: Weights, ids: TokenIds, columns: Sequence[np.ndarray]
+    weights: Weights, linear_part: LinearPart | None, ids: TokenIds, columns: Sequence[np.ndarray]
 ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Take logits apart.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
-        Of the network and, if there is one, the linear part.
+        Of the network.
+    linear_part : LinearPart or None
     ids : TokenIds
         Of n texts, each truncated to the maximal length, tokens outside the vocabulary told apart.
     columns : sequence of ndarray of int
@@ -106,8 +108,8 @@ def explain_logits(
     ValueError
         If the network is the user's own, which is not taken apart, and there is no linear part.
     """
-    is_linear, is_own = "linear_kernel" in weights, "network" in weights
-    if is_own and not is_linear:
+    is_own = "network" in weights
+    if is_own and linear_part is None:
         raise ValueError(
             "explain takes apart the standard network and the linear part, and this model has neither: "
             "its network is your own. Fit it with linear=True to see what a linear part says."
@@ -124,8 +126,8 @@ def explain_logits(
                 for size in kernel_sizes_of(weights)
             ]
         )
-    if is_linear:
-        rows, starts, stops, ngrams, values = find_ngrams(ids, weights)
+    if linear_part is not None:
+        rows, starts, stops, ngrams, values = find_ngrams(ids, linear_part.ngrams)
         ends = np.searchsorted(rows, np.arange(len(ids) + 1))
     for row, labels in enumerate(columns):
         if is_own:
@@ -136,11 +138,11 @@ def explain_logits(
         start = found[row, active]
         stop = np.minimum(start + sizes[active], ids.lengths[row])
         added = features[row, active, None] * head[active]
-        if is_linear:
-            of_network, of_margins, constant = weights["linear_blend"][:, labels]
-            base = of_network * base + of_margins * weights["linear_bias"][labels] + constant
+        if linear_part is not None:
+            of_network, of_margins, constant = linear_part.blend[:, labels]
+            base = of_network * base + of_margins * linear_part.bias[labels] + constant
             own = slice(*ends[row : row + 2])
-            margins = values[own, None] * weights["linear_kernel"][ngrams[own]][:, labels]
+            margins = values[own, None] * linear_part.kernel[ngrams[own]][:, labels]
             start, stop = np.append(start, starts[own]), np.append(stop, stops[own])
             added = np.concatenate([of_network * added, of_margins * margins])
         # Filters that found the same window, and the linear part's n-gram there, are added up.

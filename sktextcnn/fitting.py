@@ -21,8 +21,9 @@ from sktextcnn.decision.judge import Judge
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.linear.features import blend_logits, learn_ngrams, pack
-from sktextcnn.linear.part import fit_blend, fit_linear
+from sktextcnn.linear.features import learn_ngrams
+from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 
@@ -88,8 +89,7 @@ class Fitted:
     ----------
     state : State
         Of the final network.
-    weights : dict of str to ndarray
-        Its weights, and those of the linear part.
+    linear_part : LinearPart or None
     thresholds : ndarray of shape (k,)
     history : dict of str to list of float
         Of the first network, whose epochs were validated if any were.
@@ -100,7 +100,7 @@ class Fitted:
     """
 
     state: State
-    weights: dict[str, np.ndarray]
+    linear_part: LinearPart | None
     thresholds: np.ndarray
     history: History
     score: float
@@ -237,7 +237,7 @@ def learn(
         fitted = [network() for network in networks]
         logits = np.concatenate([network.logits for network in fitted])
         state, history = fitted[-1].state, fitted[0].history
-        weights = state.weights
+        linear_part = None
         if final_svms is not None:
             margins = np.concatenate(
                 [
@@ -257,7 +257,7 @@ def learn(
                 exclusive=settings.exclusive,
             )
             logits = blend_logits(logits, margins, blend)
-            weights = {**weights, **pack(ngrams, *final_svms(), blend)}
+            linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
     thresholds = judge.thresholds(logits, truth, held_out_weight)
     score, label_scores = judge.evaluate(logits, truth, thresholds, held_out_weight)
-    return Fitted(state, weights, thresholds, history, score, label_scores)
+    return Fitted(state, linear_part, thresholds, history, score, label_scores)

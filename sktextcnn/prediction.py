@@ -24,7 +24,7 @@ from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngram
 from sktextcnn.fitted import FITTED
 from sktextcnn.inputs import read_input
 from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
-from sktextcnn.linear.features import add_linear_part, counts_characters
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.resolved import is_option
@@ -63,6 +63,7 @@ class Predictor(ClassifierMixin, Parameters):
     loss_: str
     max_length_: int | None
     weights_: dict[str, np.ndarray]
+    linear_part_: LinearPart | None
     thresholds_: np.ndarray
 
     def _tokenizer(self) -> Callable[[str], Sequence[str]]:
@@ -92,7 +93,7 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _read(self, X: Any) -> Iterator[TokenIds]:
         """Yield texts as token ids, chunk by chunk."""
-        keep_unknown = counts_characters(self.weights_)
+        keep_unknown = self.linear_part_ is not None and self.linear_part_.counts_characters
         encoder = Encoder(self._tokenizer(), self.vocabulary_, keep_unknown=keep_unknown)
         size = max(1, min(TEXTS_PER_CHUNK, SCORES_PER_CHUNK // len(self.classes_)))
         for texts in read_chunks(X, size, CHARACTERS_PER_CHUNK):
@@ -100,9 +101,7 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _logits_of(self, ids: TokenIds, network: Callable[[TokenIds], np.ndarray]) -> np.ndarray:
         logits = network(ids.known(len(self.vocabulary_) + FIRST_TOKEN))
-        return (
-            add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
-        )
+        return logits if self.linear_part_ is None else self.linear_part_.add_to(logits, ids)
 
     def _stack(
         self, X: Any, finish: Callable[[np.ndarray], np.ndarray], dtype: Any = None
@@ -434,7 +433,7 @@ class Predictor(ClassifierMixin, Parameters):
                 chosen = [np.flatnonzero(row) for row in self._decide(logits)]
             else:
                 chosen = [columns] * len(texts)
-            parts = explain_logits(self.weights_, ids, chosen)
+            parts = explain_logits(self.weights_, self.linear_part_, ids, chosen)
             for text, own, part in zip(texts, chosen, parts, strict=True):
                 yield to_explanations(part, tokens[text], self.classes_[own].tolist(), separator)
 
@@ -504,11 +503,12 @@ class Predictor(ClassifierMixin, Parameters):
         if "network" in self.weights_:
             from sktextcnn.engine import own_network
 
-            return own_network.to_keras(self.weights_, exclusive=exclusive)
+            return own_network.to_keras(self.weights_, self.linear_part_, exclusive=exclusive)
         from sktextcnn.engine import network
 
         return network.build_network(
             self.weights_,
+            self.linear_part_,
             kernel_sizes=inference.kernel_sizes_of(self.weights_),
             exclusive=exclusive,
             embedding_dropout=self.embedding_dropout,
@@ -567,6 +567,8 @@ class Predictor(ClassifierMixin, Parameters):
             if name in FITTED and (include_optimizer or name != "optimizer_state_")
         }
         fitted["resolved_"] = asdict(fitted["resolved_"])
+        if fitted["linear_part_"] is not None:
+            fitted["linear_part_"] = fitted["linear_part_"].to_arrays()
         lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]
         if lost:
             warnings.warn(

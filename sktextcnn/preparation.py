@@ -87,7 +87,7 @@ class Preparation(Predictor):
 
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
-        self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+        self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
         check_same_classes(self.classes, self.classes_)
 
     def _read_vocabulary(

@@ -72,7 +72,10 @@ def eager(**parameters):
 
 
 def same_weights(a, b):
-    """Tell whether two fitted classifiers hold bit-equal weights."""
-    return a.weights_.keys() == b.weights_.keys() and all(
-        np.array_equal(a.weights_[name], b.weights_[name]) for name in a.weights_
+    """Tell whether two fitted classifiers hold bit-equal weights, of the linear part as well."""
+    first, second = (
+        {**clf.weights_, **(clf.linear_part_.to_arrays() if clf.linear_part_ else {})} for clf in (a, b)
+    )
+    return first.keys() == second.keys() and all(
+        np.array_equal(first[name], second[name]) for name in first
     )

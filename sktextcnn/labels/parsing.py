@@ -376,13 +376,37 @@ def count_unseen(y: Any, classes: Any) -> tuple[Labels, np.ndarray]:
     ValueError
         If `y` is not valid, or a matrix without names that has another number of columns.
     """
+    labels = read_with_unseen(y, classes)
+    n_known = len(classes)
+    matrix = labels.matrix.tocsc()
+    n_unseen = np.asarray(matrix[:, n_known:].sum(axis=1)).ravel()
+    within = sparse.csr_matrix(matrix[:, :n_known])
+    return Labels(within, labels.classes[:n_known], labels.multilabel, labels.sparse), n_unseen
+
+
+def read_with_unseen(y: Any, classes: Any) -> Labels:
+    """Read `y` against known `classes`, with a column more for each label that is not among them.
+
+    Parameters
+    ----------
+    y : any of the forms in the user guide
+        True labels of n texts.
+    classes : sequence of length k
+        The label space, as fitted.
+
+    Returns
+    -------
+    Labels
+        Its first k columns are `classes`, the others are sorted.
+
+    Raises
+    ------
+    ValueError
+        If `y` is not valid, or a matrix without names that has another number of columns.
+    """
     known = to_names([*classes])
     unseen = sorted(_labels_in(y).difference(known.tolist()), key=str)
-    labels = _read(y, to_names([*known.tolist(), *unseen]))
-    matrix = labels.matrix.tocsc()
-    n_unseen = np.asarray(matrix[:, len(known) :].sum(axis=1)).ravel()
-    within = sparse.csr_matrix(matrix[:, : len(known)])
-    return Labels(within, labels.classes[: len(known)], labels.multilabel, labels.sparse), n_unseen
+    return _read(y, to_names([*known.tolist(), *unseen]))
 
 
 def check_in_common(y: Any, classes: np.ndarray) -> None:

@@ -10,6 +10,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -393,8 +394,8 @@ def test_a_process_that_only_predicts_imports_no_training_code(linear, tmp_path)
 def two_forms(request):
     """A classifier with a linear part, and its Keras model."""
     clf = blended(linear_ngram_range=request.param, min_df=2).fit(MANY, THEIR_TAGS)
-    assert clf.weights_["linear_ngrams"].size
-    assert (clf.weights_["linear_blend"][:2].max(axis=1) > 0.1).all()
+    assert clf.linear_part_.ngrams.keys.size
+    assert (clf.linear_part_.blend[:2].max(axis=1) > 0.1).all()
     return clf, clf.to_keras()
 
 
@@ -423,9 +424,11 @@ def test_the_keras_model_of_a_linear_part_and_odd_texts(two_forms):
     expected = clf.predict_proba(texts)
     np.testing.assert_allclose(np.asarray(model(ids_of(clf, texts))), expected, atol=1e-5)
     # Both parts have their say.
-    for part in ("linear_kernel", "output_kernel"):
+    without = replace(clf.linear_part_, kernel=np.zeros_like(clf.linear_part_.kernel))
+    silent = {**clf.weights_, "output_kernel": np.zeros_like(clf.weights_["output_kernel"])}
+    for attribute, value in [("linear_part_", without), ("weights_", silent)]:
         other = copy.copy(clf)
-        other.weights_ = {**clf.weights_, part: np.zeros_like(clf.weights_[part])}
+        setattr(other, attribute, value)
         assert np.abs(other.predict_proba(texts) - expected).max() > 0.01
 
 

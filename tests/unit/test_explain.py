@@ -107,7 +107,7 @@ def test_by_hand():
         "output_bias": np.array([0.25, 0.75], np.float32),
     }
     ids = TokenIds(np.array([2, 3, 2], np.int32), np.array([0, 3]))
-    ((base, spans, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
+    ((base, spans, contributions),) = explain_logits(weights, None, ids, [np.array([1, 0])])
     assert base.tolist() == [0.75, 0.25]
     assert spans.tolist() == [[1, 2]]
     assert contributions.tolist() == [[-9.0, 4.5]]  # the filter's response is 2 * 5 - 1
@@ -119,7 +119,7 @@ def test_an_ngram_that_comes_twice_shares_its_weight():
     weights = {**clf.weights_, "output_kernel": 0 * clf.weights_["output_kernel"]}
     token = clf.vocabulary_[word] + 2
     ids = TokenIds(np.array([token, 1, token], np.int32), np.array([0, 3]))
-    ((_, spans, contributions),) = explain_logits(weights, ids, [np.array([0])])
+    ((_, spans, contributions),) = explain_logits(weights, clf.linear_part_, ids, [np.array([0])])
     both = [contributions[spans.tolist().index(span), 0] for span in [[0, 1], [2, 3]]]
     assert both[0] == both[1] != 0
 

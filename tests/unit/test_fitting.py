@@ -25,17 +25,12 @@ from sktextcnn.decision.thresholds import tune_thresholds
 from sktextcnn.engine import compiled
 from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit
-from sktextcnn.linear.characters import CharNgrams
-from sktextcnn.linear.features import Ngrams, add_linear_part, blend_logits, ngram_features
+from sktextcnn.linear.features import ngram_features
+from sktextcnn.linear.part import blend_logits
 from sktextcnn.text.tokens import FIRST_TOKEN, encode
 from tests.strategies import indicators
 
 LABELS = ["a", "b", "c"]
-LINEAR = {
-    *("linear_ngrams", "linear_idf", "linear_range", "linear_kernel", "linear_bias", "linear_blend"),
-    *("linear_characters", "linear_characters_range", "linear_characters_of_tokens"),
-    *("linear_characters_counts", "linear_characters_offsets"),
-}
 
 
 @cache
@@ -82,14 +77,6 @@ def quick(**parameters):
     return tiny(**{**small, **parameters})
 
 
-def linear_part(clf):
-    return {name: clf.weights_[name] for name in LINEAR & clf.weights_.keys()}
-
-
-def network(clf):
-    return {name: array for name, array in clf.weights_.items() if name not in LINEAR}
-
-
 def assert_same_arrays(first, second):
     assert first.keys() == second.keys()
     for name in first:
@@ -98,6 +85,8 @@ def assert_same_arrays(first, second):
 
 def assert_same_model(first, second):
     assert_same_arrays(first.weights_, second.weights_)
+    parts = [clf.linear_part_ and clf.linear_part_.to_arrays() for clf in (first, second)]
+    assert_same_arrays(*(part or {} for part in parts))
     np.testing.assert_array_equal(first.thresholds_, second.thresholds_)
     assert first.n_epochs_ == second.n_epochs_
 
@@ -236,15 +225,14 @@ def test_labels_on_average_in_the_classifier(spy):
 
 
 def test_a_model_with_a_linear_part(blended):
-    assert blended.weights_.keys() > LINEAR
-    m = len(blended.weights_["linear_ngrams"]) + len(blended.weights_["linear_characters"])
+    ngrams = blended.linear_part_.ngrams
+    m = len(ngrams.keys) + len(ngrams.characters.ngrams)
     assert m > 15
-    assert len(blended.weights_["linear_idf"]) == m
-    assert blended.weights_["linear_kernel"].shape == (m, 3)
-    assert blended.weights_["linear_range"].tolist() == [1, 2]
-    assert blended.weights_["linear_blend"].shape == (3, 3)
-    assert (blended.weights_["linear_blend"][:2] >= 0).all()
-    assert all(isinstance(array, np.ndarray) for array in blended.weights_.values())
+    assert len(ngrams.idf) == m
+    assert blended.linear_part_.kernel.shape == (m, 3)
+    assert ngrams.ngram_range == (1, 2)
+    assert blended.linear_part_.blend.shape == (3, 3)
+    assert (blended.linear_part_.blend[:2] >= 0).all()
 
 
 def test_the_linear_part_helps_where_the_network_has_hardly_learned(blended, pure):
@@ -258,21 +246,18 @@ def test_the_linear_part_helps_where_the_network_has_hardly_learned(blended, pur
 
 def test_the_pure_network(blended, pure):
     """None leaves it alone, and the linear part changes nothing in it."""
-    assert not linear_part(pure)
-    assert_same_arrays(network(stopping(linear=True, epochs=2).fit(TEXTS, Y)), network(pure))
+    assert pure.linear_part_ is None
+    assert_same_arrays(stopping(linear=True, epochs=2).fit(TEXTS, Y).weights_, pure.weights_)
     ids = encode(NEW_TEXTS, pure._tokenizer(), pure.vocabulary_)
-    np.testing.assert_array_equal(pure.decision_function(NEW_TEXTS), compute_logits(network(pure), ids))
+    np.testing.assert_array_equal(pure.decision_function(NEW_TEXTS), compute_logits(pure.weights_, ids))
 
 
 def test_scores_are_the_blend_of_both_parts(blended):
     ids = encode(NEW_TEXTS, blended._tokenizer(), blended.vocabulary_)
-    part = linear_part(blended)
-    characters = CharNgrams.from_arrays(part)
-    n_ids = len(blended.vocabulary_) + 2
-    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), n_ids, characters)
-    margins = ngram_features(ids, ngrams).toarray() @ part["linear_kernel"] + part["linear_bias"]
-    of_network, of_margins, constant = part["linear_blend"]
-    logits = of_network * compute_logits(network(blended), ids) + of_margins * margins + constant
+    part = blended.linear_part_
+    margins = ngram_features(ids, part.ngrams).toarray() @ part.kernel + part.bias
+    of_network, of_margins, constant = part.blend
+    logits = of_network * compute_logits(blended.weights_, ids) + of_margins * margins + constant
     np.testing.assert_allclose(blended.decision_function(NEW_TEXTS), logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(blended.predict_proba(NEW_TEXTS), 1 / (1 + np.exp(-logits)), atol=1e-5)
 
@@ -285,9 +270,9 @@ def test_forms_of_a_range(form, blended):
 @pytest.mark.parametrize("ngram_range", [(1, 1), (2, 3), (3, 3)], ids=str)
 def test_other_ranges(ngram_range):
     clf = both(linear_ngram_range=ngram_range, epochs=1).fit(TEXTS, Y)
-    assert clf.weights_["linear_range"].tolist() == [*ngram_range]
+    assert clf.linear_part_.ngrams.ngram_range == ngram_range
     base = len(clf.vocabulary_) + 2
-    keys = clf.weights_["linear_ngrams"]
+    keys = clf.linear_part_.ngrams.keys
     assert (keys >= 2 * base ** (ngram_range[0] - 1)).all()
     assert (keys < base ** ngram_range[1]).all()
     assert np.isfinite(clf.predict_proba([*NEW_TEXTS, ""])).all()
@@ -319,7 +304,7 @@ def test_a_range_can_be_searched():
     grid = [{"linear": [False]}, {"linear_ngram_range": [(1, 2)], "linear_C": [1.0]}]
     search = GridSearchCV(both(), grid, cv=2, scoring="f1_micro").fit(TEXTS, Y)
     assert search.best_params_ == {"linear_ngram_range": (1, 2), "linear_C": 1.0}
-    assert search.best_estimator_.weights_.keys() > LINEAR
+    assert search.best_estimator_.linear_part_ is not None
 
 
 @pytest.mark.parametrize(
@@ -338,15 +323,13 @@ def test_a_range_can_be_searched():
 @pytest.mark.parametrize("n", [30, 900, 1100])
 def test_the_same_kind_of_model_at_every_number_of_texts(n, options, expected):
     clf = quick(**options).fit(*corpus(n))
-    assert bool(linear_part(clf)) == expected == clf.resolved_.linear
+    assert (clf.linear_part_ is not None) == expected == clf.resolved_.linear
     tuned = options.get("validation", 3) is not None and options.get("threshold") != 0.3
     assert (clf.resolved_.threshold != "fixed") == tuned
 
 
 def test_a_larger_cost_follows_the_texts_more_closely():
-    close, loose = (
-        both(linear_C=C, epochs=1).fit(TEXTS, Y).weights_["linear_kernel"] for C in (10, 0.1)
-    )
+    close, loose = (both(linear_C=C, epochs=1).fit(TEXTS, Y).linear_part_.kernel for C in (10, 0.1))
     assert np.abs(close).sum() > 2 * np.abs(loose).sum()
 
 
@@ -354,7 +337,7 @@ def test_a_larger_cost_follows_the_texts_more_closely():
 def test_mini_batches_by_default_train_the_network_alone(n):
     texts, y = corpus(n)
     clf = quick().partial_fit(texts, y)
-    assert not linear_part(clf)
+    assert clf.linear_part_ is None
     assert clf.thresholds_.tolist() == [0.5] * 3
     assert np.isnan(clf.validation_score_)
     assert np.isnan(clf.validation_label_scores_).all()
@@ -411,7 +394,7 @@ def test_going_on_from_a_fit_with_a_linear_part(method, n):
     with pytest.raises(ValueError, match=message):
         getattr(clf, method)([None] * n, None)
     assert_same_model(clf, fitted)
-    assert not linear_part(clf.set_params(warm_start=False).fit(TEXTS, Y))
+    assert clf.set_params(warm_start=False).fit(TEXTS, Y).linear_part_ is None
 
 
 # -- held-out texts ----------------------------------------------------------------------------------
@@ -446,15 +429,14 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     scores, same_truth = tunings[-1][0][:2]
     np.testing.assert_array_equal(same_truth, truth)
     assert auc(truth, scores) < 0.6
-    # Of what it has learned from it says more.
+    # Of what it has learned from it says more, and so does the linear part.
     ids = encode(texts, noise._tokenizer(), noise.vocabulary_)
-    assert auc(y, compute_logits(network(noise), ids)) > 0.7
-    only_margins = {**noise.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
-    assert auc(y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.8
+    assert auc(y, compute_logits(noise.weights_, ids)) > 0.7
+    assert auc(y, noise.linear_part_.margins(ids)) > 0.8
     # So neither part gets much weight.
-    assert noise.weights_["linear_blend"][:2].max() < 1
+    assert noise.linear_part_.blend[:2].max() < 1
     learnable = both(validation=folds).fit(*corpus(200))
-    assert learnable.weights_["linear_blend"][1].min() > 2.5
+    assert learnable.linear_part_.blend[1].min() > 2.5
 
 
 @pytest.mark.parametrize("linear", [False, True])
@@ -494,11 +476,8 @@ def test_what_both_parts_say_of_held_out_texts(spy):
     np.testing.assert_array_equal(truth, Y[held_out])
     np.testing.assert_array_equal(logits, compute_logits(trained[0][2][0].weights, ids))
     kernel, bias = linear[0][2]
-    part = linear_part(clf)
-    characters = CharNgrams.from_arrays(part)
-    n_ids = len(clf.vocabulary_) + 2
-    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), n_ids, characters)
-    np.testing.assert_array_equal(margins, ngram_features(ids, ngrams) @ kernel + bias)
+    features = ngram_features(ids, clf.linear_part_.ngrams)
+    np.testing.assert_array_equal(margins, features @ kernel + bias)
     (scores, *_), _, thresholds = tunings[-1]
     expected = to_probabilities(blend_logits(logits, margins, blend), exclusive=False)
     np.testing.assert_array_equal(scores, expected)
@@ -511,10 +490,10 @@ def test_the_linear_part_is_fitted_without_each_part_and_then_to_all(spy):
     assert [args[0].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
     assert [args[1].shape[0] for args, _, _ in linear] == [80, 80, 80, 120]
     kernel, bias = linear[-1][2]
-    np.testing.assert_array_equal(clf.weights_["linear_kernel"], kernel)
-    np.testing.assert_array_equal(clf.weights_["linear_bias"], bias)
+    np.testing.assert_array_equal(clf.linear_part_.kernel, kernel)
+    np.testing.assert_array_equal(clf.linear_part_.bias, bias)
     assert len(blends) == 1
-    np.testing.assert_allclose(clf.weights_["linear_blend"], blends[0][2], rtol=1e-6)
+    np.testing.assert_allclose(clf.linear_part_.blend, blends[0][2], rtol=1e-6)
 
 
 def macro(y, predicted):
@@ -570,7 +549,7 @@ def test_a_handful_of_texts_are_all_learned(spy):
     assert [n for n, _, _ in trainings(trained)] == [11]
     assert clf.resolved_.n_folds == clf.resolved_.n_held_out == 0
     assert clf.thresholds_.tolist() == [0.5] * 3
-    assert not linear_part(clf)
+    assert clf.linear_part_ is None
     assert quick().fit(TEXTS[:12], Y[:12]).resolved_.n_held_out == 12
     assert quick(validation=2).fit(TEXTS[:2], Y[:2]).resolved_.n_held_out == 2
 
@@ -660,7 +639,7 @@ def test_the_final_network_has_learned_from_all_texts(spy):
     assert clf.n_epochs_ == np.argmax(scores) + 1
     assert len(clf.history_["loss"]) == len(scores) == clf.n_epochs_ + 2 < 20
     plain = tiny(epochs=clf.n_epochs_, **options).fit(texts, y)
-    assert_same_arrays(network(clf), network(plain))
+    assert_same_arrays(clf.weights_, plain.weights_)
     # The history is that of the network which was validated, on fewer texts.
     validated = trained[0][2][1]
     assert clf.history_ == validated
@@ -697,7 +676,7 @@ def test_the_same_seed_gives_the_same_model(options):
     assert_same_model(clf, clone(clf).fit(TEXTS, Y))
     other = clone(clf).set_params(random_state=1).fit(TEXTS, Y)
     assert not np.array_equal(other.weights_["output_kernel"], clf.weights_["output_kernel"])
-    assert not np.array_equal(other.weights_["linear_blend"], clf.weights_["linear_blend"])
+    assert not np.array_equal(other.linear_part_.blend, clf.linear_part_.blend)
 
 
 def test_a_fit_leaves_its_inputs_alone():
@@ -705,7 +684,7 @@ def test_a_fit_leaves_its_inputs_alone():
     y.setflags(write=False)
     weight.setflags(write=False)
     clf = stopping(linear=True, validation=2).fit(texts, y, sample_weight=weight)
-    assert linear_part(clf)
+    assert clf.linear_part_ is not None
     assert texts == [*TEXTS]
     np.testing.assert_array_equal(y, Y)
 
@@ -752,8 +731,8 @@ def test_predicting_in_several_threads(blended):
 )
 def test_probabilities_that_share_one_distribution(y, loss):
     clf = both(loss=loss).fit(TEXTS, y)
-    assert (clf.weights_["linear_blend"][2] == 0).all()  # fixed there
-    assert (clf.weights_["linear_blend"][1] > 0).all()
+    assert (clf.linear_part_.blend[2] == 0).all()  # fixed there
+    assert (clf.linear_part_.blend[1] > 0).all()
     p = clf.predict_proba([*NEW_TEXTS, ""])
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
     assert (p >= 0).all()
@@ -793,12 +772,10 @@ def test_sample_weight_reaches_the_linear_part(spy):
     clf = both(epochs=1).fit(texts, y, sample_weight=weight)
     assert sorted(np.unique(blends[0][0][3]).tolist()) == [np.float32(0.2), 5.0]
     np.testing.assert_array_equal(calls[-1][0][2], weight.astype(np.float32))
-    only_margins = {**clf.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     ids = encode(NEW_TEXTS, clf._tokenizer(), clf.vocabulary_)
-    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.9
+    assert auc(NEW_Y, clf.linear_part_.margins(ids)) > 0.9
     turned = both(epochs=1).fit(texts, y, sample_weight=weight[::-1])
-    only_margins = {**turned.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
-    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) < 0.1
+    assert auc(NEW_Y, turned.linear_part_.margins(ids)) < 0.1
 
 
 def test_class_weight_reaches_the_linear_part(spy, blended):
@@ -806,11 +783,11 @@ def test_class_weight_reaches_the_linear_part(spy, blended):
     clf = both(class_weight={"a": 20.0}).fit(TEXTS, Y)
     for args, _, _ in calls:
         np.testing.assert_array_equal(args[3], [[20, 1, 1], [1, 1, 1]])
-    first, second = clf.weights_, blended.weights_
-    for name in ("linear_kernel", "linear_bias"):
-        assert not np.array_equal(first[name][..., 0], second[name][..., 0])
-        np.testing.assert_array_equal(first[name][..., 1:], second[name][..., 1:])
-    assert first["linear_bias"][0] > second["linear_bias"][0]
+    first, second = clf.linear_part_, blended.linear_part_
+    for one, other in [(first.kernel, second.kernel), (first.bias, second.bias)]:
+        assert not np.array_equal(one[..., 0], other[..., 0])
+        np.testing.assert_array_equal(one[..., 1:], other[..., 1:])
+    assert first.bias[0] > second.bias[0]
 
 
 def test_balanced_class_weight_with_a_linear_part(spy):
@@ -852,8 +829,8 @@ def assert_keras_agrees(clf, texts):
     # Ids do not tell what an unknown token looks like, to the Keras model or to ours.
     ids = encode(texts, clf._tokenizer(), clf.vocabulary_)
     logits = compute_logits(clf.weights_, ids)
-    if "linear_kernel" in clf.weights_:
-        logits = add_linear_part(logits, clf.weights_, ids)
+    if clf.linear_part_ is not None:
+        logits = clf.linear_part_.add_to(logits, ids)
     model, expected = clf.to_keras(), to_probabilities(logits, exclusive=not clf.multilabel_)
     if (ids.flat >= FIRST_TOKEN).all():
         np.testing.assert_allclose(expected, clf.predict_proba(texts), atol=1e-6)
@@ -876,7 +853,7 @@ def test_the_keras_model_of_a_linear_part_without_ngrams():
     texts = [f"one{i} two{i} three{i}" for i in range(40)]
     y = [["a"] if i % 4 else ["b"] for i in range(40)]
     clf = both(linear_char_ngram_range=None).fit(texts, y)
-    assert "linear_kernel" not in clf.weights_
+    assert clf.linear_part_ is None
     assert_keras_agrees(clf, texts)
 
 
