@@ -6,7 +6,9 @@ from sklearn.metrics import f1_score, precision_recall_fscore_support
 from sktextcnn.metrics import Evaluation
 
 
-def evaluation_of(truth, predicted, *, labels=None, probabilities=None, thresholds=None, multilabel=True):
+def evaluation_of(
+    truth, predicted, *, labels=None, probabilities=None, thresholds=None, multilabel=True
+):
     """Return what `evaluate` would of such labels."""
     truth, predicted = np.asarray(truth, np.int8), np.asarray(predicted, np.int8)
     precision, recall, f1, _ = precision_recall_fscore_support(

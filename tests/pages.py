@@ -58,4 +58,6 @@ def check_nothing_got_in(page):
     assert [name for name, _ in page.elements].count("script") == 1
     found = page.attributes()
     assert not {name for name in found if name.startswith(("on", "x-", "data-hacked"))}
-    assert not any("example.org" in (value or "") for _, a in page.elements for value in [a.get("style")])
+    assert not any(
+        "example.org" in (value or "") for _, a in page.elements for value in [a.get("style")]
+    )

@@ -71,8 +71,10 @@ class CooccurrenceDisplay(Display):
             In any form that `fit` takes.
         classes : sequence or None, default=None
             Labels, see `sktextcnn.as_label_matrix`.
-        max_labels, ax
-            See `plot`.
+        max_labels : int, default=30
+            Draw so many labels at most, those with the most texts.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None: into a new figure.
 
         Returns
         -------
@@ -106,8 +108,10 @@ class CooccurrenceDisplay(Display):
             From `sktextcnn.metrics.evaluate`.
         predicted : bool, default=False
             Of the labels that were predicted, rather than of the true ones.
-        max_labels, ax
-            See `plot`.
+        max_labels : int, default=30
+            Draw so many labels at most, those with the most texts.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None: into a new figure.
 
         Returns
         -------
@@ -155,13 +159,15 @@ class CooccurrenceDisplay(Display):
         ax.set_xticks(middles, names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
         ax.set_yticks(middles, names, parse_math=False)
         ax.tick_params(length=0)
-        ax.set(ylim=(len(shown), 0), xlabel="... that carry this one, too", ylabel="Of the texts with ...")
+        ax.set(
+            ylim=(len(shown), 0), xlabel="... that carry this one, too", ylabel="Of the texts with ..."
+        )
         if len(shown) <= FEW_LABELS:
             for row, column in zip(*np.nonzero(shares >= 0.005), strict=True):
                 place = column + 0.5, row + 0.5
                 percent = f"{100 * shares[row, column]:.0f}"
                 ax.annotate(percent, place, ha="center", va="center", fontsize="small")
-        bar = self.figure_.colorbar(mesh, ax=ax, shrink=0.6)
+        bar: Any = self.figure_.colorbar(mesh, ax=ax, shrink=0.6)
         bar.solids.set_rasterized(False)
         bar.ax.yaxis.set_major_formatter("{x:.0%}")
         return self

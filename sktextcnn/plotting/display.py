@@ -8,7 +8,6 @@ import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 #: Told apart on a light and on a dark ground, also where red and green look alike.
 BLUE, ORANGE, GREEN = "#2f86c1", "#d9782d", "#2e9e73"
@@ -29,7 +28,7 @@ class Display:
     """
 
     ax_: Axes
-    figure_: Figure
+    figure_: Any
 
     def _open(self, ax: Axes | None, *, width: float = 6.4, height: float = 4.8) -> Axes:
         """Return the axes to draw on, of a new figure of that size in inches unless they are given."""
@@ -61,7 +60,7 @@ def draw_legend(ax: Axes, **options: Any) -> None:
 
 
 def name_of(label: Any) -> str:
-    """Return how a label is written into a picture: on one line, of printable characters, not too long.
+    r"""Return how a label is written into a picture: on one line, of printable characters, not too long.
 
     Parameters
     ----------
@@ -73,7 +72,7 @@ def name_of(label: Any) -> str:
 
     Examples
     --------
-    >>> name_of("two\\nlines"), name_of(3), name_of("")
+    >>> name_of("two\nlines"), name_of(3), name_of("")
     ('two lines', '3', "''")
     """
     words = "".join(c if c.isprintable() or c.isspace() else "\ufffd" for c in str(label)).split()

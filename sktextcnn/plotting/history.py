@@ -126,11 +126,13 @@ class TrainingHistoryDisplay(Display):
             If matplotlib is not installed.
         """
         ax = self._open(ax, height=4)
+        from matplotlib.ticker import MaxNLocator
+
         self.score_ax_ = None
         epochs = np.arange(1, len(self.loss) + 1)
         lines = ax.plot(epochs, self.loss, color=ORANGE, marker="o", markersize=3, label="training loss")
         ax.set(xlabel="Epoch", ylabel="Mean loss of a training text", ylim=(0, None))
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         if self.validation_score is not None:
             right = self.score_ax_ = ax.twinx()
             lines += right.plot(

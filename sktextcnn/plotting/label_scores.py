@@ -72,8 +72,12 @@ class LabelScoresDisplay(Display):
             Texts.
         y : labels, label sets or 0/1 matrix of n rows
             Their labels, in any form that `fit` takes.
-        max_labels, sort, ax
-            See `plot`.
+        max_labels : int or None, default=None
+            Draw so many labels at most, those with the most texts; None: all of them.
+        sort : {"f1", "support", "none"}, default="f1"
+            What comes first, see `plot`.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None: into a new figure.
 
         Returns
         -------
@@ -104,8 +108,12 @@ class LabelScoresDisplay(Display):
         ----------
         evaluation : Evaluation
             From `sktextcnn.metrics.evaluate`.
-        max_labels, sort, ax
-            See `plot`.
+        max_labels : int or None, default=None
+            Draw so many labels at most, those with the most texts; None: all of them.
+        sort : {"f1", "support", "none"}, default="f1"
+            What comes first, see `plot`.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None: into a new figure.
 
         Returns
         -------
@@ -160,7 +168,10 @@ class LabelScoresDisplay(Display):
         ax = self._open(ax, height=1.2 + 0.24 * len(shown))
         rows = np.arange(len(shown))
         ax.barh(rows, f1[shown], color=BLUE, alpha=0.5, height=0.7, label="F1")
-        marks = {"precision": (self.precision, ">", ORANGE), "recall": (self.recall, "o", neutral_color())}
+        marks = {
+            "precision": (self.precision, ">", ORANGE),
+            "recall": (self.recall, "o", neutral_color()),
+        }
         for name, (values, marker, color) in marks.items():
             values = np.nan_to_num(values)[shown]
             ax.plot(values, rows, marker, color=color, fillstyle="none", label=name, clip_on=False)

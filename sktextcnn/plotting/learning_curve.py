@@ -83,8 +83,8 @@ class LearningCurveDisplay(Display):
             Numbers of training texts; None: all that are not held out, and the half of them, a quarter,
             an eighth and a sixteenth.
         metric : str or None, default=None
-            One of the `scores` of an `sktextcnn.metrics.Evaluation`; None: the first of them, micro-F1 or,
-            for one label per text, accuracy.
+            One of the `scores` of an `sktextcnn.metrics.Evaluation`; None: the first of them, micro-F1
+            or, for one label per text, accuracy.
         n_splits : int, default=3
             How often texts are drawn.
         test_size : float or int, default=0.25
@@ -151,9 +151,7 @@ class LearningCurveDisplay(Display):
             color, line = styles[i % len(styles)]
             lowest, highest = np.min(scores, axis=1), np.max(scores, axis=1)
             ax.fill_between(self.train_sizes, lowest, highest, color=color, alpha=0.2, linewidth=0)
-            ax.plot(
-                self.train_sizes, np.mean(scores, axis=1), line, color=color, marker="o", label=name
-            )
+            ax.plot(self.train_sizes, np.mean(scores, axis=1), line, color=color, marker="o", label=name)
         ax.set_xscale("log")
         ax.set_xticks(self.train_sizes, [f"{size:,}" for size in self.train_sizes])
         ax.minorticks_off()
@@ -168,7 +166,7 @@ def _check_sizes(train_sizes: Sequence[int] | None, n: int) -> list[int]:
     sizes = sorted(train_sizes)
     if not sizes or sizes[0] < 1 or sizes[-1] > n:
         raise ValueError(
-            f"train_sizes={train_sizes!r}; expected numbers of texts from 1 to {n}, which is what a split "
-            "leaves for training."
+            f"train_sizes={train_sizes!r}; expected numbers of texts from 1 to {n}, which is what a "
+            "split leaves for training."
         )
     return sizes

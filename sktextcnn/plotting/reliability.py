@@ -86,7 +86,14 @@ class ReliabilityDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator: Any, X: Any, y: Any, *, label: Any = None, n_bins: int = 10, ax: Axes | None = None
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        label: Any = None,
+        n_bins: int = 10,
+        ax: Axes | None = None,
     ) -> ReliabilityDisplay:
         """Evaluate a fitted classifier and draw the curve.
 

@@ -233,7 +233,7 @@ class ThresholdCurveDisplay(Display):
         for name, (values, color) in curves.items():
             ax.plot(self.thresholds, values, color=color, linewidth=1.2, label=name)
         ax.plot(self.thresholds, self.f1, color=BLUE, linewidth=2.2, label="F1")
-        if self.chosen is not None:
+        if self.chosen is not None and self.chosen_f1 is not None:
             chosen = np.unique(np.asarray(self.chosen)[np.isfinite(self.chosen)])
             if len(chosen) == 1:
                 ax.axvline(
@@ -253,7 +253,9 @@ class ThresholdCurveDisplay(Display):
                     markersize=14,
                     label="own thresholds",
                 )
-        what = "Threshold for all labels" if self.label_name is None else f"Threshold for {self.label_name}"
+        what = (
+            "Threshold for all labels" if self.label_name is None else f"Threshold for {self.label_name}"
+        )
         ax.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="Score")
         ax.set_xlabel(what, parse_math=False)
         draw_legend(ax)

@@ -71,7 +71,7 @@ def _draw(name: str, title: str, height: float, draw: Callable[[Any], Any]) -> s
 
 
 def _choose(estimator: Any, evaluation: Evaluation) -> Iterator[tuple[str, str, float, Callable]]:
-    """Yield title, caption, height and a function that draws for each picture that says something here."""
+    """Yield title, caption, height and a function that draws, of each picture that tells something."""
     n_labels = len(evaluation.labels)
     most = f" The {MOST_BARS} labels with the most texts." if n_labels > MOST_BARS else ""
     yield (
@@ -84,14 +84,14 @@ def _choose(estimator: Any, evaluation: Evaluation) -> Iterator[tuple[str, str, 
         if evaluation.thresholds is not None:
             yield (
                 "Threshold",
-                "What one threshold for all labels would give on these texts, beside the thresholds in use.",
+                "What one threshold for all labels would give on these texts, beside those in use.",
                 3.2,
                 lambda ax: ThresholdCurveDisplay.from_evaluation(evaluation, ax=ax),
             )
         yield (
             "Reliability",
-            "Predicted probabilities beside the share of labels that are right. On the diagonal they can be "
-            "taken at their word.",
+            "Predicted probabilities beside the share of labels that are right. On the diagonal they "
+            "can be taken at their word.",
             4.2,
             lambda ax: ReliabilityDisplay.from_evaluation(evaluation, ax=ax),
         )
@@ -106,7 +106,7 @@ def _choose(estimator: Any, evaluation: Evaluation) -> Iterator[tuple[str, str, 
     if len(getattr(estimator, "history_", {}).get("loss", [])) > 1:
         yield (
             "Training",
-            "The network's mean loss of a training text, and its score on held-out texts, epoch by epoch.",
+            "Mean loss of a training text, and score on held-out texts, epoch by epoch.",
             3.2,
             lambda ax: TrainingHistoryDisplay.from_estimator(estimator, ax=ax),
         )

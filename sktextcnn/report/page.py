@@ -30,15 +30,15 @@ def write_report(
 ) -> None:
     """Evaluate a fitted classifier and write what comes out as an HTML page.
 
-    The page holds the overall measures, pictures, a table of the labels that can be sorted, and the worst
-    mistakes with the words that led to them. It is a single file that needs no network, for wide and
-    narrow, light and dark screens. Its only script sorts the table.
+    The page holds the overall measures, pictures, a table of the labels that can be sorted, and the
+    worst mistakes with the words that led to them. It is a single file that needs no network, for wide
+    and narrow, light and dark screens. Its only script sorts the table.
 
     Parameters
     ----------
     estimator : classifier
-        Fitted: a `TextCNNClassifier`, or another one that `sktextcnn.metrics.evaluate` takes. Mistakes are
-        shown if it has a method `explain_errors`.
+        Fitted: a `TextCNNClassifier`, or another one that `sktextcnn.metrics.evaluate` takes. Mistakes
+        are shown if it has a method `explain_errors`.
     X : sequence of str of length n
         Texts that it has not learned from.
     y : labels, label sets or 0/1 matrix of n rows

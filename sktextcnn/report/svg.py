@@ -6,7 +6,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 if TYPE_CHECKING:
@@ -30,10 +30,15 @@ def page_style() -> Iterator[None]:
     """
     from matplotlib import rc_context, rcParamsDefault
 
-    options = dict.fromkeys(_COLORS, _INK) | dict.fromkeys(_GROUNDS, "none")
-    options |= {"svg.fonttype": "none", "svg.hashsalt": "sktextcnn", "font.size": 9}
-    plain = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
-    with rc_context({**plain, **options}), warnings.catch_warnings():
+    style: dict[Any, Any] = {
+        **{name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")},
+        **dict.fromkeys(_COLORS, _INK),
+        **dict.fromkeys(_GROUNDS, "none"),
+        "svg.fonttype": "none",
+        "svg.hashsalt": "sktextcnn",
+        "font.size": 9,
+    }
+    with rc_context(style), warnings.catch_warnings():
         # The browser writes the letters, and has more of them than matplotlib's font.
         warnings.filterwarnings("ignore", "Glyph", UserWarning)
         yield

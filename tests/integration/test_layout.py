@@ -131,13 +131,28 @@ MODULES = {
     "metrics.tables": set(),
     "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
+    "plotting.display": set(),
+    "plotting.history": {"plotting.display"},
+    "plotting.label_scores": {"metrics", "plotting.display"},
+    "plotting.threshold_curve": {"metrics", "plotting.display"},
+    "plotting.reliability": {"metrics", "plotting.display"},
+    "plotting.cooccurrence": {"labels.parsing", "metrics", "plotting.display"},
+    "plotting.learning_curve": {"metrics", "model_selection", "plotting.display"},
+    "plotting": {
+        *("plotting.cooccurrence", "plotting.history", "plotting.label_scores"),
+        *("plotting.learning_curve", "plotting.reliability", "plotting.threshold_curve"),
+    },
+    "report.svg": set(),
+    "report.figures": {"metrics", "plotting", "report.svg"},
+    "report.page": {"explain", "metrics", "report.figures", "storage.files"},
+    "report": {"report.page"},
     "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
 
 #: Nothing but other leaves imports them, or the classifier.
-LEAVES = {"loading", "datasets", "cli", "metrics", "__init__", "__main__"}
+LEAVES = {"loading", "datasets", "cli", "metrics", "plotting", "report", "__init__", "__main__"}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [

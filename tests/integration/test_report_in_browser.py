@@ -15,7 +15,7 @@ from tests.pages import ATTACKS, Page, check_nothing_got_in
 pytest.importorskip("jinja2", reason="the extra report is not installed")
 pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
-from sktextcnn.report import write_report  # noqa: E402
+from sktextcnn.report import write_report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -46,7 +46,13 @@ def report(tmp_path_factory):
 
 def open_page(path, profile, width=1400):
     """Return the page as it is when its scripts have run."""
-    options = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", f"--user-data-dir={profile}"]
+    options = [
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--no-first-run",
+        f"--user-data-dir={profile}",
+    ]
     done = subprocess.run(
         [BROWSER, *options, f"--window-size={width},900", "--dump-dom", path.as_uri()],
         capture_output=True,
@@ -61,7 +67,9 @@ def test_no_markup_of_users_gets_into_the_page(report, tmp_path):
     page = open_page(report, tmp_path)
     check_nothing_got_in(page)
     assert page.text_of("title") == " ".join(ATTACKS)
-    assert {attributes.get("class") for name, attributes in page.elements if name == "table"} == {"sortable"}
+    assert {attributes.get("class") for name, attributes in page.elements if name == "table"} == {
+        "sortable"
+    }
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from unittest import mock
 
 import numpy as np
@@ -79,11 +80,11 @@ def test_from_estimator_is_from_evaluation_of_what_it_predicts(display):
 @pytest.mark.parametrize("display", [*OF_EVALUATIONS, TrainingHistoryDisplay])
 def test_without_matplotlib_the_message_names_the_extra(display, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
+    is_history = display is TrainingHistoryDisplay
+    make = display.from_estimator if is_history else display.from_evaluation
+    given = tiny().fit(TEXTS, TAGS) if is_history else random_evaluation()
     with pytest.raises(ImportError, match=rf"{display.__name__} draws with .*sktextcnn\[plot\]"):
-        if display is TrainingHistoryDisplay:
-            display.from_estimator(tiny().fit(TEXTS, TAGS))
-        else:
-            display.from_evaluation(random_evaluation())
+        make(given)
 
 
 @pytest.mark.parametrize("display", [ThresholdCurveDisplay, ReliabilityDisplay])
@@ -164,7 +165,7 @@ def test_label_scores_of_a_hundred_labels_do_not_overlap():
     drawn.figure_.draw_without_rendering()
     boxes = [text.get_window_extent() for text in drawn.ax_.get_yticklabels()]
     assert len(boxes) == 100
-    assert all(upper.y0 >= lower.y1 for upper, lower in zip(boxes, boxes[1:], strict=False))
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(boxes))
 
 
 # -- thresholds ------------------------------------------------------------------------------------
@@ -261,7 +262,9 @@ def test_learning_curve_measures_both_models_at_every_size(y, measure):
 
 
 def test_learning_curve_has_the_linear_model_beside_it():
-    drawn = LearningCurveDisplay.from_estimator(tiny(), TEXTS * 3, TAGS * 3, n_splits=1, train_sizes=[24])
+    drawn = LearningCurveDisplay.from_estimator(
+        tiny(), TEXTS * 3, TAGS * 3, n_splits=1, train_sizes=[24]
+    )
     assert [*drawn.scores] == ["TextCNNClassifier", "LinearBaseline"]
     alone = LearningCurveDisplay.from_estimator(tiny(), TEXTS, TAGS, n_splits=1, baseline=None)
     assert [*alone.scores] == ["TextCNNClassifier"]

@@ -21,9 +21,9 @@ from tests.pages import ATTACKS, Page, check_nothing_got_in
 pytest.importorskip("jinja2", reason="the extra report is not installed")
 pytest.importorskip("matplotlib", reason="the extra report is not installed")
 
-from sktextcnn.explain import Evidence, Explanation, Mistake  # noqa: E402
-from sktextcnn.report import write_report  # noqa: E402
-from sktextcnn.report.page import render  # noqa: E402
+from sktextcnn.explain import Evidence, Explanation, Mistake
+from sktextcnn.report import write_report
+from sktextcnn.report.page import render
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,9 @@ def read(path):
 
 def mistake_of(text, label):
     evidence = [Evidence(text[:1], 0, 1, 1.0, 0, len(text))] if text else []
-    return Mistake(3, text, label, "miss", Explanation(label, False, 0.2, 0.5, -1.0, -2.0, evidence, text))
+    return Mistake(
+        3, text, label, "miss", Explanation(label, False, 0.2, 0.5, -1.0, -2.0, evidence, text)
+    )
 
 
 def page_of(title, labels, texts):
@@ -64,7 +66,11 @@ def test_title_label_and_text_read_as_they_were_given(text):
     page = Page(page_of(text, [text], [text]))
     assert page.text_of("title") == text
     assert page.text_of("h1") == text
-    cells = [attributes["data-value"] for name, attributes in page.elements if name == "th" and "data-value" in attributes]
+    cells = [
+        attributes["data-value"]
+        for name, attributes in page.elements
+        if name == "th" and "data-value" in attributes
+    ]
     assert cells == [text]
     assert page.text_of("span").count(text) + page.text_of("mark").count(text) >= 1
 

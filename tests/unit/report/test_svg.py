@@ -12,12 +12,12 @@ from tests.evaluations import random_evaluation
 from tests.pages import ATTACKS, Page
 
 pytest.importorskip("matplotlib", reason="the extra plot is not installed")
-from matplotlib import rc_context  # noqa: E402
-from matplotlib.figure import Figure  # noqa: E402
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
-from sktextcnn.plotting import LabelScoresDisplay  # noqa: E402
-from sktextcnn.plotting.display import name_of  # noqa: E402
-from sktextcnn.report.svg import page_style, to_svg  # noqa: E402
+from sktextcnn.plotting import LabelScoresDisplay
+from sktextcnn.plotting.display import name_of
+from sktextcnn.report.svg import page_style, to_svg
 
 
 def draw(labels, name="a"):
