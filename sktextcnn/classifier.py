@@ -13,12 +13,13 @@ from sktextcnn.callbacks import CallbackSupportMixin
 from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
+from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes, read_input
 from sktextcnn.preparation import Preparation
 
 
-class TextCNNClassifier(CallbackSupportMixin, Preparation):
+class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them
@@ -292,9 +293,9 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(fitted, given, weight)
+        evaluator = self._evaluator(fitted, given, weight)
         callbacks = self._fit_callbacks(
-            fitted, examples, settings, plan, judge, X=X, y=y, sample_weight=sample_weight
+            fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
         )
         found = fitting.learn(
             start,
@@ -303,7 +304,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
             tokens=tokens,
             vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
             plan=plan,
-            judge=judge,
+            evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
             progress=self._progress(len(texts), settings, plan),

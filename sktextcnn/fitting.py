@@ -17,7 +17,7 @@ from time import perf_counter
 import numpy as np
 
 from sktextcnn.callbacks import Progress
-from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
@@ -132,7 +132,7 @@ def learn(
     tokens: TokenIds,
     vocabulary: Sequence[str],
     plan: Plan,
-    judge: Judge,
+    evaluator: Evaluator,
     engine: Engine,
     observers: Sequence[Observer] = (),
     progress: Progress,
@@ -150,7 +150,7 @@ def learn(
         Tokens outside the vocabulary told apart, for the linear part.
     vocabulary : sequence of str
     plan : Plan
-    judge : Judge
+    evaluator : Evaluator
     engine : Engine
     observers : sequence of Observer, default=()
         Of the final network.
@@ -190,12 +190,12 @@ def learn(
             watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                judged = partial(
-                    judge.verdict,
+                validate = partial(
+                    evaluator.validate,
                     truth=examples.targets[held_out].toarray(),
                     sample_weight=examples.sample_weight[held_out],
                 )
-                stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
+                stopping = EarlyStopping(examples.ids.take(held_out), validate, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(
                 start,
@@ -258,6 +258,6 @@ def learn(
             )
             logits = blend_logits(logits, margins, blend)
             linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
-    thresholds = judge.thresholds(logits, truth, held_out_weight)
-    score, label_scores = judge.evaluate(logits, truth, thresholds, held_out_weight)
+    thresholds = evaluator.thresholds(logits, truth, held_out_weight)
+    score, label_scores = evaluator.evaluate(logits, truth, thresholds, held_out_weight)
     return Fitted(state, linear_part, thresholds, history, score, label_scores)

@@ -10,8 +10,9 @@ import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
+from sktextcnn.labels.classes import check_classes
 from sktextcnn.labels.matrix import LabelMatrix
-from sktextcnn.labels.parsing import check_classes, check_in_common, read_labels, read_with_unseen
+from sktextcnn.labels.parsing import check_in_common, read_labels, read_with_unseen
 from sktextcnn.objective import check_kind
 
 

@@ -18,7 +18,7 @@ from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV, KFold, PredefinedSplit, ShuffleSplit, StratifiedKFold
 
 from sktextcnn import TextCNNClassifier, as_label_matrix, fitting, preparation, resolved
-from sktextcnn.decision import judge
+from sktextcnn.decision import evaluator
 from sktextcnn.decision.rule import decide
 from sktextcnn.decision.splits import make_folds
 from sktextcnn.decision.thresholds import tune_thresholds
@@ -209,7 +209,7 @@ def test_equal_scores_are_not_told_apart(truth, seed):
 
 
 def test_labels_on_average_in_the_classifier(spy):
-    calls = spy(judge, "tune_thresholds")
+    calls = spy(evaluator, "tune_thresholds")
     clf = tiny(threshold="cardinality", validation=0.5).fit(TEXTS, Y)
     (scores, truth, rule), options, thresholds = calls[-1]
     assert rule == "cardinality"
@@ -419,7 +419,7 @@ def auc(truth, scores):
 def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
     """Labels that have nothing to do with the texts can be learned by heart, and not be foretold."""
     options = {"validation": folds}
-    blends, tunings = spy(fitting, "fit_blend"), spy(judge, "tune_thresholds")
+    blends, tunings = spy(fitting, "fit_blend"), spy(evaluator, "tune_thresholds")
     texts, y = corpus(200, noise=True)
     noise = both(**BY_HEART, **options).fit(texts, y)
     logits, margins, truth, *_ = blends[0][0]
@@ -441,7 +441,7 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(spy, folds):
 
 @pytest.mark.parametrize("linear", [False, True])
 def test_thresholds_from_all_texts(spy, linear):
-    trained, tunings = spy(compiled, "train"), spy(judge, "tune_thresholds")
+    trained, tunings = spy(compiled, "train"), spy(evaluator, "tune_thresholds")
     clf = stopping(linear=linear, metric="f1_macro", validation=3).fit(TEXTS, Y)
     *of_epochs, (args, _, thresholds) = tunings
     scores, truth, metric = args
@@ -464,7 +464,7 @@ def test_what_both_parts_say_of_held_out_texts(spy):
     """Their blend is chosen from it, and the thresholds from the blend."""
     divisions, trained = spy(preparation, "choose_folds"), spy(compiled, "train")
     linear, blends = spy(fitting, "fit_linear"), spy(fitting, "fit_blend")
-    tunings = spy(judge, "tune_thresholds")
+    tunings = spy(evaluator, "tune_thresholds")
     clf = both(validation=0.3).fit(TEXTS, Y)
     ((_, held_out),) = divisions[0][2]
     ids = encode([TEXTS[row] for row in held_out], clf._tokenizer(), clf.vocabulary_)

@@ -20,7 +20,7 @@ from scipy import sparse, special
 
 from sktextcnn.engine import compiled, inference, keras_engine, network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.observers import EarlyStopping, Observer, Verdict
+from sktextcnn.engine.observers import EarlyStopping, Observer, ValidationScore
 from sktextcnn.engine.weights import initial_weights
 from sktextcnn.text.tokens import TokenIds
 
@@ -517,7 +517,7 @@ def test_reduce_on_plateau_is_followed():
 
 def test_the_validation_score_can_be_watched():
     scores = iter([0.3, 0.4, 0.4, 0.5])
-    ours = EarlyStopping(IDS, lambda logits: Verdict(next(scores), True), 9)
+    ours = EarlyStopping(IDS, lambda logits: ValidationScore(next(scores), True), 9)
     theirs = keras.callbacks.EarlyStopping(monitor="validation_score", mode="max", patience=0)
     state, history = learn(observers=[ours], callbacks=[theirs], epochs=9)
     assert history["validation_score"] == [0.3, 0.4, 0.4]
@@ -527,7 +527,7 @@ def test_the_validation_score_can_be_watched():
 
 def test_restore_best_weights_is_honoured():
     scores = iter([0.3, 0.4, 0.2, 0.1])
-    ours = EarlyStopping(IDS, lambda logits: Verdict(next(scores), True), 9)
+    ours = EarlyStopping(IDS, lambda logits: ValidationScore(next(scores), True), 9)
     theirs = keras.callbacks.EarlyStopping(
         monitor="validation_score", mode="max", patience=2, restore_best_weights=True
     )

@@ -83,7 +83,7 @@ def test_report_holds_everything(clf, tmp_path):
     headings = "Overall", "Pictures", "Labels", "Mistakes"
     assert page.text_of("h2") == "".join(headings)
     assert "mark" in page.names()
-    assert "f1_micro" in page.text_of("dt")
+    assert "f1 micro" in page.text_of("dt")
     assert not {name for name in page.attributes() if name in ("src", "srcset")}
     links = [a["href"] for _, a in page.elements if "href" in a]
     assert all(link.startswith("#") for link in links)

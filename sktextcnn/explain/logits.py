@@ -8,9 +8,7 @@ sum holds for the units that are active in this text, as for any network of rect
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -20,65 +18,6 @@ from sktextcnn.engine.weights import Weights, count_token_ids
 from sktextcnn.linear.features import find_ngrams
 from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds
-
-
-class Evidence(NamedTuple):
-    """An n-gram at a position of a text, and what it adds to a label's logit.
-
-    Attributes
-    ----------
-    ngram : str
-        Its tokens, joined. Empty for a text without tokens.
-    start, stop : int
-        Its position among the text's tokens, the second one exclusive.
-    contribution : float
-        Positive if it speaks for the label.
-    """
-
-    ngram: str
-    start: int
-    stop: int
-    contribution: float
-
-
-class Explanation(NamedTuple):
-    """What a label's logit is made of.
-
-    Attributes
-    ----------
-    label : object
-        Name of the label.
-    logit : float
-        `base` plus all contributions. It is what `decision_function` gives, save for two classes and one
-        label per text, where that is the second's minus the first's.
-    base : float
-        What is left without n-grams: constants. With a hidden layer, those of the units that are active.
-    evidence : list of Evidence
-        The strongest first, for or against.
-    """
-
-    label: Any
-    logit: float
-    base: float
-    evidence: list[Evidence]
-
-
-class NgramMean(NamedTuple):
-    """An n-gram, and what it adds to a label's logit where it occurs.
-
-    Attributes
-    ----------
-    ngram : str
-        Its tokens, joined.
-    contribution : float
-        Mean, over the texts in which it counts, of what it adds there.
-    n_texts : int
-        How many these are.
-    """
-
-    ngram: str
-    contribution: float
-    n_texts: int
 
 
 def explain_logits(
@@ -161,59 +100,3 @@ def _head(weights: Weights, features: np.ndarray, labels: np.ndarray) -> tuple[n
     active = features @ weights["hidden_kernel"] + weights["hidden_bias"] > 0
     kernel = kernel * active[:, None]
     return weights["hidden_kernel"] @ kernel, bias + weights["hidden_bias"] @ kernel
-
-
-def to_explanations(
-    part: tuple, tokens: Sequence[str], labels: Sequence[Any], separator: str
-) -> list[Explanation]:
-    """Put names to one text's part of `explain_logits`.
-
-    Parameters
-    ----------
-    part : tuple
-        Base, spans and contributions.
-    tokens : sequence of str
-    labels : sequence
-        Names of the labels.
-    separator : str
-        What stands between the tokens of an n-gram.
-
-    Returns
-    -------
-    list of Explanation, one for each label
-    """
-    base, spans, contributions = part
-    tokens = [*map(str, tokens)]
-    found = [(separator.join(tokens[start:stop]), start, stop) for start, stop in spans.tolist()]
-    explanations = []
-    for label, own_base, values in zip(labels, base.tolist(), contributions.T, strict=True):
-        order = np.argsort(-np.abs(values), kind="stable")
-        evidence = [Evidence._make((*found[i], float(values[i]))) for i in order if values[i] != 0]
-        explanations.append(Explanation(label, own_base + float(values.sum()), own_base, evidence))
-    return explanations
-
-
-def rank_ngrams(explanations: Iterable[Explanation], min_texts: int) -> list[NgramMean]:
-    """Take the evidence for one label together, over many texts.
-
-    Parameters
-    ----------
-    explanations : iterable of Explanation
-        Of one label, one for each text.
-    min_texts : int
-        Leave out what counts in fewer texts.
-
-    Returns
-    -------
-    list of NgramMean
-        The highest mean first.
-    """
-    sums: dict[str, float] = defaultdict(float)
-    n_texts: Counter[str] = Counter()
-    for explanation in explanations:
-        told = [evidence for evidence in explanation.evidence if evidence.stop > evidence.start]
-        for evidence in told:
-            sums[evidence.ngram] += evidence.contribution
-        n_texts.update({evidence.ngram for evidence in told})
-    means = [NgramMean(ngram, sums[ngram] / n, n) for ngram, n in n_texts.items() if n >= min_texts]
-    return sorted(means, key=lambda mean: (-mean.contribution, mean.ngram))
