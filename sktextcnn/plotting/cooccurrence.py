@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: Up to so many labels the numbers are written into the cells.
 FEW_LABELS = 14
 
+#: Colors from no text to the largest share. A bar of 50 would be drawn as pixels.
+N_LEVELS = 40
+
 
 class CooccurrenceDisplay(Display):
     """Of the texts with one label, how many carry another one, too.
@@ -150,7 +153,8 @@ class CooccurrenceDisplay(Display):
         from matplotlib.colors import LinearSegmentedColormap, to_rgb
 
         # From nothing to full, rather than from white: it fits any ground.
-        colors = LinearSegmentedColormap.from_list("share", [(*to_rgb(BLUE), 0), (*to_rgb(BLUE), 1)])
+        faint, full = (*to_rgb(BLUE), 0), (*to_rgb(BLUE), 1)
+        colors = LinearSegmentedColormap.from_list("share", [faint, full], N=N_LEVELS)
         shares = self.shares[np.ix_(shown, shown)]
         np.fill_diagonal(shares, np.nan)
         shares = np.nan_to_num(shares)
@@ -167,7 +171,6 @@ class CooccurrenceDisplay(Display):
                 place = column + 0.5, row + 0.5
                 percent = f"{100 * shares[row, column]:.0f}"
                 ax.annotate(percent, place, ha="center", va="center", fontsize="small")
-        bar: Any = self.figure_.colorbar(mesh, ax=ax, shrink=0.6)
-        bar.solids.set_rasterized(False)
+        bar = self.figure_.colorbar(mesh, ax=ax, shrink=0.6)
         bar.ax.yaxis.set_major_formatter("{x:.0%}")
         return self

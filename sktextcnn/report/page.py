@@ -21,8 +21,8 @@ from sktextcnn.explain import highlight
 from sktextcnn.metrics import Evaluation, evaluate
 from sktextcnn.storage.files import new_file
 
-#: Mistakes on the page.
-N_MISTAKES = 20
+#: Mistakes of each kind on the page.
+N_MISTAKES = 10
 
 
 def write_report(
@@ -167,7 +167,9 @@ def _remarks_on(evaluation: Evaluation) -> list[str]:
 
 def _find_mistakes(estimator: Any, X: Any, y: Any) -> list | None:
     """Return the worst mistakes; None if the classifier cannot say how they came about."""
-    if not hasattr(estimator, "explain_errors"):
+    weights = getattr(estimator, "weights_", {})
+    is_closed = "network" in weights and "linear_kernel" not in weights  # a network of one's own, alone
+    if is_closed or not hasattr(estimator, "explain_errors"):
         return None
     return [*estimator.explain_errors(X, y, n=N_MISTAKES)]
 
