@@ -153,6 +153,18 @@ MODULES = {
     "metrics.tables": set(),
     "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
+    "model_selection.stratification": set(),
+    "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
+    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.tokens"},
+    "model_selection.comparison": {
+        *("classifier", "labels.matrix", "labels.parsing", "metrics.scorers", "metrics.tables"),
+        *("model_selection.baseline", "model_selection.splitters"),
+    },
+    "model_selection.wrapped": {"metrics.outcome"},
+    "model_selection": {
+        *("model_selection.baseline", "model_selection.comparison", "model_selection.splitters"),
+        "model_selection.wrapped",
+    },
     "plotting.display": set(),
     "plotting.history": {"plotting.display"},
     "plotting.label_scores": {"metrics", "plotting.display"},
@@ -174,7 +186,10 @@ MODULES = {
 }
 
 #: Nothing but other leaves imports them, or the classifier.
-LEAVES = {"loading", "datasets", "cli", "metrics", "plotting", "report", "__init__", "__main__"}
+LEAVES = {
+    *("loading", "datasets", "cli", "metrics", "model_selection", "plotting", "report"),
+    *("__init__", "__main__"),
+}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
