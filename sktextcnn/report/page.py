@@ -69,7 +69,7 @@ def write_report(
     >>> from sktextcnn.datasets import load_news_tags
     >>> from sktextcnn.report import write_report
     >>> texts, Y = load_news_tags(return_X_y=True)
-    >>> clf = TextCNNClassifier(random_state=0).fit(texts[:540], Y[:540])
+    >>> clf = TextCNNClassifier(epochs=3, random_state=0).fit(texts[:100], Y[:100])
     >>> write_report(clf, texts[540:], Y[540:], "report.html")  # doctest: +SKIP
     """
     _check_extras()

@@ -76,7 +76,8 @@ def test_title_label_and_text_read_as_they_were_given(text):
 
 
 def test_report_holds_everything(clf, tmp_path):
-    write_report(clf, TEXTS, [["food"]] * 11 + [["sport"]], tmp_path / "report.html", title="Mine")
+    y = [["food"]] * 11 + [["sport"]]
+    write_report(clf, TEXTS, y, tmp_path / "report.html", title="Mine")
     page = read(tmp_path / "report.html")
     assert page.text_of("title") == page.text_of("h1") == "Mine"
     assert [name for name, _ in page.elements].count("figure") == 5
@@ -87,12 +88,8 @@ def test_report_holds_everything(clf, tmp_path):
     assert not {name for name in page.attributes() if name in ("src", "srcset")}
     links = [a["href"] for _, a in page.elements if "href" in a]
     assert all(link.startswith("#") for link in links)
-
-
-def test_two_reports_are_the_same(clf, tmp_path):
-    for name in "ab":
-        write_report(clf, TEXTS, TAGS, tmp_path / name)
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    write_report(clf, TEXTS, y, tmp_path / "again.html", title="Mine")
+    assert (tmp_path / "again.html").read_bytes() == (tmp_path / "report.html").read_bytes()
 
 
 @pytest.mark.parametrize(
