@@ -99,6 +99,12 @@ MODULES = {
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
+    # other formats
+    "export": set(),
+    "export.onnx_model": {
+        *("decision.rule", "engine.inference", "engine.weights", "linear.features", "linear.part"),
+        "text.tokens",
+    },
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
@@ -112,7 +118,8 @@ MODULES = {
     },
     "prediction": {
         *("chunks", "decision.evaluator", "decision.rule", "engine.engines", "engine.inference"),
-        *("engine.network", "engine.own_network", "fitted", "inputs", "labels.parsing"),
+        *("engine.network", "engine.own_network", "export.onnx_model", "fitted", "inputs"),
+        "labels.parsing",
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
