@@ -40,6 +40,7 @@ from sktextcnn.threads import Team, one_blas_thread
 
 if TYPE_CHECKING:
     import keras
+    import onnx
 
 
 #: Texts, their characters, and their scores that are in work at the same time: beyond a few such
@@ -405,6 +406,58 @@ class Predictor(ClassifierMixin, Parameters):
             exclusive=exclusive,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
+        )
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Return the fitted model, with its linear part and its decisions, as an ONNX model.
+
+        It is made by the package onnx (``pip install 'sktextcnn[onnx]'``), without TensorFlow. What else
+        a server has to know is in the model's metadata, as JSON: ``classes``, ``thresholds``,
+        ``vocabulary`` (the tokens, in the order of their ids) and ``tokenization`` (the parameters that
+        say how a text becomes tokens; null if one of them is a function).
+
+        Returns
+        -------
+        onnx.ModelProto
+            From ``ids``, int32 (n, T), padded right with 0, to ``logits`` and ``probabilities``, float32
+            (n, k), and ``decisions``, bool (n, k). The id of a token is ``vocabulary_[token] + 2``, and
+            1 for any other, whose characters ids do not tell: what the linear part says of those is
+            missing, see `linear_char_ngram_range`. Ids beyond `max_length_` do not count.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If it has a `network` of your own.
+        TypeError
+            If its labels have no form in JSON.
+        ImportError
+            If the package onnx is not installed.
+        """
+        check_is_fitted(self, "weights_")
+        if "network" in self.weights_:
+            raise ValueError(
+                "to_onnx takes the standard network, and this classifier has a network of your own. "
+                "Take to_keras, and convert the Keras model: model.export('model.onnx', format='onnx')."
+            )
+        from sktextcnn.export.onnx_model import build_onnx
+
+        names = ("analyzer", "lowercase", "strip_accents", "token_pattern")
+        tokenization = {name: getattr(self, name) for name in names}
+        functions = (*tokenization.values(), self.tokenizer)
+        metadata = {
+            "classes": self.classes_.tolist(),
+            "thresholds": self.thresholds_.tolist(),
+            "vocabulary": sorted(self.vocabulary_, key=self.vocabulary_.__getitem__),
+            "tokenization": None if any(map(callable, functions)) else tokenization,
+        }
+        return build_onnx(
+            self.weights_,
+            self.linear_part_,
+            self._rule(),
+            max_length=self.max_length_,
+            metadata=metadata,
         )
 
     def save(

@@ -48,7 +48,7 @@ class Evaluation:
         Of each label, 0 where training never saw it; None if the classifier tells none.
     thresholds : ndarray of shape (k,) or None
         Probabilities from which labels are predicted, NaN where training never saw the label; None if
-        the classifier has no `thresholds_`, or gives each text one label.
+        the classifier tells no probabilities or has no `thresholds_`, or gives each text one label.
     precision : ndarray of shape (k,)
         Share of the texts predicted to carry the label that do; 0 if there are none.
     recall : ndarray of shape (k,)
@@ -198,8 +198,9 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     probabilities, thresholds = None, None
     if outcome.probabilistic and outcome.scores is not None:
         probabilities = outcome.widen(outcome.scores, 0)
-    if outcome.multilabel and hasattr(find_classifier(estimator), "thresholds_"):
-        given = np.asarray(find_classifier(estimator).thresholds_, float)
+    classifier = find_classifier(estimator)
+    if outcome.multilabel and outcome.probabilistic and hasattr(classifier, "thresholds_"):
+        given = np.asarray(classifier.thresholds_, float)
         thresholds = outcome.widen(given[None], np.nan)[0]
     # A column more, since scikit-learn takes a single one for one label per text.
     columns = [np.pad(part, ((0, 0), (0, 1))) for part in (outcome.truth, outcome.predicted)]

@@ -200,3 +200,21 @@ def _scores(estimator: Any, X: Any) -> tuple[np.ndarray | None, bool]:
 
 def _widen(values: np.ndarray, width: int, fill: float) -> np.ndarray:
     return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=fill)
+
+
+def to_names(decisions: Any, names: np.ndarray) -> list[tuple]:
+    """Return what a classifier predicts as tuples of names.
+
+    Parameters
+    ----------
+    decisions : array-like of shape (n,) or (n, k), or sparse matrix
+    names : ndarray of shape (k,)
+
+    Returns
+    -------
+    list of tuple, of length n
+    """
+    labels = names.tolist()
+    return [
+        tuple(labels[column] for column in np.flatnonzero(row)) for row in to_indicator(decisions, names)
+    ]

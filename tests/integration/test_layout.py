@@ -99,6 +99,12 @@ MODULES = {
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
+    # other formats
+    "export": set(),
+    "export.onnx_model": {
+        *("decision.rule", "engine.inference", "engine.weights", "linear.features", "linear.part"),
+        "text.tokens",
+    },
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
@@ -112,7 +118,8 @@ MODULES = {
     },
     "prediction": {
         *("chunks", "decision.evaluator", "decision.rule", "engine.engines", "engine.inference"),
-        *("engine.network", "engine.own_network", "fitted", "inputs", "labels.parsing"),
+        *("engine.network", "engine.own_network", "export.onnx_model", "fitted", "inputs"),
+        "labels.parsing",
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
         *("storage.schema", "text.tokens", "threads"),
     },
@@ -153,13 +160,25 @@ MODULES = {
     "metrics.tables": set(),
     "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
+    "model_selection.stratification": set(),
+    "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
+    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.tokens"},
+    "model_selection.comparison": {
+        *("classifier", "labels.matrix", "labels.parsing", "metrics.scorers", "metrics.tables"),
+        *("model_selection.baseline", "model_selection.splitters"),
+    },
+    "model_selection.wrapped": {"metrics.outcome"},
+    "model_selection": {
+        *("model_selection.baseline", "model_selection.comparison", "model_selection.splitters"),
+        "model_selection.wrapped",
+    },
     "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
 
 #: Nothing but other leaves imports them, or the classifier.
-LEAVES = {"loading", "datasets", "cli", "metrics", "__init__", "__main__"}
+LEAVES = {"loading", "datasets", "cli", "metrics", "model_selection", "__init__", "__main__"}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
