@@ -125,6 +125,6 @@ def escape(text: str) -> str:
 
 
 LEGEND = (
-    f'<div style="font-size:smaller">{_mark("unbroken line", 1.0, 1.0)}: for the label, '
+    f'<div style="font-size:smaller;margin-bottom:1em">{_mark("unbroken line", 1.0, 1.0)}: for the label, '
     f"{_mark('dashed line', -1.0, 1.0)}: against it; the thicker, the more.</div>"
 )
