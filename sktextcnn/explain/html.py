@@ -125,6 +125,7 @@ def escape(text: str) -> str:
 
 
 LEGEND = (
-    f'<div style="font-size:smaller;margin-bottom:1em">{_mark("unbroken line", 1.0, 1.0)}: for the label, '
+    '<div style="font-size:smaller;margin-bottom:1em">'
+    f"{_mark('unbroken line', 1.0, 1.0)}: for the label, "
     f"{_mark('dashed line', -1.0, 1.0)}: against it; the thicker, the more.</div>"
 )
