@@ -172,7 +172,31 @@ MODULES = {
         *("model_selection.baseline", "model_selection.comparison", "model_selection.splitters"),
         "model_selection.wrapped",
     },
-    "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
+    "cli.tables": set(),
+    "cli.tables.dialect": set(),
+    "cli.tables.reader": {"cli.tables.dialect"},
+    "cli.tables.writer": {"cli.tables.dialect"},
+    "cli.progress": set(),
+    "cli.console": {"cli.progress"},
+    "cli.rows": {"cli.tables.dialect", "cli.tables.reader"},
+    "cli.dataset": {"cli.rows"},
+    "cli.options": {
+        *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
+    },
+    "cli.learning": {
+        *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
+        *("cli.rows", "labels.parsing", "metrics", "model_selection"),
+    },
+    "cli.tagging": {
+        *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
+        *("cli.tables.reader", "cli.tables.writer", "loading"),
+    },
+    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics"},
+    "cli.demo": {
+        *("classifier", "cli.console", "cli.dataset", "cli.learning", "cli.options", "cli.rows"),
+        *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
+    },
+    "cli": {"cli.console", "cli.demo", "cli.judging", "cli.learning", "cli.options", "cli.tagging"},
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
