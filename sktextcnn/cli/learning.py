@@ -107,7 +107,7 @@ def fit(args: argparse.Namespace, console: Console) -> None:
         lines += ["", *str(evaluation).splitlines()]
     document = {
         "model": str(args.model),
-        "read_as": data.describe(),
+        "read_as": data.read_as,
         "n_rows": data.n_rows,
         "n_texts": len(texts),
         "labels": dict(data.count_labels()),

@@ -235,7 +235,7 @@ def read_dataset(
         )
     data = interpret(found, reading, single=single)
     skipped = f"; {len(found.blank):,} without text skipped" if found.blank else ""
-    console.say(f"{found.name}: {data.n_rows:,} rows{skipped}, read as {data.describe()}")
+    console.say(f"{found.name}: {data.n_rows:,} rows{skipped}, read as {data.read_as}")
     for line in describe_labels(data):
         console.say(line)
     for note in data.notes:
