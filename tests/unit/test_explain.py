@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import deque
 
 import numpy as np
@@ -17,6 +15,7 @@ from sktextcnn import TextCNNClassifier, load, prediction
 from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
 from sktextcnn.text.tokens import TokenIds
 from tests.examples import TAGS, TEXTS, tiny
+from tests.processes import run_python
 
 WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
 some_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), min_size=1, max_size=5)
@@ -260,8 +259,7 @@ def test_a_loaded_model_explains_without_tensorflow(tmp_path):
         "explained = sktextcnn.load(sys.argv[1]).explain(['the match'], labels='sport')\n"
         "print(json.dumps([explained[0][0].logit, sorted({'tensorflow', 'keras'} & {*sys.modules})]))"
     )
-    command = [sys.executable, "-c", script, str(tmp_path / "model")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    done = run_python(script, tmp_path / "model")
     logit, loaded = json.loads(done.stdout.splitlines()[-1])
     assert logit == pytest.approx(clf.explain(["the match"], labels="sport")[0][0].logit, abs=1e-5)
     assert loaded == []
