@@ -171,7 +171,7 @@ def find_scores(train, texts, number):
     from sktextcnn.decision.thresholds import tune_thresholds
 
     # A fit hands its held-out scores to no one else. Its last thresholds are those that it keeps.
-    with patch("sktextcnn.decision.judge.tune_thresholds", wraps=tune_thresholds) as tune:
+    with patch("sktextcnn.decision.evaluator.tune_thresholds", wraps=tune_thresholds) as tune:
         model = TextCNNClassifier(random_state=number).fit(*train)
     scores, truth = tune.call_args.args[:2]
     return scores.astype(np.float64), truth, model.predict_proba(texts)

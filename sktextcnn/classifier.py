@@ -13,12 +13,13 @@ from sktextcnn.callbacks import CallbackSupportMixin
 from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
+from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes, read_input
 from sktextcnn.preparation import Preparation
 
 
-class TextCNNClassifier(CallbackSupportMixin, Preparation):
+class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     r"""Convolutional network for texts with one or several labels.
 
     Takes raw strings and labels in any usual form, learns token embeddings, convolutions over them
@@ -188,9 +189,10 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         Number of tokens after which texts are truncated.
     weights_ : dict of str to ndarray
         The network's weights: ``embedding`` (V + 2, D), ``convolution_{w}_kernel`` (w, D, F), and so
-        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest. And
-        those of the linear part, if there is one: ``linear_kernel`` (n-grams, k) and so on,
-        ``linear_blend`` (3, k) being the weights of the two parts and a constant.
+        on; of a `network` of one's own ``network_0`` and so on, and Keras' archive of the rest.
+    linear_part_ : LinearPart or None
+        The linear part, if there is one: its ``ngrams``, ``kernel`` (n-grams, k) and ``bias`` (k,), and
+        ``blend`` (3, k), the weights of network and margins in their sum and a constant.
     thresholds_ : ndarray of shape (k,)
         Probability from which each label is predicted. Assign to it to decide otherwise without
         fitting again.
@@ -291,9 +293,9 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
         plan = self._plan(given, settings.seed)
-        judge = self._judge(fitted, given, weight)
+        evaluator = self._evaluator(fitted, given, weight)
         callbacks = self._fit_callbacks(
-            fitted, examples, settings, plan, judge, X=X, y=y, sample_weight=sample_weight
+            fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
         )
         found = fitting.learn(
             start,
@@ -302,7 +304,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
             tokens=tokens,
             vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
             plan=plan,
-            judge=judge,
+            evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
             progress=self._progress(len(texts), settings, plan),
@@ -311,7 +313,8 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
         fitted = replace(
             fitted,
             thresholds=found.thresholds,
-            weights=found.weights,
+            weights=found.state.weights,
+            linear_part=found.linear_part,
             validation_score=found.score,
             validation_label_scores=found.label_scores,
             resolved=self._resolved(
@@ -319,7 +322,7 @@ class TextCNNClassifier(CallbackSupportMixin, Preparation):
                 settings,
                 engine=engine.name,
                 folds=plan.folds,
-                linear="linear_kernel" in found.weights,
+                linear=found.linear_part is not None,
             ),
         )
         fitted = _trained(fitted, found.state, found.history, goes_on=self.warm_start)

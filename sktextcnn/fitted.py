@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.resolved import Resolved
 
 
@@ -27,7 +28,8 @@ class FittedState:
         As `TextCNNClassifier` has them.
     thresholds : ndarray of shape (k,)
     weights : mapping of str to ndarray
-        Empty before training.
+        Of the network; empty before training.
+    linear_part : LinearPart or None, default=None
     validation_score : float, default=nan
     validation_label_scores : ndarray of shape (k,)
     resolved : Resolved or None, default=None
@@ -46,6 +48,7 @@ class FittedState:
     max_length: int | None
     thresholds: np.ndarray
     weights: dict[str, np.ndarray] = field(default_factory=dict)
+    linear_part: LinearPart | None = None
     validation_score: float = np.nan
     validation_label_scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
     resolved: Resolved | None = None

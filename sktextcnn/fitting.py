@@ -17,12 +17,13 @@ from time import perf_counter
 import numpy as np
 
 from sktextcnn.callbacks import Progress
-from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.linear.features import blend_logits, learn_ngrams, pack
-from sktextcnn.linear.part import fit_blend, fit_linear
+from sktextcnn.linear.features import learn_ngrams
+from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 
@@ -88,8 +89,7 @@ class Fitted:
     ----------
     state : State
         Of the final network.
-    weights : dict of str to ndarray
-        Its weights, and those of the linear part.
+    linear_part : LinearPart or None
     thresholds : ndarray of shape (k,)
     history : dict of str to list of float
         Of the first network, whose epochs were validated if any were.
@@ -100,7 +100,7 @@ class Fitted:
     """
 
     state: State
-    weights: dict[str, np.ndarray]
+    linear_part: LinearPart | None
     thresholds: np.ndarray
     history: History
     score: float
@@ -132,7 +132,7 @@ def learn(
     tokens: TokenIds,
     vocabulary: Sequence[str],
     plan: Plan,
-    judge: Judge,
+    evaluator: Evaluator,
     engine: Engine,
     observers: Sequence[Observer] = (),
     progress: Progress,
@@ -150,7 +150,7 @@ def learn(
         Tokens outside the vocabulary told apart, for the linear part.
     vocabulary : sequence of str
     plan : Plan
-    judge : Judge
+    evaluator : Evaluator
     engine : Engine
     observers : sequence of Observer, default=()
         Of the final network.
@@ -190,12 +190,12 @@ def learn(
             watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                judged = partial(
-                    judge.verdict,
+                validate = partial(
+                    evaluator.validate,
                     truth=examples.targets[held_out].toarray(),
                     sample_weight=examples.sample_weight[held_out],
                 )
-                stopping = EarlyStopping(examples.ids.take(held_out), judged, plan.n_iter_no_change)
+                stopping = EarlyStopping(examples.ids.take(held_out), validate, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(
                 start,
@@ -237,7 +237,7 @@ def learn(
         fitted = [network() for network in networks]
         logits = np.concatenate([network.logits for network in fitted])
         state, history = fitted[-1].state, fitted[0].history
-        weights = state.weights
+        linear_part = None
         if final_svms is not None:
             margins = np.concatenate(
                 [
@@ -257,7 +257,7 @@ def learn(
                 exclusive=settings.exclusive,
             )
             logits = blend_logits(logits, margins, blend)
-            weights = {**weights, **pack(ngrams, *final_svms(), blend)}
-    thresholds = judge.thresholds(logits, truth, held_out_weight)
-    score, label_scores = judge.evaluate(logits, truth, thresholds, held_out_weight)
-    return Fitted(state, weights, thresholds, history, score, label_scores)
+            linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
+    thresholds = evaluator.thresholds(logits, truth, held_out_weight)
+    score, label_scores = evaluator.evaluate(logits, truth, thresholds, held_out_weight)
+    return Fitted(state, linear_part, thresholds, history, score, label_scores)

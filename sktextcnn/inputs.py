@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.labels.classes import check_classes
+from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
-from sktextcnn.labels.parsing import Labels, check_classes, read_labels
+from sktextcnn.labels.parsing import read_labels
 from sktextcnn.objective import check_sample_weight
 from sktextcnn.text.tokens import check_texts
 

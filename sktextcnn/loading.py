@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from sktextcnn.classifier import TextCNNClassifier
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.prediction import NEEDED
 from sktextcnn.resolved import Resolved
 from sktextcnn.storage.params import join_params
@@ -64,5 +65,8 @@ def load(path: str | os.PathLike, **callables: Any) -> TextCNNClassifier:
         classifier._check_can_predict(len(fitted["classes_"]), multilabel=fitted["multilabel_"])
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from error
-    classifier.__dict__.update({**fitted, "resolved_": Resolved(**fitted["resolved_"])})
+    arrays = fitted["linear_part_"]
+    linear_part = None if arrays is None else LinearPart.from_arrays(arrays)
+    resolved = Resolved(**fitted["resolved_"])
+    classifier.__dict__.update({**fitted, "linear_part_": linear_part, "resolved_": resolved})
     return classifier

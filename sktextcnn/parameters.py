@@ -23,6 +23,7 @@ from sktextcnn.decision.scoring import F1_AVERAGES
 from sktextcnn.engine.examples import Settings
 from sktextcnn.engine.inference import check_shapes
 from sktextcnn.fitted import FittedState
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.objective import LOSSES
 from sktextcnn.resolved import Resolved, is_option
 from sktextcnn.text.tokens import TOKEN_PATTERN
@@ -269,10 +270,13 @@ class Parameters(BaseEstimator):
             )
 
     def _check_keeps_its_form(
-        self, weights: Mapping[str, np.ndarray], embedding_mode: str | None
+        self,
+        weights: Mapping[str, np.ndarray],
+        linear_part: LinearPart | None,
+        embedding_mode: str | None,
     ) -> None:
         """Refuse to go on learning with parameters that the fitted model does not suit."""
-        if "linear_kernel" in weights:
+        if linear_part is not None:
             raise ValueError(
                 "The fitted model has a linear part, which cannot go on learning; fit it with "
                 "linear=False first."

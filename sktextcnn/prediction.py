@@ -1,4 +1,4 @@
-"""What a fitted classifier does: scores, decisions, labels, explanations, and export."""
+"""What a fitted classifier does: scores, decisions, labels, and export."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,15 +15,14 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.chunks import stack_rows, stack_sparse
-from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine import inference
 from sktextcnn.engine.engines import open_network
-from sktextcnn.explain import Explanation, NgramMean, explain_logits, rank_ngrams, to_explanations
 from sktextcnn.fitted import FITTED
 from sktextcnn.inputs import read_input
-from sktextcnn.labels.parsing import check_in_common, count_unseen, find_labels
-from sktextcnn.linear.features import add_linear_part, counts_characters
+from sktextcnn.labels.parsing import check_in_common, count_unseen
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.objective import check_kind, check_sample_weight, is_exclusive
 from sktextcnn.parameters import Parameters
 from sktextcnn.resolved import is_option
@@ -36,13 +34,13 @@ from sktextcnn.text.tokens import (
     TokenIds,
     build_tokenizer,
     check_texts,
-    encode,
     read_chunks,
 )
 from sktextcnn.threads import Team, one_blas_thread
 
 if TYPE_CHECKING:
     import keras
+    import onnx
 
 
 #: Texts, their characters, and their scores that are in work at the same time: beyond a few such
@@ -63,6 +61,7 @@ class Predictor(ClassifierMixin, Parameters):
     loss_: str
     max_length_: int | None
     weights_: dict[str, np.ndarray]
+    linear_part_: LinearPart | None
     thresholds_: np.ndarray
 
     def _tokenizer(self) -> Callable[[str], Sequence[str]]:
@@ -92,7 +91,7 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _read(self, X: Any) -> Iterator[TokenIds]:
         """Yield texts as token ids, chunk by chunk."""
-        keep_unknown = counts_characters(self.weights_)
+        keep_unknown = self.linear_part_ is not None and self.linear_part_.counts_characters
         encoder = Encoder(self._tokenizer(), self.vocabulary_, keep_unknown=keep_unknown)
         size = max(1, min(TEXTS_PER_CHUNK, SCORES_PER_CHUNK // len(self.classes_)))
         for texts in read_chunks(X, size, CHARACTERS_PER_CHUNK):
@@ -100,9 +99,7 @@ class Predictor(ClassifierMixin, Parameters):
 
     def _logits_of(self, ids: TokenIds, network: Callable[[TokenIds], np.ndarray]) -> np.ndarray:
         logits = network(ids.known(len(self.vocabulary_) + FIRST_TOKEN))
-        return (
-            add_linear_part(logits, self.weights_, ids) if "linear_kernel" in self.weights_ else logits
-        )
+        return logits if self.linear_part_ is None else self.linear_part_.add_to(logits, ids)
 
     def _stack(
         self, X: Any, finish: Callable[[np.ndarray], np.ndarray], dtype: Any = None
@@ -369,120 +366,15 @@ class Predictor(ClassifierMixin, Parameters):
         check_kind(given.multilabel, self.multilabel_)
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere, so there is nothing to tune thresholds on.")
-        judge = Judge(
+        evaluator = Evaluator(
             rule=self._rule(),
             metric=metric,
             tuning="cardinality" if is_option(metric, "cardinality") else "tune",
             labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
         )
         logits = self.decision_function(texts)
-        self.thresholds_ = judge.thresholds(logits, given.matrix.toarray(), weight)
+        self.thresholds_ = evaluator.thresholds(logits, given.matrix.toarray(), weight)
         return self
-
-    def explain(self, X: Any, *, labels: Any = None) -> list[list[Explanation]]:
-        """Say which n-grams of each text spoke for a label, and how strongly.
-
-        A label's logit is a constant plus what each n-gram adds: those that the filters of the network
-        found, and those of the linear part. This is how the logit comes about, not an estimate of it.
-        A `network` of one's own is not taken apart: what it says is part of the constant, and only the
-        linear part is explained.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
-            Texts.
-        labels : list of labels, one label, or None, default=None
-            Those to explain, the same for every text; None: of each text the predicted ones.
-
-        Returns
-        -------
-        list of list of Explanation, of length n
-            For each text one `sktextcnn.explain.Explanation` for each label, with ``label``, ``logit``,
-            ``base`` and ``evidence``: a list of n-grams with ``ngram``, ``start`` and ``stop`` (its
-            position among the tokens) and ``contribution``, the strongest first.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts, one of `labels` is not among `classes_`, or there is a
-            `network` of one's own and no linear part beside it.
-
-        Examples
-        --------
-        >>> from sktextcnn import TextCNNClassifier
-        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
-        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
-        >>> clf = TextCNNClassifier(epochs=30, random_state=0).fit(texts, tags)
-        >>> (explanation,) = clf.explain(["goal of the year"])[0]
-        >>> explanation.label, "goal" in explanation.evidence[0].ngram
-        ('sport', True)
-        """
-        return [*self._explanations(X, labels)]
-
-    def _explanations(self, X: Any, labels: Any) -> Iterator[list[Explanation]]:
-        check_is_fitted(self, "weights_")
-        columns = None if labels is None else find_labels(labels, self.classes_)
-        tokenize, separator = self._tokenizer(), "" if self.analyzer == "char" else " "
-        for texts in read_chunks(X, TEXTS_PER_CHUNK):
-            tokens = {text: tokenize(text) for text in dict.fromkeys(texts)}
-            ids = encode(texts, tokens.__getitem__, self.vocabulary_, keep_unknown=True)
-            ids = ids.truncated(self.max_length_)
-            if columns is None:
-                logits = self._logits_of(ids, open_network(self.weights_))
-                chosen = [np.flatnonzero(row) for row in self._decide(logits)]
-            else:
-                chosen = [columns] * len(texts)
-            parts = explain_logits(self.weights_, ids, chosen)
-            for text, own, part in zip(texts, chosen, parts, strict=True):
-                yield to_explanations(part, tokens[text], self.classes_[own].tolist(), separator)
-
-    def top_ngrams(self, X: Any, label: Any, n: int = 20, *, min_texts: int = 2) -> list[NgramMean]:
-        """Return the n-grams that speak for a label most strongly.
-
-        Where there are few, the last ones may speak against it: their contribution is negative.
-
-        Parameters
-        ----------
-        X : 1-D sequence of str, a column of shape (n_texts, 1), or an iterator
-            Texts.
-        label : label
-            One of `classes_`.
-        n : int, default=20
-            How many n-grams.
-        min_texts : int, default=2
-            Leave out what counts in fewer of the texts.
-
-        Returns
-        -------
-        list of NgramMean
-            `sktextcnn.explain.NgramMean`, with ``ngram``, ``contribution`` (the mean of what it adds to
-            the label's logit, over the texts in which it counts) and ``n_texts``; the highest first.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If the classifier is not fitted.
-        TypeError, ValueError
-            If `X` is not a sequence of texts, `label` is not among `classes_`, or `n` or `min_texts` is
-            no positive int.
-
-        Examples
-        --------
-        >>> from sktextcnn import TextCNNClassifier
-        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
-        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
-        >>> clf = TextCNNClassifier(epochs=30, random_state=0).fit(texts, tags)
-        >>> any("goal" in ngram for ngram, mean, n_texts in clf.top_ngrams(texts, "sport", n=3))
-        True
-        """
-        given: dict[str, Any] = {"n": n, "min_texts": min_texts}
-        for name, value in given.items():
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name}={value!r}; expected an int of at least 1.")
-        explained = self._explanations(X, [label])
-        return rank_ngrams((explanation for (explanation,) in explained), min_texts)[:n]
 
     def to_keras(self) -> keras.Model:
         """Return the fitted model, with its linear part if there is one, as a Keras model.
@@ -504,15 +396,68 @@ class Predictor(ClassifierMixin, Parameters):
         if "network" in self.weights_:
             from sktextcnn.engine import own_network
 
-            return own_network.to_keras(self.weights_, exclusive=exclusive)
+            return own_network.to_keras(self.weights_, self.linear_part_, exclusive=exclusive)
         from sktextcnn.engine import network
 
         return network.build_network(
             self.weights_,
+            self.linear_part_,
             kernel_sizes=inference.kernel_sizes_of(self.weights_),
             exclusive=exclusive,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
+        )
+
+    def to_onnx(self) -> onnx.ModelProto:
+        """Return the fitted model, with its linear part and its decisions, as an ONNX model.
+
+        It is made by the package onnx (``pip install 'sktextcnn[onnx]'``), without TensorFlow. What else
+        a server has to know is in the model's metadata, as JSON: ``classes``, ``thresholds``,
+        ``vocabulary`` (the tokens, in the order of their ids) and ``tokenization`` (the parameters that
+        say how a text becomes tokens; null if one of them is a function).
+
+        Returns
+        -------
+        onnx.ModelProto
+            From ``ids``, int32 (n, T), padded right with 0, to ``logits`` and ``probabilities``, float32
+            (n, k), and ``decisions``, bool (n, k). The id of a token is ``vocabulary_[token] + 2``, and
+            1 for any other, whose characters ids do not tell: what the linear part says of those is
+            missing, see `linear_char_ngram_range`. Ids beyond `max_length_` do not count.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        ValueError
+            If it has a `network` of your own.
+        TypeError
+            If its labels have no form in JSON.
+        ImportError
+            If the package onnx is not installed.
+        """
+        check_is_fitted(self, "weights_")
+        if "network" in self.weights_:
+            raise ValueError(
+                "to_onnx takes the standard network, and this classifier has a network of your own. "
+                "Take to_keras, and convert the Keras model: model.export('model.onnx', format='onnx')."
+            )
+        from sktextcnn.export.onnx_model import build_onnx
+
+        names = ("analyzer", "lowercase", "strip_accents", "token_pattern")
+        tokenization = {name: getattr(self, name) for name in names}
+        functions = (*tokenization.values(), self.tokenizer)
+        metadata = {
+            "classes": self.classes_.tolist(),
+            "thresholds": self.thresholds_.tolist(),
+            "vocabulary": sorted(self.vocabulary_, key=self.vocabulary_.__getitem__),
+            "tokenization": None if any(map(callable, functions)) else tokenization,
+        }
+        return build_onnx(
+            self.weights_,
+            self.linear_part_,
+            self._rule(),
+            max_length=self.max_length_,
+            metadata=metadata,
         )
 
     def save(
@@ -567,6 +512,8 @@ class Predictor(ClassifierMixin, Parameters):
             if name in FITTED and (include_optimizer or name != "optimizer_state_")
         }
         fitted["resolved_"] = asdict(fitted["resolved_"])
+        if fitted["linear_part_"] is not None:
+            fitted["linear_part_"] = fitted["linear_part_"].to_arrays()
         lost = [f"{name}={was}" for name, was in left_out.items() if name not in NEEDED]
         if lost:
             warnings.warn(

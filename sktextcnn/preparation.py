@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import FitCallbacks, Progress
-from sktextcnn.decision.judge import Judge
+from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
 from sktextcnn.decision.thresholds import resolve_thresholds
@@ -26,7 +26,7 @@ from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes
-from sktextcnn.labels.parsing import Labels
+from sktextcnn.labels.forms import Labels
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor
@@ -87,7 +87,7 @@ class Preparation(Predictor):
 
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
-        self._check_keeps_its_form(self.weights_, self.embedding_mode_)
+        self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
         check_same_classes(self.classes, self.classes_)
 
     def _read_vocabulary(
@@ -235,9 +235,9 @@ class Preparation(Predictor):
             linear=linear if self.linear else None,
         )
 
-    def _judge(self, fitted: FittedState, given: Labels, weight: np.ndarray) -> Judge:
+    def _evaluator(self, fitted: FittedState, given: Labels, weight: np.ndarray) -> Evaluator:
         """Return what is to be made of held-out texts."""
-        return Judge(
+        return Evaluator(
             rule=DecisionRule(
                 multilabel=given.multilabel,
                 exclusive=is_exclusive(fitted.loss),
@@ -258,7 +258,7 @@ class Preparation(Predictor):
         examples: Examples,
         settings: Settings,
         plan: Plan,
-        judge: Judge,
+        evaluator: Evaluator,
         **data: Any,
     ) -> FitCallbacks:
         """Return scikit-learn's callbacks, which see a model after each epoch."""
@@ -268,7 +268,7 @@ class Preparation(Predictor):
         def attributes(weights: Mapping) -> dict:
             logits = open_network(weights)(monitored.ids)
             truth, weight = monitored.targets.toarray(), monitored.sample_weight
-            thresholds = judge.thresholds(logits, truth, weight)
+            thresholds = evaluator.thresholds(logits, truth, weight)
             return replace(fitted, thresholds=thresholds, weights=dict(weights)).attributes()
 
         sample_weight = data.pop("sample_weight")

@@ -104,9 +104,21 @@ def eager(**parameters):
 
 
 def same_weights(a, b):
-    """Tell whether two fitted classifiers, states of training, or dicts of weights hold equal bits."""
-    a, b = (getattr(each, "weights_", getattr(each, "weights", each)) for each in (a, b))
-    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+    """Tell whether two fitted classifiers, states of training, or dicts of weights hold equal bits.
+
+    Of classifiers, those of the linear part as well.
+    """
+    first, second = _weights_of(a), _weights_of(b)
+    return first.keys() == second.keys() and all(
+        np.array_equal(first[name], second[name]) for name in first
+    )
+
+
+def _weights_of(holder):
+    if not hasattr(holder, "weights_"):
+        return getattr(holder, "weights", holder)
+    part = holder.linear_part_
+    return {**holder.weights_, **(part.to_arrays() if part is not None else {})}
 
 
 def fitted_attributes(clf):

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from sktextcnn.engine.weights import Weights
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import FIRST_TOKEN, PADDING
 
 
@@ -130,8 +131,8 @@ def _count(columns: tf.Tensor, n_columns: int) -> tf.Tensor:
 
 
 @keras.saving.register_keras_serializable(package="sktextcnn")
-class LinearPart(keras.layers.Layer):
-    """Blends the linear part's margins into logits: `sktextcnn.linear.features.add_linear_part`.
+class LinearPartLayer(keras.layers.Layer):
+    """Blends margins into logits, as `sktextcnn.linear.part.LinearPart` does, but from ids alone.
 
     Parameters
     ----------
@@ -221,6 +222,7 @@ class LinearPart(keras.layers.Layer):
 
 def build_network(
     weights: Weights,
+    linear_part: LinearPart | None = None,
     *,
     kernel_sizes: Sequence[int],
     exclusive: bool | None,
@@ -235,6 +237,8 @@ def build_network(
     ----------
     weights : mapping of str to ndarray
         See `sktextcnn.engine.weights.initial_weights`.
+    linear_part : LinearPart or None, default=None
+        What its logits are blended with.
     kernel_sizes : sequence of int
     exclusive : bool or None
         Softmax (True) or one sigmoid per label (False), for probabilities; None for logits.
@@ -286,8 +290,7 @@ def build_network(
         units = weights["hidden_bias"].size
         hidden = keras.layers.Dense(units, activation="relu", name="hidden", **zeros, **kind)
         x = keras.layers.Dropout(dropout, seed=0, **kind)(hidden(x))
-    n_tokens = len(weights["embedding"])
-    model = finish(ids, output(x), weights, n_tokens=n_tokens, exclusive=exclusive)
+    model = finish(ids, output(x), linear_part, exclusive=exclusive)
 
     # Weights
     set_weights(model, weights)
@@ -295,12 +298,7 @@ def build_network(
 
 
 def finish(
-    ids: Any,
-    logits: Any,
-    weights: Weights,
-    *,
-    n_tokens: int,
-    exclusive: bool | None,
+    ids: Any, logits: Any, linear_part: LinearPart | None, *, exclusive: bool | None
 ) -> keras.Model:
     """Let the linear part, if there is one, and the last activation follow a network.
 
@@ -310,10 +308,7 @@ def finish(
         Where the model begins.
     logits : KerasTensor
         What the network makes of them.
-    weights : mapping of str to ndarray
-        Among them those of the linear part, if there is one.
-    n_tokens : int
-        Number of token ids, V + 2.
+    linear_part : LinearPart or None
     exclusive : bool or None
         See `build_network`.
 
@@ -321,30 +316,23 @@ def finish(
     -------
     keras.Model
     """
-    if "linear_kernel" in weights:
-        # Which token of the vocabulary holds which n-gram of characters, and how often.
-        columns = weights["linear_characters_of_tokens"]
-        rows = np.repeat(np.arange(n_tokens), np.diff(weights["linear_characters_offsets"]))
-        linear = LinearPart(
-            n_ngrams=len(weights["linear_ngrams"]),
-            n_char_ngrams=len(weights["linear_characters"]),
-            n_held=len(columns),
-            n_labels=weights["linear_kernel"].shape[1],
-            base=n_tokens,
-            ngram_range=weights["linear_range"].tolist(),
+    if linear_part is not None:
+        ngrams, held = linear_part.ngrams, linear_part.ngrams.characters.of_vocabulary.tocoo()
+        layer = LinearPartLayer(
+            n_ngrams=len(ngrams.keys),
+            n_char_ngrams=held.shape[1],
+            n_held=held.nnz,
+            n_labels=linear_part.bias.size,
+            base=ngrams.base,
+            ngram_range=ngrams.ngram_range,
             name="linear",
             dtype="float32",
         )
-        logits = linear(logits, ids)
-        parts = ("idf", "kernel", "bias", "blend")
-        linear.set_weights(
-            [
-                weights["linear_ngrams"],
-                np.stack([rows, columns], axis=1),
-                weights["linear_characters_counts"],
-                *(weights[f"linear_{part}"] for part in parts),
-            ]
-        )
+        logits = layer(logits, ids)
+        # Which token of the vocabulary holds which n-gram of characters, and how often.
+        held_by = np.stack([held.row, held.col], axis=1)
+        parts = (ngrams.idf, linear_part.kernel, linear_part.bias, linear_part.blend)
+        layer.set_weights([ngrams.keys, held_by, held.data, *parts])
     if exclusive is not None:
         activation = "softmax" if exclusive else "sigmoid"
         logits = keras.layers.Activation(activation, dtype="float32")(logits)

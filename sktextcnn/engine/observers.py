@@ -97,7 +97,7 @@ class EpochLimit(Observer):
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ValidationScore:
     """What held-out texts say of a network.
 
     Attributes
@@ -113,7 +113,7 @@ class Verdict:
 
 
 class EarlyStopping(Observer):
-    """Judges held-out texts, remembers the best epoch, and stops when none gets better.
+    """Evaluates held-out texts, remembers the best epoch, and stops when none gets better.
 
     A network without a single hit so far is only starting: no plateau, whatever the score. (For the F1s
     that is a score of 0; other measures give what predicts nothing any value, and may have 0 as their
@@ -123,8 +123,8 @@ class EarlyStopping(Observer):
     ----------
     ids : TokenIds
         Of the held-out texts.
-    judge : callable
-        From their logits to a `Verdict`.
+    validate : callable
+        From their logits to a `ValidationScore`.
     n_iter_no_change : int
         Epochs to wait for an improvement.
 
@@ -135,19 +135,19 @@ class EarlyStopping(Observer):
     """
 
     def __init__(
-        self, ids: TokenIds, judge: Callable[[np.ndarray], Verdict], n_iter_no_change: int
+        self, ids: TokenIds, validate: Callable[[np.ndarray], ValidationScore], n_iter_no_change: int
     ) -> None:
         self.best: State | None = None
-        self._ids, self._judge = ids, judge
+        self._ids, self._validate = ids, validate
         self._score, self._has_started = -np.inf, False
         self._n_iter_no_change = n_iter_no_change
         self._n_waited = 0
 
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
-        """Judge the held-out texts; return whether training has waited long enough."""
-        verdict = self._judge(run.compute_logits(self._ids))
-        score = logs["validation_score"] = verdict.score
-        self._has_started |= verdict.has_hits
+        """Evaluate the held-out texts; return whether training has waited long enough."""
+        found = self._validate(run.compute_logits(self._ids))
+        score = logs["validation_score"] = found.score
+        self._has_started |= found.has_hits
         is_best = self.best is None or score > self._score
         # Of equals the latest while there is no hit, since it has learned more; the earliest later.
         if is_best or (score == self._score and not self._has_started):

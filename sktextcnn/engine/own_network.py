@@ -32,6 +32,7 @@ import numpy as np
 import tensorflow as tf
 
 from sktextcnn.engine.weights import Weights
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds
 
 # isort: on
@@ -427,13 +428,15 @@ def load_network(weights: Weights) -> keras.Model:
     return model
 
 
-def to_keras(weights: Weights, *, exclusive: bool) -> keras.Model:
+def to_keras(weights: Weights, linear_part: LinearPart | None, *, exclusive: bool) -> keras.Model:
     """Return a user's network, and the linear part beside it, as a model that gives probabilities.
 
     Parameters
     ----------
     weights : mapping of str to ndarray
         As of a fitted classifier.
+    linear_part : LinearPart or None
+        Its other part.
     exclusive : bool
         Softmax (True) or one sigmoid per label.
 
@@ -442,10 +445,10 @@ def to_keras(weights: Weights, *, exclusive: bool) -> keras.Model:
     keras.Model
         From int32 ids (n, `max_length`), padded right with 0, to probabilities (n, k).
     """
-    n_tokens, length, _ = weights["network_sizes"].tolist()
+    _, length, _ = weights["network_sizes"].tolist()
     ids = keras.Input((length,), dtype="int32", name="ids")
     logits = load_network(weights)(ids)
-    return textbook.finish(ids, logits, weights, n_tokens=n_tokens, exclusive=exclusive)
+    return textbook.finish(ids, logits, linear_part, exclusive=exclusive)
 
 
 # -- predicting --------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 
-from sktextcnn.labels.parsing import Labels
+from sktextcnn.labels.forms import Labels
 
 #: What people write between the labels of one text.
 SEPARATORS = (";", "|", ",")

@@ -12,7 +12,7 @@ n-gram than within, as of ``analyzer="char_wb"`` of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,26 +52,6 @@ class CharNgrams:
     def take(self, columns: np.ndarray) -> CharNgrams:
         """Return some of the n-grams, in ascending order."""
         return CharNgrams(self.ngrams[columns], self.ngram_range, self.of_vocabulary[:, columns])
-
-    def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return arrays that go with the network's weights."""
-        return {
-            "linear_characters": self.ngrams,
-            "linear_characters_range": np.array(self.ngram_range, np.int64),
-            "linear_characters_of_tokens": self.of_vocabulary.indices.astype(np.int32, copy=False),
-            "linear_characters_counts": self.of_vocabulary.data,
-            "linear_characters_offsets": self.of_vocabulary.indptr.astype(np.int32, copy=False),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> CharNgrams:
-        """Return what gave these arrays."""
-        ngrams = arrays["linear_characters"]
-        least, most = arrays["linear_characters_range"].tolist()
-        names = ("counts", "of_tokens", "offsets")
-        parts = tuple(arrays[f"linear_characters_{name}"] for name in names)
-        shape = len(parts[2]) - 1, len(ngrams)
-        return cls(ngrams, (least, most), sparse.csr_matrix(parts, shape))
 
 
 def char_ngrams(token: str, ngram_range: tuple[int, int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Token ids -> n-grams -> tf-idf features -> margins of a linear model. NumPy and SciPy.
+"""Token ids -> n-grams -> tf-idf features. NumPy and SciPy.
 
 The convolution answers to the one window that fits a filter best; what a long text is about is said by
 all of its words together. Bags of n-grams see that, and linear models on them are hard to beat on long
@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from sktextcnn.engine.weights import Weights, count_token_ids
 from sktextcnn.linear.characters import CharNgrams, learn_char_ngrams
 from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
@@ -224,84 +223,22 @@ def _tfidf(features: sparse.csr_matrix, idf: np.ndarray) -> sparse.csr_matrix:
     return features
 
 
-def pack(
-    ngrams: Ngrams, kernel: np.ndarray, bias: np.ndarray, blend: np.ndarray
-) -> dict[str, np.ndarray]:
-    """Return the linear part as arrays that go with the network's weights.
-
-    Parameters
-    ----------
-    ngrams : Ngrams
-    kernel : ndarray of shape (M, k)
-    bias : ndarray of shape (k,)
-    blend : ndarray of shape (3, k)
-        Weights of the network's logits and of the margins in their sum, and what is added to it.
-
-    Returns
-    -------
-    dict of str to ndarray
-    """
-    return {
-        "linear_ngrams": ngrams.keys,
-        "linear_idf": ngrams.idf,
-        "linear_range": np.array(ngrams.ngram_range, np.int64),
-        **ngrams.characters.to_arrays(),
-        "linear_kernel": kernel,
-        "linear_bias": bias,
-        "linear_blend": blend.astype(np.float32),
-    }
-
-
-def counts_characters(weights: Weights) -> bool:
-    """Return whether a linear part looks at n-grams of characters, and so at tokens of no vocabulary."""
-    return "linear_characters" in weights and len(weights["linear_characters"]) > 0
-
-
-def add_linear_part(logits: np.ndarray, weights: Weights, ids: TokenIds) -> np.ndarray:
-    """Blend the network's logits with the linear part's margins.
-
-    Parameters
-    ----------
-    logits : ndarray of shape (n, k), dtype float32
-    weights : mapping of str to ndarray
-        All weights, with what `pack` made among them.
-    ids : TokenIds of the same n texts
-        Tokens outside the vocabulary told apart.
-
-    Returns
-    -------
-    ndarray of shape (n, k), dtype float32
-    """
-    ngrams = _unpack(weights)
-    margins = ngram_features(ids, ngrams) @ weights["linear_kernel"] + weights["linear_bias"]
-    return blend_logits(logits, margins, weights["linear_blend"])
-
-
-def _unpack(weights: Weights) -> Ngrams:
-    least, most = weights["linear_range"].tolist()
-    base = count_token_ids(weights)
-    characters = CharNgrams.from_arrays(weights)
-    return Ngrams(weights["linear_ngrams"], weights["linear_idf"], (least, most), base, characters)
-
-
-def find_ngrams(ids: TokenIds, weights: Weights) -> tuple[np.ndarray, ...]:
-    """Find every position at which an n-gram of the linear part occurs.
+def find_ngrams(ids: TokenIds, ngrams: Ngrams) -> tuple[np.ndarray, ...]:
+    """Find every position at which an n-gram occurs.
 
     Parameters
     ----------
     ids : TokenIds of n texts
         Tokens outside the vocabulary told apart.
-    weights : mapping of str to ndarray
-        All weights, with what `pack` made among them.
+    ngrams : Ngrams
 
     Returns
     -------
     rows, starts, stops, columns, values : ndarray of shape (m,)
         The text, in ascending order; the position among its tokens, for an n-gram of characters that of
-        the token; the row of ``linear_kernel``; and the share of the text's tf-idf feature: an n-gram
+        the token; the column among the features; and the share of the text's tf-idf feature: an n-gram
         that comes several times has it divided.
     """
-    ngrams = _unpack(weights)
     row = np.repeat(np.arange(len(ids)), ids.lengths)
     within = np.arange(len(ids.flat)) - ids.offsets[row]
     parts = []
@@ -323,9 +260,3 @@ def find_ngrams(ids: TokenIds, weights: Weights) -> tuple[np.ndarray, ...]:
         rows * len(ngrams.idf) + columns, return_inverse=True, return_counts=True
     )
     return rows, starts, stops, columns, (features.data / counts)[feature]
-
-
-def blend_logits(logits: np.ndarray, margins: np.ndarray, blend: np.ndarray) -> np.ndarray:
-    """Return the weighted sum of logits and margins, plus a constant, as float32."""
-    of_network, of_margins, constant = blend.astype(np.float32)
-    return of_network * logits + of_margins * margins + constant

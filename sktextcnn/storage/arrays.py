@@ -22,16 +22,16 @@ N_SLOTS = {"sgd": 0, "adagrad": 1, "adam": 2}
 _FLOAT, _INT, _SHORT = "float32", "int64", "int32"
 
 _LINEAR_PART: Layout = {
-    "linear_ngrams": (_INT, ("n-grams of tokens",)),
-    "linear_idf": (_FLOAT, ("n-grams",)),
-    "linear_range": (_INT, (2,)),
-    "linear_characters_range": (_INT, (2,)),
-    "linear_characters_of_tokens": (_SHORT, ("n-grams in tokens",)),
-    "linear_characters_counts": (_FLOAT, ("n-grams in tokens",)),
-    "linear_characters_offsets": (_SHORT, ("token ids + 1",)),
-    "linear_kernel": (_FLOAT, ("n-grams", "labels")),
-    "linear_bias": (_FLOAT, ("labels",)),
-    "linear_blend": (_FLOAT, (3, "labels")),
+    "ngrams": (_INT, ("n-grams of tokens",)),
+    "ngram_range": (_INT, (2,)),
+    "char_ngram_range": (_INT, (2,)),
+    "char_ngrams_of_tokens": (_SHORT, ("n-grams in tokens",)),
+    "char_ngrams_counts": (_FLOAT, ("n-grams in tokens",)),
+    "char_ngrams_offsets": (_SHORT, ("token ids + 1",)),
+    "idf": (_FLOAT, ("n-grams",)),
+    "kernel": (_FLOAT, ("n-grams", "labels")),
+    "bias": (_FLOAT, ("labels",)),
+    "blend": (_FLOAT, (3, "labels")),
 }
 
 
@@ -107,7 +107,7 @@ def _is_finite(array: np.ndarray) -> bool:
 def check_weights(
     weights: Arrays, *, n_tokens: int, n_labels: int, max_length: int | None, n_channels: int
 ) -> None:
-    """Refuse weights that are not those of a network, and of a linear part or none.
+    """Refuse weights that are not those of a network.
 
     Parameters
     ----------
@@ -130,18 +130,21 @@ def check_weights(
         known = _check_own_network(weights, sizes, max_length)
     else:
         known = _check_standard_network(weights, sizes, n_channels)
-    if any(name.startswith("linear") for name in weights):
-        known |= _check_linear_part(weights, sizes)
-    unknown = weights.keys() - known
-    expect(not unknown, "weights_", sorted(weights), f"none but {', '.join(sorted(known))}")
+    _check_no_others("weights_", weights, known)
 
 
-def _check_layout(weights: Arrays, layout: Layout, sizes: dict[str, int]) -> set[str]:
+def _check_layout(
+    weights: Arrays, layout: Layout, sizes: dict[str, int], *, of: str = "weights_"
+) -> set[str]:
     """Look at the arrays of a layout, and return their names."""
     for name, (dtype, shape) in layout.items():
-        expect(name in weights, "weights_", sorted(weights), f"{name} as well")
-        check_array(f"weights_[{name!r}]", weights[name], dtype, shape, sizes)
+        expect(name in weights, of, sorted(weights), f"{name} as well")
+        check_array(f"{of}[{name!r}]", weights[name], dtype, shape, sizes)
     return {*layout}
+
+
+def _check_no_others(of: str, arrays: Arrays, known: set[str]) -> None:
+    expect(arrays.keys() <= known, of, sorted(arrays), f"none but {', '.join(sorted(known))}")
 
 
 def _check_standard_network(weights: Arrays, sizes: dict[str, int], n_channels: int) -> set[str]:
@@ -193,48 +196,62 @@ def _check_any(name: str, array: Any) -> None:
     check_array(name, array, str(array.dtype), array.shape, {})
 
 
-def _check_linear_part(weights: Arrays, sizes: dict[str, int]) -> set[str]:
-    sizes["token ids + 1"] = sizes["token ids"] + 1
-    known = _check_layout(weights, _LINEAR_PART, sizes) | _check_characters(weights, sizes)
-    least, most = weights["linear_range"].tolist()
-    expect(
-        1 <= least <= most <= 3, "weights_['linear_range']", [least, most], "two of 1, 2, 3, in order"
-    )
-    idf = weights["linear_idf"]  # 1 + log((1 + n) / (1 + df)), of less than 2**63 texts
+def check_linear_part(arrays: Arrays, *, n_tokens: int, n_labels: int) -> None:
+    """Refuse arrays that are not those of a linear part.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        See `sktextcnn.linear.part.LinearPart.to_arrays`.
+    n_tokens : int
+        Size of the vocabulary.
+    n_labels : int
+
+    Raises
+    ------
+    ValueError
+        With what was got and expected.
+    """
+    of, n_ids = "linear_part_", n_tokens + FIRST_TOKEN
+    sizes = {"token ids + 1": n_ids + 1, "labels": n_labels}
+    known = _check_layout(arrays, _LINEAR_PART, sizes, of=of)
+    least, most = arrays["ngram_range"].tolist()
+    is_right = 1 <= least <= most <= 3
+    expect(is_right, f"{of}['ngram_range']", [least, most], "two of 1, 2, 3, in order")
+    idf = arrays["idf"]  # 1 + log((1 + n) / (1 + df)), of less than 2**63 texts
     within = bool(((idf >= 1) & (idf <= 64)).all())
-    expect(within, "weights_['linear_idf']", idf.tolist(), "numbers from 1 to 64")
-    keys = weights["linear_ngrams"]
-    n_keys = sizes["token ids"] ** most
-    expect(n_keys <= np.iinfo(np.int64).max, "weights_['linear_range']", [least, most], "a lower one")
-    expect(bool((keys[:-1] < keys[1:]).all()), "weights_['linear_ngrams']", keys, "them to ascend")
+    expect(within, f"{of}['idf']", idf.tolist(), "numbers from 1 to 64")
+    keys, n_keys = arrays["ngrams"], n_ids**most
+    expect(n_keys <= np.iinfo(np.int64).max, f"{of}['ngram_range']", [least, most], "a lower one")
+    expect(bool((keys[:-1] < keys[1:]).all()), f"{of}['ngrams']", keys, "them to ascend")
     within = not keys.size or bool(keys[0] >= 0 and keys[-1] < n_keys)
-    expect(within, "weights_['linear_ngrams']", keys, f"numbers from 0 to {n_keys - 1}")
-    return known
+    expect(within, f"{of}['ngrams']", keys, f"numbers from 0 to {n_keys - 1}")
+    _check_characters(arrays, sizes["n-grams"] - sizes["n-grams of tokens"], of)
+    _check_no_others(of, arrays, known | {"char_ngrams"})
 
 
-def _check_characters(weights: Arrays, sizes: dict[str, int]) -> set[str]:
+def _check_characters(arrays: Arrays, n_ngrams: int, of: str) -> None:
     """Look at the n-grams of characters, and at which token holds which."""
-    name = "linear_characters"
-    expect(name in weights, "weights_", sorted(weights), f"{name} as well")
-    ngrams: Any = weights[name]
-    least, most = weights[f"{name}_range"].tolist()
+    expect("char_ngrams" in arrays, of, sorted(arrays), "char_ngrams as well")
+    ngrams: Any = arrays["char_ngrams"]
+    least, most = arrays["char_ngram_range"].tolist()
     is_right = least == most == 0 or 1 <= least <= most <= 8
-    expect(is_right, f"weights_['{name}_range']", [least, most], "two of 1 to 8, in order, or 0 and 0")
-    n_ngrams = sizes["n-grams"] - sizes["n-grams of tokens"]
+    expect(is_right, f"{of}['char_ngram_range']", [least, most], "two of 1 to 8, in order, or 0 and 0")
     is_right = isinstance(ngrams, np.ndarray) and ngrams.dtype == f"<U{max(most, 1)}"
-    expect(is_right, f"weights_['{name}']", ngrams, f"an array of str of {max(most, 1)} characters")
+    expect(is_right, f"{of}['char_ngrams']", ngrams, f"an array of str of {max(most, 1)} characters")
     words = f"the shape {(n_ngrams,)}, the n-grams that are not of tokens"
-    expect(ngrams.shape == (n_ngrams,), f"weights_['{name}']", ngrams, words)
-    expect(bool((ngrams[:-1] < ngrams[1:]).all()), f"weights_['{name}']", ngrams, "them to ascend")
-    columns, counts, offsets = (weights[f"{name}_{part}"] for part in ("of_tokens", "counts", "offsets"))
+    expect(ngrams.shape == (n_ngrams,), f"{of}['char_ngrams']", ngrams, words)
+    expect(bool((ngrams[:-1] < ngrams[1:]).all()), f"{of}['char_ngrams']", ngrams, "them to ascend")
+    columns, counts, offsets = (
+        arrays[f"char_ngrams_{part}"] for part in ("of_tokens", "counts", "offsets")
+    )
     within = bool(((columns >= 0) & (columns < n_ngrams)).all())
-    expect(within, f"weights_['{name}_of_tokens']", columns, f"numbers below {n_ngrams}")
+    expect(within, f"{of}['char_ngrams_of_tokens']", columns, f"numbers below {n_ngrams}")
     are_counts = bool(((counts >= 1) & (counts == np.floor(counts))).all())
-    expect(are_counts, f"weights_['{name}_counts']", counts, "whole numbers from 1 on")
+    expect(are_counts, f"{of}['char_ngrams_counts']", counts, "whole numbers from 1 on")
     ends = offsets[[0, -1]].tolist() == [0, len(columns)]
     ascend = ends and bool((np.diff(offsets) >= 0).all())
-    expect(ascend, f"weights_['{name}_offsets']", offsets, f"them to ascend from 0 to {len(columns)}")
-    return {name}
+    expect(ascend, f"{of}['char_ngrams_offsets']", offsets, f"them to ascend from 0 to {len(columns)}")
 
 
 def check_optimizer(state: Mapping[str, Any], weights: Arrays) -> None:

@@ -25,7 +25,13 @@ import numpy as np
 
 from sktextcnn.fitted import FITTED
 from sktextcnn.objective import LOSSES
-from sktextcnn.storage.arrays import check_array, check_optimizer, check_weights, expect
+from sktextcnn.storage.arrays import (
+    check_array,
+    check_linear_part,
+    check_optimizer,
+    check_weights,
+    expect,
+)
 from sktextcnn.storage.folder import read_folder, write_folder
 
 #: What `write_model` writes. Raise it as said above.
@@ -46,7 +52,7 @@ class SavedModel:
     left_out : mapping of str to str
         Name of each other parameter -> a short description of it, for people.
     fitted : mapping of str to object
-        The attributes named in `FITTED`; ``resolved_`` as a dict.
+        The attributes named in `FITTED`; ``resolved_`` as a dict, ``linear_part_`` as one of arrays.
     schema : int, default=SCHEMA
         Number of these rules.
 
@@ -76,13 +82,16 @@ class SavedModel:
                 is_right, expected = _FIELDS[name]
                 expect(is_right(value), name, value, expected)
         _check_labels(self.fitted)
+        n_tokens, n_labels = len(self.fitted["vocabulary_"]), len(self.fitted["classes_"])
         check_weights(
             self.fitted["weights_"],
-            n_tokens=len(self.fitted["vocabulary_"]),
-            n_labels=len(self.fitted["classes_"]),
+            n_tokens=n_tokens,
+            n_labels=n_labels,
             max_length=self.fitted["max_length_"],
             n_channels=2 if self.fitted["embedding_mode_"] == "multichannel" else 1,
         )
+        if self.fitted["linear_part_"] is not None:
+            check_linear_part(self.fitted["linear_part_"], n_tokens=n_tokens, n_labels=n_labels)
         if "optimizer_state_" in self.fitted:
             check_optimizer(self.fitted["optimizer_state_"], self.fitted["weights_"])
 
@@ -176,6 +185,10 @@ def _is_weights(value: Any) -> bool:
     return _is_mapping(value, lambda each: isinstance(each, np.ndarray))
 
 
+def _is_linear_part(value: Any) -> bool:
+    return value is None or _is_weights(value)
+
+
 def _is_history(value: Any) -> bool:
     return _is_mapping(value, lambda each: isinstance(each, list) and all(map(_is_number, each)))
 
@@ -217,6 +230,7 @@ _FIELDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "embedding_mode_": (_is_mode, "None, 'trainable', 'static' or 'multichannel'"),
     "max_length_": (_is_length, "None, or a number of tokens"),
     "weights_": (_is_weights, "a dict from names to arrays"),
+    "linear_part_": (_is_linear_part, "None, or a dict from names to arrays"),
     "history_": (_is_history, "a dict from names to lists of numbers"),
     "n_epochs_": (_is_int, "a number of epochs"),
     "optimizer_state_": (_is_optimizer_state, "optimizer, slots, step and epoch, each of its type"),

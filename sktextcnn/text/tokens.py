@@ -277,6 +277,7 @@ def build_tokenizer(
     """
     if callable(analyzer):
         return partial(_tokens_from, analyzer)
+    pattern = None
     if analyzer == "char":
         split: Tokenize = list
     elif tokenizer is not None:
@@ -301,24 +302,39 @@ def build_tokenizer(
         steps.append(str.lower)
     if strip_accents is not None:
         steps.append(strip_accents if callable(strip_accents) else _STRIP_ACCENTS[strip_accents])
-
-    # No token of the default pattern holds white space, nor depends on what is beyond it.
-    by_piece = split == re.compile(TOKEN_PATTERN).findall
-    return _Tokenizer(tuple(steps), split, by_piece)
+    return Tokenizer(tuple(steps), split, pattern)
 
 
 @dataclass(frozen=True)
-class _Tokenizer:
-    """Steps from text to text, and one to tokens; `by_piece` if that may be fed piece by piece."""
+class Tokenizer:
+    """Steps from text to text, and one to tokens.
+
+    Attributes
+    ----------
+    steps : tuple of callable
+        From str to str.
+    split : callable
+        From the text after these steps to its tokens.
+    pattern : re.Pattern or None
+        What `split` finds, if that is a regular expression.
+    """
 
     steps: tuple[Callable[[str], str], ...]
     split: Tokenize
-    by_piece: bool
+    pattern: re.Pattern[str] | None = None
 
     def __call__(self, text: str) -> Sequence[str]:
+        """Return the tokens of a text."""
         return self.split(self.prepare(text))
 
+    @property
+    def by_piece(self) -> bool:
+        """Whether `split` may be fed what stands between white space, piece by piece."""
+        # No token of the default pattern holds white space, nor depends on what is beyond it.
+        return self.pattern == re.compile(TOKEN_PATTERN)
+
     def prepare(self, text: str) -> str:
+        """Return a text after the steps."""
         for step in self.steps:
             text = step(text)
         return text
@@ -344,6 +360,9 @@ def _strip_to_ascii(text: str) -> str:
 
 
 _STRIP_ACCENTS = {"unicode": _strip_unicode, "ascii": _strip_to_ascii}
+
+#: Steps that make of each character, wherever it stands, a number of characters that is its own.
+STEPS_BY_CHARACTER = (str.lower, *_STRIP_ACCENTS.values())
 
 
 class Encoder:
@@ -389,7 +408,7 @@ class Encoder:
         tokenize = self._tokenize
         if len(self._ids.unknown) > MOST_PIECES:  # only here: ids hold for all of a call
             self._ids, self._pieces = self._ids.forget(), None
-        if isinstance(tokenize, _Tokenizer) and tokenize.by_piece:
+        if isinstance(tokenize, Tokenizer) and tokenize.by_piece:
             if self._pieces is None and len(texts) >= TEXTS_WORTH_REMEMBERING:
                 self._pieces = _Pieces(tokenize.split, self._ids)
             if self._pieces is not None:

@@ -69,6 +69,7 @@ FITTED_ATTRIBUTES = {
     "embedding_mode_",
     "max_length_",
     "weights_",
+    "linear_part_",
     "thresholds_",
     "history_",
     "n_epochs_",

@@ -274,7 +274,7 @@ def quick(**parameters):
 def test_mini_batches_by_default_train_the_network_alone(n):
     texts, y = corpus(n)
     clf = quick().partial_fit(texts, y)
-    assert "linear_kernel" not in clf.weights_
+    assert clf.linear_part_ is None
     assert clf.thresholds_.tolist() == [0.5] * 3
     assert np.isnan(clf.validation_score_)
     assert np.isnan(clf.validation_label_scores_).all()
@@ -331,4 +331,4 @@ def test_going_on_from_a_fit_with_a_linear_part(method, n):
     with pytest.raises(ValueError, match=message):
         getattr(clf, method)([None] * n, None)
     assert same_weights(clf, fitted)
-    assert "linear_kernel" not in clf.set_params(warm_start=False).fit(TEXTS, TAGS).weights_
+    assert clf.set_params(warm_start=False).fit(TEXTS, TAGS).linear_part_ is None

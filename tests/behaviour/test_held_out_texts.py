@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,8 @@ from sklearn.model_selection import PredefinedSplit, ShuffleSplit, StratifiedKFo
 
 from sktextcnn import resolved
 from sktextcnn.engine.inference import compute_logits
-from sktextcnn.linear.characters import CharNgrams
-from sktextcnn.linear.features import Ngrams, ngram_features
-from sktextcnn.linear.part import fit_blend, fit_linear
+from sktextcnn.linear.features import ngram_features
+from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import encode
 from tests.examples import corpus, usual
 
@@ -57,11 +57,11 @@ def test_nothing_is_judged_by_texts_it_was_learned_from(folds):
     assert noise.validation_score_ < 0.7  # no more than whoever says no to all
     assert learnable.validation_score_ > 0.9
     # So neither part gets much weight, though of what it has learned from each says more.
-    assert noise.weights_["linear_blend"][:2].max() < 1
-    assert learnable.weights_["linear_blend"][1].min() > 2.5
+    assert noise.linear_part_.blend[:2].max() < 1
+    assert learnable.linear_part_.blend[1].min() > 2.5
     for blend in ([[1], [0], [0]], [[0], [1], [0]]):
         part = copy.copy(noise)
-        part.weights_ = {**noise.weights_, "linear_blend": np.array(blend, np.float32)}
+        part.linear_part_ = replace(noise.linear_part_, blend=np.array(blend, np.float32))
         assert roc_auc_score(y.ravel(), part.decision_function(texts).ravel()) > 0.7
 
 
@@ -85,26 +85,20 @@ def test_thresholds_and_score_come_from_all_folds(linear):
 def test_the_blend_is_that_of_held_out_texts():
     """One part is held out: neither network nor divisions change afterwards, and can be asked again."""
     clf = both(validation=PredefinedSplit([-1] * 80 + [0] * 40)).fit(TEXTS, Y)
-    weights, targets, ids = clf.weights_, sparse.csr_matrix(Y), encode(TEXTS, str.split, clf.vocabulary_)
-    ngrams = Ngrams(
-        weights["linear_ngrams"],
-        weights["linear_idf"],
-        (1, 2),
-        len(clf.vocabulary_) + 2,
-        CharNgrams.from_arrays(weights),
-    )
-    features, even = ngram_features(ids, ngrams), np.ones((2, 3), np.float32)
+    part, targets = clf.linear_part_, sparse.csr_matrix(Y)
+    ids = encode(TEXTS, str.split, clf.vocabulary_)
+    features, even = ngram_features(ids, part.ngrams), np.ones((2, 3), np.float32)
     kernel, bias = fit_linear(features[:80], targets[:80], np.ones(80, np.float32), even, 0)
     margins = features[80:] @ kernel + bias
-    logits = compute_logits(weights, ids.take(np.arange(80, 120)))
+    logits = compute_logits(clf.weights_, ids.take(np.arange(80, 120)))
     expected = fit_blend(
         logits, margins, Y[80:], np.ones(40), even, counts=Y.sum(axis=0), exclusive=False
     )
-    np.testing.assert_allclose(weights["linear_blend"], expected, rtol=0.05, atol=0.05)
+    np.testing.assert_allclose(part.blend, expected, rtol=0.05, atol=0.05)
     # The linear part that is left has learned from all texts.
     kernel, bias = fit_linear(features, targets, np.ones(120, np.float32), even, 0)
-    np.testing.assert_allclose(weights["linear_kernel"], kernel, atol=0.02)
-    np.testing.assert_allclose(weights["linear_bias"], bias, atol=0.02)
+    np.testing.assert_allclose(part.kernel, kernel, atol=0.02)
+    np.testing.assert_allclose(part.bias, bias, atol=0.02)
 
 
 def test_as_many_labels_on_average_as_in_training():
@@ -173,7 +167,7 @@ def test_a_handful_of_texts_are_all_learned(capsys):
     assert found == 1
     assert clf.resolved_.n_folds == clf.resolved_.n_held_out == 0
     assert clf.thresholds_.tolist() == [0.5] * 3
-    assert "linear_kernel" not in clf.weights_
+    assert clf.linear_part_ is None
     assert quick().fit(TEXTS[:12], Y[:12]).resolved_.n_held_out == 12
     assert quick(validation=2).fit(TEXTS[:2], Y[:2]).resolved_.n_held_out == 2
 

@@ -33,7 +33,7 @@ def dense(values):
 @pytest.fixture(scope="module", params=FITS)
 def any_fitted(request):
     clf = FITS[request.param]()
-    assert bool(np.size(clf.weights_.get("linear_kernel", []))) == (request.param == "linear part")
+    assert (clf.linear_part_ is not None) == (request.param == "linear part")
     return clf
 
 

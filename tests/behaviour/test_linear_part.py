@@ -14,16 +14,9 @@ from sklearn.metrics import f1_score, get_scorer, roc_auc_score
 from sklearn.model_selection import GridSearchCV
 
 from sktextcnn.engine.inference import compute_logits
-from sktextcnn.linear.characters import CharNgrams
-from sktextcnn.linear.features import Ngrams, add_linear_part, ngram_features
+from sktextcnn.linear.features import ngram_features
 from sktextcnn.text.tokens import encode
-from tests.examples import corpus, usual
-
-LINEAR = {
-    *("linear_ngrams", "linear_idf", "linear_range", "linear_kernel", "linear_bias", "linear_blend"),
-    *("linear_characters", "linear_characters_range", "linear_characters_of_tokens"),
-    *("linear_characters_counts", "linear_characters_offsets"),
-}
+from tests.examples import corpus, same_weights, usual
 
 TEXTS, Y = corpus(120)
 NEW_TEXTS, NEW_Y = corpus(100, seed=1)
@@ -41,22 +34,8 @@ def quick(**parameters):
     return usual(**{**small, **parameters})
 
 
-def linear_part(clf):
-    return {name: clf.weights_[name] for name in LINEAR & clf.weights_.keys()}
-
-
-def network(clf):
-    return {name: array for name, array in clf.weights_.items() if name not in LINEAR}
-
-
-def assert_same_arrays(first, second):
-    assert first.keys() == second.keys()
-    for name in first:
-        np.testing.assert_array_equal(first[name], second[name], err_msg=name)
-
-
 def assert_same_model(first, second):
-    assert_same_arrays(first.weights_, second.weights_)
+    assert same_weights(first, second)
     np.testing.assert_array_equal(first.thresholds_, second.thresholds_)
     assert first.n_epochs_ == second.n_epochs_
 
@@ -75,15 +54,14 @@ def pure():
 
 
 def test_a_model_with_a_linear_part(blended):
-    assert blended.weights_.keys() > LINEAR
-    m = len(blended.weights_["linear_ngrams"]) + len(blended.weights_["linear_characters"])
+    ngrams = blended.linear_part_.ngrams
+    m = len(ngrams.keys) + len(ngrams.characters.ngrams)
     assert m > 15
-    assert len(blended.weights_["linear_idf"]) == m
-    assert blended.weights_["linear_kernel"].shape == (m, 3)
-    assert blended.weights_["linear_range"].tolist() == [1, 2]
-    assert blended.weights_["linear_blend"].shape == (3, 3)
-    assert (blended.weights_["linear_blend"][:2] >= 0).all()
-    assert all(isinstance(array, np.ndarray) for array in blended.weights_.values())
+    assert len(ngrams.idf) == m
+    assert blended.linear_part_.kernel.shape == (m, 3)
+    assert ngrams.ngram_range == (1, 2)
+    assert blended.linear_part_.blend.shape == (3, 3)
+    assert (blended.linear_part_.blend[:2] >= 0).all()
 
 
 def test_the_linear_part_helps_where_the_network_has_hardly_learned(blended, pure):
@@ -97,21 +75,18 @@ def test_the_linear_part_helps_where_the_network_has_hardly_learned(blended, pur
 
 def test_the_pure_network(blended, pure):
     """None leaves it alone, and the linear part changes nothing in it."""
-    assert not linear_part(pure)
-    assert_same_arrays(network(both(early_stopping=True).fit(TEXTS, Y)), network(pure))
+    assert pure.linear_part_ is None
+    assert same_weights(both(early_stopping=True).fit(TEXTS, Y).weights_, pure.weights_)
     ids = encode(NEW_TEXTS, pure._tokenizer(), pure.vocabulary_)
-    np.testing.assert_array_equal(pure.decision_function(NEW_TEXTS), compute_logits(network(pure), ids))
+    np.testing.assert_array_equal(pure.decision_function(NEW_TEXTS), compute_logits(pure.weights_, ids))
 
 
 def test_scores_are_the_blend_of_both_parts(blended):
     ids = encode(NEW_TEXTS, blended._tokenizer(), blended.vocabulary_)
-    part = linear_part(blended)
-    characters = CharNgrams.from_arrays(part)
-    n_ids = len(blended.vocabulary_) + 2
-    ngrams = Ngrams(part["linear_ngrams"], part["linear_idf"], (1, 2), n_ids, characters)
-    margins = ngram_features(ids, ngrams).toarray() @ part["linear_kernel"] + part["linear_bias"]
-    of_network, of_margins, constant = part["linear_blend"]
-    logits = of_network * compute_logits(network(blended), ids) + of_margins * margins + constant
+    part = blended.linear_part_
+    margins = ngram_features(ids, part.ngrams).toarray() @ part.kernel + part.bias
+    of_network, of_margins, constant = part.blend
+    logits = of_network * compute_logits(blended.weights_, ids) + of_margins * margins + constant
     np.testing.assert_allclose(blended.decision_function(NEW_TEXTS), logits, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(blended.predict_proba(NEW_TEXTS), 1 / (1 + np.exp(-logits)), atol=1e-5)
 
@@ -132,15 +107,13 @@ def test_scores_are_the_blend_of_both_parts(blended):
 @pytest.mark.parametrize("n", [30, 900, 1100])
 def test_the_same_kind_of_model_at_every_number_of_texts(n, options, expected):
     clf = quick(**options).fit(*corpus(n))
-    assert bool(linear_part(clf)) == expected == clf.resolved_.linear
+    assert (clf.linear_part_ is not None) == expected == clf.resolved_.linear
     tuned = options.get("validation", 3) is not None and options.get("threshold") != 0.3
     assert (clf.resolved_.threshold != "fixed") == tuned
 
 
 def test_a_larger_cost_follows_the_texts_more_closely():
-    close, loose = (
-        both(linear_C=C, epochs=1).fit(TEXTS, Y).weights_["linear_kernel"] for C in (10, 0.1)
-    )
+    close, loose = (both(linear_C=C, epochs=1).fit(TEXTS, Y).linear_part_.kernel for C in (10, 0.1))
     assert np.abs(close).sum() > 2 * np.abs(loose).sum()
 
 
@@ -155,9 +128,9 @@ def test_forms_of_a_range(form, blended):
 @pytest.mark.parametrize("ngram_range", [(1, 1), (2, 3), (3, 3)], ids=str)
 def test_other_ranges(ngram_range):
     clf = both(linear_ngram_range=ngram_range, epochs=1).fit(TEXTS, Y)
-    assert clf.weights_["linear_range"].tolist() == [*ngram_range]
+    assert clf.linear_part_.ngrams.ngram_range == ngram_range
     base = len(clf.vocabulary_) + 2
-    keys = clf.weights_["linear_ngrams"]
+    keys = clf.linear_part_.ngrams.keys
     assert (keys >= 2 * base ** (ngram_range[0] - 1)).all()
     assert (keys < base ** ngram_range[1]).all()
     assert np.isfinite(clf.predict_proba([*NEW_TEXTS, ""])).all()
@@ -189,7 +162,7 @@ def test_a_range_can_be_searched():
     grid = [{"linear": [False]}, {"linear_ngram_range": [(1, 2)], "linear_C": [1.0]}]
     search = GridSearchCV(both(), grid, cv=2, scoring="f1_micro").fit(TEXTS, Y)
     assert search.best_params_ == {"linear_ngram_range": (1, 2), "linear_C": 1.0}
-    assert search.best_estimator_.weights_.keys() > LINEAR
+    assert search.best_estimator_.linear_part_ is not None
 
 
 # -- prediction -------------------------------------------------------------------------------------
@@ -245,8 +218,8 @@ def test_callbacks_see_the_whole_model_at_the_end():
 )
 def test_probabilities_that_share_one_distribution(y, loss):
     clf = both(loss=loss).fit(TEXTS, y)
-    assert (clf.weights_["linear_blend"][2] == 0).all()  # fixed there
-    assert (clf.weights_["linear_blend"][1] > 0).all()
+    assert (clf.linear_part_.blend[2] == 0).all()  # fixed there
+    assert (clf.linear_part_.blend[1] > 0).all()
     p = clf.predict_proba([*NEW_TEXTS, ""])
     np.testing.assert_allclose(p.sum(axis=1), 1, atol=1e-6)
     assert (p >= 0).all()
@@ -287,21 +260,19 @@ def test_sample_weight_reaches_the_linear_part():
     texts, y = [*TEXTS, *TEXTS], np.concatenate([np.asarray(Y), 1 - np.asarray(Y)])
     weight = np.repeat([5.0, 0.2], 120)
     clf = both(epochs=1).fit(texts, y, sample_weight=weight)
-    only_margins = {**clf.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
     ids = encode(NEW_TEXTS, clf._tokenizer(), clf.vocabulary_)
-    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) > 0.9
+    assert auc(NEW_Y, clf.linear_part_.margins(ids)) > 0.9
     turned = both(epochs=1).fit(texts, y, sample_weight=weight[::-1])
-    only_margins = {**turned.weights_, "linear_blend": np.array([[0], [1], [0]], np.float32)}
-    assert auc(NEW_Y, add_linear_part(compute_logits(only_margins, ids), only_margins, ids)) < 0.1
+    assert auc(NEW_Y, turned.linear_part_.margins(ids)) < 0.1
 
 
 def test_class_weight_reaches_the_linear_part(blended):
     clf = both(class_weight={"a": 20.0}).fit(TEXTS, Y)
-    first, second = clf.weights_, blended.weights_
-    for name in ("linear_kernel", "linear_bias"):
-        assert not np.array_equal(first[name][..., 0], second[name][..., 0])
-        np.testing.assert_array_equal(first[name][..., 1:], second[name][..., 1:])
-    assert first["linear_bias"][0] > second["linear_bias"][0]
+    first, second = clf.linear_part_, blended.linear_part_
+    for one, other in [(first.kernel, second.kernel), (first.bias, second.bias)]:
+        assert not np.array_equal(one[..., 0], other[..., 0])
+        np.testing.assert_array_equal(one[..., 1:], other[..., 1:])
+    assert first.bias[0] > second.bias[0]
 
 
 @pytest.mark.parametrize("threshold", [0.5, "tune", "cardinality"])

@@ -87,7 +87,7 @@ def test_to_keras_agrees(fitted):
 
 def test_the_linear_part_is_explained(fitted, alone):
     logits = fitted.decision_function(TEXTS)
-    assert "linear_kernel" in fitted.weights_
+    assert fitted.linear_part_ is not None
     for row, explanations in enumerate(fitted.explain(TEXTS, labels=LABELS)):
         assert [e.label for e in explanations] == LABELS
         np.testing.assert_allclose([e.logit for e in explanations], logits[row], atol=1e-4)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import random
 import re
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -13,7 +14,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sktextcnn.engine.inference import compute_logits, to_probabilities
-from sktextcnn.linear.features import add_linear_part
 from sktextcnn.text.tokens import FIRST_TOKEN, encode
 from tests.examples import TAGS, TEXTS, TOPICS, corpus, tiny
 from tests.processes import run_python
@@ -57,7 +57,7 @@ def both_forms(request):
     """A classifier and its Keras model."""
     clf = FITS[request.param]()
     has_ngrams = "n-grams" in request.param and request.param != "no n-grams"
-    assert ("linear_kernel" in clf.weights_) == has_ngrams
+    assert (clf.linear_part_ is not None) == has_ngrams
     return clf, clf.to_keras()
 
 
@@ -65,8 +65,8 @@ def assert_agree(clf, model, texts, extra=0):
     ids = encode(texts, clf._tokenizer(), clf.vocabulary_)
     # Ids do not tell what an unknown token looks like, to the Keras model or to ours.
     logits = compute_logits(clf.weights_, ids)
-    if "linear_kernel" in clf.weights_:
-        logits = add_linear_part(logits, clf.weights_, ids)
+    if clf.linear_part_ is not None:
+        logits = clf.linear_part_.add_to(logits, ids)
     exclusive = clf.loss_ in ("kl_divergence", "categorical_crossentropy")
     expected = to_probabilities(logits, exclusive=exclusive)
     if (ids.flat >= FIRST_TOKEN).all():
@@ -95,9 +95,11 @@ def test_it_says_the_same_of_odd_texts(both_forms):
 def test_both_parts_have_their_say():
     clf = FITS["n-grams of (1, 2)"]()
     expected = clf.predict_proba(MANY)
-    for part in ("linear_kernel", "output_kernel"):
+    without = replace(clf.linear_part_, kernel=np.zeros_like(clf.linear_part_.kernel))
+    silent = {**clf.weights_, "output_kernel": np.zeros_like(clf.weights_["output_kernel"])}
+    for attribute, value in [("linear_part_", without), ("weights_", silent)]:
         other = copy.copy(clf)
-        other.weights_ = {**clf.weights_, part: np.zeros_like(clf.weights_[part])}
+        setattr(other, attribute, value)
         assert np.abs(other.predict_proba(MANY) - expected).max() > 0.01
         assert_agree(other, other.to_keras(), MANY)
 

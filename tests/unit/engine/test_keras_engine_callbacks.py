@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sktextcnn.engine import keras_engine, network
-from sktextcnn.engine.observers import EarlyStopping, Verdict
+from sktextcnn.engine.observers import EarlyStopping, ValidationScore
 from tests.examples import same_weights as same
 from tests.keras_training import (
     DEFAULTS,
@@ -95,7 +95,7 @@ def test_reduce_on_plateau_is_followed():
 
 def test_the_validation_score_can_be_watched():
     scores = iter([0.3, 0.4, 0.4, 0.5])
-    ours = EarlyStopping(IDS, lambda logits: Verdict(next(scores), True), 9)
+    ours = EarlyStopping(IDS, lambda logits: ValidationScore(next(scores), True), 9)
     theirs = keras.callbacks.EarlyStopping(monitor="validation_score", mode="max", patience=0)
     state, history = learn(observers=[ours], callbacks=[theirs], epochs=9)
     assert history["validation_score"] == [0.3, 0.4, 0.4]
@@ -105,7 +105,7 @@ def test_the_validation_score_can_be_watched():
 
 def test_restore_best_weights_is_honoured():
     scores = iter([0.3, 0.4, 0.2, 0.1])
-    ours = EarlyStopping(IDS, lambda logits: Verdict(next(scores), True), 9)
+    ours = EarlyStopping(IDS, lambda logits: ValidationScore(next(scores), True), 9)
     theirs = keras.callbacks.EarlyStopping(
         monitor="validation_score", mode="max", patience=2, restore_best_weights=True
     )

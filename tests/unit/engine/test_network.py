@@ -13,7 +13,8 @@ from scipy import special
 
 from sktextcnn.engine import inference, network
 from sktextcnn.engine.weights import initial_weights, prior_logits
-from sktextcnn.linear.features import add_linear_part, learn_ngrams, pack
+from sktextcnn.linear.features import learn_ngrams
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds
 
 few = settings(max_examples=25, deadline=None, derandomize=True)
@@ -142,15 +143,15 @@ def test_the_linear_part_follows_any_network():
     ids = as_ids([rng.integers(1, 11, length).tolist() for length in (0, 3, 9, 5, 12, 7)])
     ngrams, features = learn_ngrams(ids, (1, 2), (2, 3), vocabulary="bcdefghij", n_labels=4)
     kernel = rng.normal(size=(features.shape[1], 4)).astype(np.float32)
-    linear = pack(ngrams, kernel, rng.normal(size=4).astype(np.float32), rng.normal(size=(3, 4)))
+    bias, blend = rng.normal(size=4).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
+    linear = LinearPart(ngrams, kernel, bias, blend)
     inputs = keras.Input((None,), dtype="int32")
     rows = keras.layers.Embedding(11, 3)(inputs)
     own = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.GlobalMaxPooling1D()(rows)))
     matrix = ids.padded(0)
     logits = np.asarray(own(matrix, training=False))
-    whole = network.finish(inputs, own(inputs), linear, n_tokens=11, exclusive=True)
-    blended = add_linear_part(logits, {**linear, "embedding": np.zeros((11, 3))}, ids)
-    expected = inference.to_probabilities(blended, exclusive=True)
+    whole = network.finish(inputs, own(inputs), linear, exclusive=True)
+    expected = inference.to_probabilities(linear.add_to(logits, ids), exclusive=True)
     np.testing.assert_allclose(whole(matrix, training=False), expected, atol=1e-5)
 
 

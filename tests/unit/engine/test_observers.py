@@ -7,15 +7,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sktextcnn.engine.observers import EarlyStopping, Verdict
+from sktextcnn.engine.observers import EarlyStopping, ValidationScore
 
 
-def judged(verdicts, n_iter_no_change=2):
+def stopped(scores, n_iter_no_change=2):
     """Early stopping that is told these (score, has_hits): it, and the epoch that it stopped in."""
-    verdicts = [Verdict(*verdict) for verdict in verdicts]
-    run, given = SimpleNamespace(compute_logits=lambda ids: None), iter(verdicts)
+    scores = [ValidationScore(*score) for score in scores]
+    run, given = SimpleNamespace(compute_logits=lambda ids: None), iter(scores)
     stopping = EarlyStopping(None, lambda logits: next(given), n_iter_no_change)
-    for epoch in range(len(verdicts)):
+    for epoch in range(len(scores)):
         run.state = lambda epoch=epoch: epoch
         if stopping.end_epoch(epoch, {}, run):
             return stopping.best, epoch
@@ -26,11 +26,11 @@ def judged(verdicts, n_iter_no_change=2):
 def test_early_stopping_waits_for_a_network_that_predicts_nothing_yet(low):
     """Whatever the measure makes of that."""
     nothing, better, worse = (low, False), (low + 0.3 if low > -9 else 0.3, True), (low, True)
-    assert judged([nothing] * 9) == (8, None)
-    assert judged([nothing] * 5 + [better, worse, nothing, better]) == (5, 7)
-    assert judged([nothing, (low - 0.1, False), nothing, nothing, worse, worse]) == (3, 5)
+    assert stopped([nothing] * 9) == (8, None)
+    assert stopped([nothing] * 5 + [better, worse, nothing, better]) == (5, 7)
+    assert stopped([nothing, (low - 0.1, False), nothing, nothing, worse, worse]) == (3, 5)
 
 
 @pytest.mark.parametrize("best", [0.0, 0.5, -3.0, -np.inf, np.inf])
 def test_early_stopping_stops_on_a_plateau_at_any_score(best):
-    assert judged([(best, True)] * 9) == (0, 2)
+    assert stopped([(best, True)] * 9) == (0, 2)

@@ -10,7 +10,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn import TextCNNClassifier
 from sktextcnn.linear.characters import char_ngrams
-from sktextcnn.linear.features import add_linear_part, learn_ngrams, ngram_features, pack
+from sktextcnn.linear.features import learn_ngrams, ngram_features
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import encode
 from sktextcnn.text.vocabulary import learn_vocabulary
 
@@ -69,17 +70,14 @@ def test_a_text_is_scored_alike_alone_and_among_others(corpus, others, char_ngra
     vocabulary, _, ngrams, features = learned(corpus, char_ngram_range, min_df=2)
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(features.shape[1], 2)).astype(np.float32)
-    weights = {
-        "embedding": np.zeros((len(vocabulary) + 2, 1), np.float32),
-        **pack(ngrams, kernel, np.ones(2, np.float32), np.ones((3, 2))),
-    }
+    part = LinearPart(ngrams, kernel, np.ones(2, np.float32), np.ones((3, 2), np.float32))
     logits = np.zeros((len(others), 2), np.float32)
-    together = add_linear_part(logits, weights, new(others, vocabulary))
+    together = part.add_to(logits, new(others, vocabulary))
     order = random.sample(range(len(others)), len(others))
-    shuffled = add_linear_part(logits, weights, new([others[i] for i in order], vocabulary))
+    shuffled = part.add_to(logits, new([others[i] for i in order], vocabulary))
     np.testing.assert_array_equal(shuffled, together[order])
     for row, text in enumerate(others):
-        alone = add_linear_part(logits[:1], weights, new([text], vocabulary))
+        alone = part.add_to(logits[:1], new([text], vocabulary))
         np.testing.assert_array_equal(alone[0], together[row])
 
 
@@ -135,7 +133,7 @@ def test_explanations_add_up_over_words_never_seen():
 
 def test_with_one_character_for_a_token_nothing_is_added():
     clf = few(analyzer="char")
-    assert len(clf.weights_["linear_characters"]) == 0
+    assert len(clf.linear_part_.ngrams.characters.ngrams) == 0
 
 
 def test_texts_are_truncated_before_characters_are_counted():

@@ -9,13 +9,8 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn.linear import features as module
-from sktextcnn.linear.features import (
-    add_linear_part,
-    blend_logits,
-    learn_ngrams,
-    ngram_features,
-    pack,
-)
+from sktextcnn.linear.features import learn_ngrams, ngram_features
+from sktextcnn.linear.part import LinearPart, blend_logits
 from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
 #: One more than the largest id below, so that any two n-grams with one key would be found.
@@ -103,19 +98,16 @@ def test_a_text_is_scored_alike_alone_and_among_others(texts, ngram_range, data)
     ngrams, features = learned(texts, ngram_range)
     rng = np.random.default_rng(0)
     n, k, m = len(texts), 3, len(ngrams.keys)
-    linear = rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=k).astype(np.float32)
-    weights = {
-        "embedding": np.zeros((BASE, 1), np.float32),
-        **pack(ngrams, *linear, np.array([0.7, 3.0, -0.2])),
-    }
+    kernel, bias = rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=k).astype(np.float32)
+    linear = LinearPart(ngrams, kernel, bias, np.array([0.7, 3.0, -0.2], np.float32))
     logits = rng.normal(size=(n, k)).astype(np.float32)
-    together = add_linear_part(logits, weights, ids)
+    together = linear.add_to(logits, ids)
     chosen = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=n)))
     part = ids.take(chosen)
     np.testing.assert_array_equal(ngram_features(part, ngrams).toarray(), features.toarray()[chosen])
-    np.testing.assert_array_equal(add_linear_part(logits[chosen], weights, part), together[chosen])
+    np.testing.assert_array_equal(linear.add_to(logits[chosen], part), together[chosen])
     for row in range(n):
-        alone = add_linear_part(logits[[row]], weights, ids.take(np.array([row])))
+        alone = linear.add_to(logits[[row]], ids.take(np.array([row])))
         np.testing.assert_array_equal(alone[0], together[row])
 
 
@@ -160,11 +152,8 @@ def test_texts_without_ngrams(texts):
     assert ngrams.keys.size == ngrams.idf.size == 0
     assert features.shape == (len(texts), 0)
     bias = np.array([1.0, -1.0, 0.5], np.float32)
-    weights = {
-        "embedding": np.zeros((BASE, 1), np.float32),
-        **pack(ngrams, np.zeros((0, 3), np.float32), bias, np.array([1.0, 2.0, 0.0])),
-    }
-    blended = add_linear_part(np.zeros((2, 3), np.float32), weights, ids_of([[2, 3], []]))
+    linear = LinearPart(ngrams, np.zeros((0, 3), np.float32), bias, np.array([1.0, 2.0, 0.0]))
+    blended = linear.add_to(np.zeros((2, 3), np.float32), ids_of([[2, 3], []]))
     np.testing.assert_array_equal(blended, [2 * bias] * 2)
 
 
@@ -213,11 +202,7 @@ def test_scores_are_a_weighted_sum_of_both_parts():
     kernel = rng.normal(size=(len(ngrams.keys), 2)).astype(np.float32)
     bias, logits = np.array([0.5, -0.5], np.float32), rng.normal(size=(4, 2)).astype(np.float32)
     blend = np.array([[0.25, 0.5], [2.0, 1.0], [-1.0, 0.0]])  # label by label
-    weights = {
-        "embedding": np.zeros((BASE, 5), np.float32),
-        **pack(ngrams, kernel, bias, blend),
-    }
-    blended = add_linear_part(logits, weights, ids_of(texts))
+    blended = LinearPart(ngrams, kernel, bias, blend).add_to(logits, ids_of(texts))
     assert blended.dtype == np.float32
     expected = blend[0] * logits + blend[1] * (features.toarray() @ kernel + bias) + blend[2]
     np.testing.assert_allclose(blended, expected, rtol=1e-5, atol=1e-6)
@@ -233,22 +218,22 @@ def test_the_sum_is_float32_and_leaves_both_parts_alone():
     assert margins.tolist() == [[0.5, 2.0]]
 
 
-def test_the_linear_part_as_arrays():
-    ngrams, _ = learned([[2, 3], [2, 3]], (1, 2))
-    packed = pack(ngrams, np.ones((3, 2), np.float32), np.ones(2, np.float32), np.ones((3, 2)))
-    assert {name: array.shape for name, array in packed.items()} == {
-        "linear_ngrams": (3,),
-        "linear_idf": (3,),
-        "linear_range": (2,),
-        "linear_characters": (0,),
-        "linear_characters_range": (2,),
-        "linear_characters_of_tokens": (0,),
-        "linear_characters_counts": (0,),
-        "linear_characters_offsets": (BASE + 1,),
-        "linear_kernel": (3, 2),
-        "linear_bias": (2,),
-        "linear_blend": (3, 2),
-    }
-    assert all(isinstance(array, np.ndarray) for array in packed.values())
-    assert packed["linear_blend"].dtype == np.float32
-    assert packed["linear_range"].tolist() == [1, 2]
+@given(several_rows, ranges, st.sampled_from([None, (1, 2), (2, 3)]))
+def test_the_linear_part_as_arrays(texts, ngram_range, char_ngram_range):
+    """They are of a network's kind, and say all of it: what comes of them gives the same scores."""
+    ids, rng = ids_of(texts), np.random.default_rng(0)
+    ngrams, features = learn_ngrams(
+        ids, ngram_range, char_ngram_range, vocabulary=VOCABULARY, n_labels=2
+    )
+    kernel, bias, blend = (
+        rng.normal(size=shape).astype(np.float32) for shape in ((features.shape[1], 2), 2, (3, 2))
+    )
+    part = LinearPart(ngrams, kernel, bias, blend)
+    arrays = part.to_arrays()
+    assert all(isinstance(array, np.ndarray) for array in arrays.values())
+    again = LinearPart.from_arrays(arrays)
+    assert again.ngrams.base == BASE
+    assert again.counts_characters == part.counts_characters
+    logits = np.zeros((len(texts), 2), np.float32)
+    np.testing.assert_array_equal(again.add_to(logits, ids), part.add_to(logits, ids))
+    np.testing.assert_array_equal(again.ngrams.idf, ngrams.idf)

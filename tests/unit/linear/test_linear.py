@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
-from sktextcnn.linear import part, svm
-from sktextcnn.linear.part import fit_blend, fit_linear
+from sktextcnn.linear import svm, training
+from sktextcnn.linear.training import fit_blend, fit_linear
 
 
 def problem(n=40, m=12, k=3, seed=0):
@@ -85,7 +85,7 @@ def test_no_other_weights_are_better(seed, n, m, k):
     targets = (rng.random((n, k)) < rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], k)).astype(np.int8)
     sample_weight = rng.choice([0.0, 0.5, 1.0, 3.0], n)
     label_weight = rng.choice([0.3, 1.0, 10.0], (2, k))
-    with patch.object(part, "TOLERANCE", 1e-4):
+    with patch.object(training, "TOLERANCE", 1e-4):
         kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(k):
         carries = targets[:, column] == 1

@@ -139,30 +139,6 @@ WRONG = [
     ),
     ("output_kernel", lambda a: a[:, 1:], r"the shape \(3, 3\), which is \(hidden units, labels\)"),
     ("output_bias", lambda a: a[None], r"weights_\['output_bias'\] is an array of shape \(1, 3\)"),
-    ("linear_ngrams", lambda a: a[::-1], r"weights_\['linear_ngrams'\] is .*; expected them to ascend"),
-    (
-        "linear_ngrams",
-        lambda a: a + 10**9,
-        r"weights_\['linear_ngrams'\] is .*; expected numbers from 0 to",
-    ),
-    ("linear_ngrams", lambda a: a[1:], r"weights_\['linear_characters'\] is .*the n-grams that are not"),
-    ("linear_characters", lambda a: a[1:], r"weights_\['linear_characters'\] is .*expected the shape"),
-    ("linear_characters", lambda a: a[::-1], r"weights_\['linear_characters'\] is .*them to ascend"),
-    ("linear_characters", lambda a: a.astype("U9"), "expected an array of str of 4 characters"),
-    ("linear_characters_range", lambda a: a + 9, r"is \[13, 13\]; expected two of 1 to 8"),
-    ("linear_characters_of_tokens", lambda a: a + 10**6, "expected numbers below"),
-    ("linear_characters_counts", lambda a: a / 2, "expected whole numbers from 1 on"),
-    ("linear_characters_counts", lambda a: a[1:], "n-grams in tokens"),
-    ("linear_characters_offsets", lambda a: a[::-1], "expected them to ascend from 0 to"),
-    ("linear_characters_offsets", lambda a: a[1:], "token ids"),
-    ("linear_idf", lambda a: a * 100, r"weights_\['linear_idf'\] is .*; expected numbers from 1 to 64"),
-    (
-        "linear_range",
-        lambda a: a[::-1],
-        r"weights_\['linear_range'\] is \[2, 1\]; expected two of 1, 2, 3",
-    ),
-    ("linear_kernel", lambda a: a[1:], r"weights_\['linear_kernel'\] is .*which is \(n-grams, labels\)"),
-    ("linear_blend", lambda a: a[:2], r"weights_\['linear_blend'\] is .*which is \(3, labels\)"),
 ]
 
 
@@ -172,6 +148,43 @@ def test_what_cannot_be_loaded_is_not_saved(clf, tmp_path, attribute, value, mes
     with pytest.raises(ValueError, match=message):
         clf.save(tmp_path / "model")
     assert os.listdir(tmp_path) == []
+
+
+WRONG_IN_LINEAR_PART = [
+    ("ngrams", lambda a: a[::-1], r"linear_part_\['ngrams'\] is .*; expected them to ascend"),
+    (
+        "ngrams",
+        lambda a: a + 10**9,
+        r"linear_part_\['ngrams'\] is .*; expected numbers from 0 to",
+    ),
+    ("ngrams", lambda a: a[1:], r"linear_part_\['char_ngrams'\] is .*the n-grams that are not"),
+    ("char_ngrams", lambda a: a[1:], r"linear_part_\['char_ngrams'\] is .*expected the shape"),
+    ("char_ngrams", lambda a: a[::-1], r"linear_part_\['char_ngrams'\] is .*them to ascend"),
+    ("char_ngrams", lambda a: a.astype("U9"), "expected an array of str of 4 characters"),
+    ("char_ngram_range", lambda a: a + 9, r"is \[13, 13\]; expected two of 1 to 8"),
+    ("char_ngrams_of_tokens", lambda a: a + 10**6, "expected numbers below"),
+    ("char_ngrams_counts", lambda a: a / 2, "expected whole numbers from 1 on"),
+    ("char_ngrams_counts", lambda a: a[1:], "n-grams in tokens"),
+    ("char_ngrams_offsets", lambda a: a[::-1], "expected them to ascend from 0 to"),
+    ("char_ngrams_offsets", lambda a: a[1:], "token ids"),
+    ("idf", lambda a: a * 100, r"linear_part_\['idf'\] is .*; expected numbers from 1 to 64"),
+    (
+        "ngram_range",
+        lambda a: a[::-1],
+        r"linear_part_\['ngram_range'\] is \[2, 1\]; expected two of 1, 2, 3",
+    ),
+    ("kernel", lambda a: a[1:], r"linear_part_\['kernel'\] is .*which is \(n-grams, labels\)"),
+    ("blend", lambda a: a[:2], r"linear_part_\['blend'\] is .*which is \(3, labels\)"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "message"), WRONG_IN_LINEAR_PART)
+def test_a_linear_part_that_cannot_be(model, name, value, message):
+    right = read_model(model)
+    arrays = right.fitted["linear_part_"]
+    wrong = {**right.fitted, "linear_part_": {**arrays, name: value(arrays[name])}}
+    with pytest.raises(ValueError, match=message):
+        SavedModel(right.params, right.left_out, wrong)
 
 
 @pytest.mark.parametrize("name", [name for name in FITTED if name != "optimizer_state_"])
@@ -198,11 +211,13 @@ def test_every_part_has_to_be_there(model, name):
         load(model)
 
 
-def test_every_weight_has_to_be_there(model, fitted):
-    for name in fitted.weights_:
+def test_every_array_has_to_be_there(model, fitted):
+    names = [("weights_", name) for name in fitted.weights_]
+    names += [("linear_part_", name) for name in fitted.linear_part_.to_arrays()]
+    for attribute, name in names:
         document = document_of(model)
-        edit(model, lambda document: document["state"]["fitted"]["weights_"].pop(name))  # noqa: B023
-        with pytest.raises(ValueError, match=r"cannot be loaded: weights_.* is .*; expected .*"):
+        edit(model, lambda document: document["state"]["fitted"][attribute].pop(name))  # noqa: B023
+        with pytest.raises(ValueError, match=rf"cannot be loaded: {attribute}.* is .*; expected .*"):
             load(model)
         edit(model, lambda changed: changed.update(document))  # noqa: B023
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -11,11 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
-from sktextcnn import TextCNNClassifier, load, prediction
-from sktextcnn.explain import Evidence, Explanation, NgramMean, explain_logits, rank_ngrams
-from sktextcnn.text.tokens import TokenIds
-from tests.examples import TAGS, TEXTS, tiny
-from tests.processes import run_python
+from sktextcnn import TextCNNClassifier, load
+from sktextcnn.explain import explainer
+from sktextcnn.explain.html import LEGEND
+from sktextcnn.text.spans import find_spans
+from tests.examples import TAGS, TEXTS, TOPICS, tiny
+from tests.strategies import corpora
 
 WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
 some_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), min_size=1, max_size=5)
@@ -64,11 +65,85 @@ def test_evidence_is_found_where_it_says(clf, texts):
             assert len(set(spans)) == len(spans)
             sizes = [abs(evidence.contribution) for evidence in explanation.evidence]
             assert sizes == sorted(sizes, reverse=True)
-            for ngram, start, stop, contribution in explanation.evidence:
+            for ngram, start, stop, contribution, *_ in explanation.evidence:
                 assert 0 <= start <= stop <= min(len(tokens), clf.max_length_ or len(tokens))
                 assert stop - start <= 3
                 assert ngram == separator.join(tokens[start:stop])
                 assert contribution != 0
+
+
+@given(texts=corpora())
+@settings(max_examples=25)
+def test_evidence_is_found_among_the_characters_too(clf, texts):
+    tokenize = clf._tokenizer()
+    for text, explanations in zip(texts, clf.explain(texts, labels=clf.classes_), strict=True):
+        tokens, spans = tokenize(text), find_spans(text, tokenize(text), tokenize)
+        for one in chain.from_iterable(explanation.evidence for explanation in explanations):
+            if one.start == one.stop:
+                assert (one.char_start, one.char_stop, one.ngram) == (0, 0, "")
+                assert len(tokens) == 0
+            else:
+                assert one.char_start == spans[one.start][0]
+                assert one.char_stop == spans[one.stop - 1][1]
+
+
+def test_words_are_shown_as_they_stand():
+    clf = tiny(kernel_sizes=(1,), filters=64, strip_accents="unicode")
+    clf.fit(["naive cafe", "naive bar"], [["x"], ["y"]])
+    text = "İ  said:  Naïve\nCafe\u0301!"
+    (explanation,) = clf.explain([text], labels="x")[0]
+    stands = {text[one.char_start : one.char_stop]: one.ngram for one in explanation.evidence}
+    assert {"Naïve": "naive", "Cafe\u0301": "cafe"}.items() <= stands.items()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"analyzer": lambda text: text.lower().split()},
+        {"tokenizer": lambda text: [word[:3] for word in text.split()]},
+        {"strip_accents": lambda text: text[1:]},
+    ],
+)
+def test_where_words_stand_may_not_be_known(options):
+    clf = tiny(**options).fit(TEXTS, TAGS)
+    (explanation,) = clf.explain(["The match"], labels="sport")[0]
+    assert {(one.char_start, one.char_stop) for one in explanation.evidence} == {(None, None)}
+    assert len(explanation.to_frame()) == len(explanation.evidence) > 0
+    assert "<mark" not in explanation._repr_html_().removesuffix(LEGEND)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"min_labels": 1},
+        {"max_labels": 1},
+        {"min_labels": 2, "max_labels": 2},
+        {"loss": "kl_divergence"},
+    ],
+    ids=str,
+)
+def test_decisions_are_those_of_predict(options):
+    clf = tiny(**options, threshold=[0.4, 0.3, 0.45]).fit(TEXTS, TAGS)
+    texts = [*TEXTS, ""]
+    explained = clf.explain(iter(texts), labels=["sport", "food", "news"])
+    columns = [2, 0, 1]
+    assert [[each.decision for each in row] for row in explained] == (
+        clf.predict(texts)[:, columns].astype(bool).tolist()
+    )
+    probabilities = np.array([[each.probability for each in row] for row in explained])
+    assert probabilities == pytest.approx(clf.predict_proba(texts)[:, columns], abs=1e-6)
+    assert [each.threshold for each in explained[0]] == clf.thresholds_[columns].tolist()
+    assert all(each.decision for row in clf.explain(texts) for each in row)
+    assert [row.text for row in explained] == texts == [row[0].text for row in explained]
+
+
+def test_with_one_label_per_text_there_is_no_threshold():
+    clf = tiny(epochs=3).fit(TEXTS, TOPICS)
+    explained = clf.explain(TEXTS, labels=clf.classes_)
+    chosen = [[each.label for each in row if each.decision] for row in explained]
+    assert chosen == [[topic] for topic in clf.predict(TEXTS)]
+    assert {each.threshold for row in explained for each in row} == {None}
 
 
 def test_without_labels_the_predicted_ones_are_explained(clf):
@@ -96,33 +171,6 @@ def test_one_label_per_text_is_explained_too():
     assert [chosen.label] == clf.predict(["the match"]).tolist()
 
 
-def test_by_hand():
-    """One filter over one token, one number per vector: token 2 stands for 3, token 3 for 5."""
-    weights = {
-        "embedding": np.array([[0], [0], [3], [5]], np.float32),
-        "convolution_1_kernel": np.array([[[2.0]]], np.float32),
-        "convolution_1_bias": np.array([-1.0], np.float32),
-        "output_kernel": np.array([[0.5, -1.0]], np.float32),
-        "output_bias": np.array([0.25, 0.75], np.float32),
-    }
-    ids = TokenIds(np.array([2, 3, 2], np.int32), np.array([0, 3]))
-    ((base, spans, contributions),) = explain_logits(weights, ids, [np.array([1, 0])])
-    assert base.tolist() == [0.75, 0.25]
-    assert spans.tolist() == [[1, 2]]
-    assert contributions.tolist() == [[-9.0, 4.5]]  # the filter's response is 2 * 5 - 1
-
-
-def test_an_ngram_that_comes_twice_shares_its_weight():
-    clf = tiny(**LINEAR).fit(TEXTS, TAGS)
-    word = next(iter(clf.vocabulary_))
-    weights = {**clf.weights_, "output_kernel": 0 * clf.weights_["output_kernel"]}
-    token = clf.vocabulary_[word] + 2
-    ids = TokenIds(np.array([token, 1, token], np.int32), np.array([0, 3]))
-    ((_, spans, contributions),) = explain_logits(weights, ids, [np.array([0])])
-    both = [contributions[spans.tolist().index(span), 0] for span in [[0, 1], [2, 3]]]
-    assert both[0] == both[1] != 0
-
-
 def test_words_that_decide_come_first():
     texts = ["a match tonight", "the budget tonight", "a late match", "the late budget"] * 8
     tags = [["sport"], ["politics"], ["sport"], ["politics"]] * 8
@@ -132,23 +180,6 @@ def test_words_that_decide_come_first():
     assert explanation.evidence[0].contribution > 0
     assert clf.top_ngrams(texts, "sport", n=1)[0].ngram == "match"
     assert clf.top_ngrams(texts, "politics", n=1)[0].ngram == "budget"
-
-
-def test_means_over_texts():
-    def told(*evidence):
-        return Explanation("x", 0.0, 0.0, [Evidence(ngram, 0, 1, value) for ngram, value in evidence])
-
-    explanations = [
-        told(("a", 1.0), ("b", 4.0), ("a", 2.0)),
-        told(("a", 3.0), ("c", -1.0)),
-        told(("c", 0.5)),
-    ]
-    assert rank_ngrams(explanations, 1) == [
-        NgramMean("b", 4.0, 1),
-        NgramMean("a", 3.0, 2),
-        NgramMean("c", -0.25, 2),
-    ]
-    assert [mean.ngram for mean in rank_ngrams(explanations, 2)] == ["a", "c"]
 
 
 def test_top_ngrams_are_as_many_as_asked_for():
@@ -186,7 +217,7 @@ def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
     clf = tiny(epochs=3).fit(TEXTS, TAGS)
     texts = [*TEXTS, *TEXTS[:5], ""]
     explained, top = clf.explain(texts), clf.top_ngrams(texts, "sport")
-    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 4)
+    monkeypatch.setattr(explainer, "TEXTS_PER_CHUNK", 4)
     in_work, most = 0, []
 
     def read():
@@ -195,14 +226,14 @@ def test_texts_are_read_and_forgotten_chunk_by_chunk(monkeypatch):
             in_work += 1
             yield text
 
-    encode = prediction.encode
+    encode = explainer.encode
 
     def watch(chunk, *args, **options):
         most.append((len(chunk), in_work))
         return encode(chunk, *args, **options)
 
     assert clf.explain(iter(texts)) == explained
-    monkeypatch.setattr(prediction, "encode", watch)
+    monkeypatch.setattr(explainer, "encode", watch)
     assert clf.top_ngrams(read(), "sport") == top
     assert max(n for n, _ in most) == 4
     assert most[0][1] < len(texts)
@@ -250,16 +281,7 @@ def test_numbers_of_ngrams(wrong):
         tiny().fit(TEXTS, TAGS).top_ngrams(TEXTS, "sport", **wrong)
 
 
-def test_a_loaded_model_explains_without_tensorflow(tmp_path):
+def test_a_loaded_model_explains_alike(tmp_path):
     clf = tiny(**LINEAR).fit(TEXTS, TAGS)
     clf.save(tmp_path / "model")
     assert load(tmp_path / "model").explain(TEXTS[:3]) == clf.explain(TEXTS[:3])
-    script = (
-        "import json, sys, sktextcnn\n"
-        "explained = sktextcnn.load(sys.argv[1]).explain(['the match'], labels='sport')\n"
-        "print(json.dumps([explained[0][0].logit, sorted({'tensorflow', 'keras'} & {*sys.modules})]))"
-    )
-    done = run_python(script, tmp_path / "model")
-    logit, loaded = json.loads(done.stdout.splitlines()[-1])
-    assert logit == pytest.approx(clf.explain(["the match"], labels="sport")[0][0].logit, abs=1e-5)
-    assert loaded == []

@@ -11,12 +11,12 @@ import numpy as np
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.scoring import score_decisions
 from sktextcnn.decision.thresholds import tune_thresholds
-from sktextcnn.engine.observers import Verdict
+from sktextcnn.engine.observers import ValidationScore
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Judges logits of held-out texts.
+class Evaluator:
+    """Evaluates the decisions that logits of held-out texts lead to, and tunes thresholds on them.
 
     Attributes
     ----------
@@ -63,9 +63,9 @@ class Judge:
             scores, truth, metric, labels_per_text=self.labels_per_text, sample_weight=weight
         )
 
-    def verdict(
+    def validate(
         self, logits: np.ndarray, truth: np.ndarray, sample_weight: np.ndarray | None = None
-    ) -> Verdict:
+    ) -> ValidationScore:
         """Return the metric of the decisions that the logits lead to, and whether one is a hit.
 
         A callable is asked once, at the threshold of the best micro-F1: looking for its own would ask it
@@ -81,12 +81,12 @@ class Judge:
 
         Returns
         -------
-        Verdict
+        ValidationScore
         """
-        judge = replace(self, metric="f1_micro") if callable(self.metric) else self
-        decisions = self.decide(logits, judge.thresholds(logits, truth, sample_weight))
+        tuner = replace(self, metric="f1_micro") if callable(self.metric) else self
+        decisions = self.decide(logits, tuner.thresholds(logits, truth, sample_weight))
         score = self._measure(decisions, truth, sample_weight)
-        return Verdict(score, bool((decisions & (truth > 0)).any()))
+        return ValidationScore(score, bool((decisions & (truth > 0)).any()))
 
     def evaluate(
         self,

@@ -1,0 +1,7 @@
+"""Which words of a text spoke for or against its labels."""
+
+from sktextcnn.explain.evidence import Evidence, NgramMean
+from sktextcnn.explain.html import highlight
+from sktextcnn.explain.records import Explanation, Explanations, Mistake
+
+__all__ = ["Evidence", "Explanation", "Explanations", "Mistake", "NgramMean", "highlight"]

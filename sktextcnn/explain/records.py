@@ -1,0 +1,189 @@
+"""What is said of a text, as values that show themselves: explanations and mistakes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sktextcnn.explain import html
+from sktextcnn.explain.evidence import Evidence
+
+#: Pieces of evidence that are shown one by one.
+MOST_SHOWN = 8
+
+
+class Explanation(NamedTuple):
+    """Whether a text gets a label, and what the label's logit is made of.
+
+    In a notebook it is shown as the text with its words highlighted, by `print` as a sum.
+
+    Attributes
+    ----------
+    label : object
+        Name of the label.
+    decision : bool
+        Whether the label is predicted.
+    probability : float
+        As of `predict_proba`.
+    threshold : float or None
+        The probability from which on the label is predicted, unless `min_labels` or `max_labels` says
+        otherwise. None for one label per text: the most probable one is predicted.
+    logit : float
+        `base` plus all contributions. It is what `decision_function` gives, save for two classes and one
+        label per text, where that is the second's minus the first's.
+    base : float
+        What is left without n-grams: constants. With a hidden layer, those of the units that are active.
+    evidence : list of Evidence
+        The strongest first, for or against.
+    text : str
+    """
+
+    label: Any
+    decision: bool
+    probability: float
+    threshold: float | None
+    logit: float
+    base: float
+    evidence: list[Evidence]
+    text: str
+
+    def __str__(self) -> str:
+        addends = [f"  {value:+8.3f}  {_printable(name)}" for name, value in self._addends()]
+        head = f"{_printable(str(self.label))}: {self._outcome()}"
+        return "\n".join([head, *addends, f"  {self.logit:+8.3f}  logit"])
+
+    def _repr_html_(self) -> str:
+        return self._to_html() + html.LEGEND
+
+    def _to_html(self, remark: str = "") -> str:
+        return html.show(
+            self.label,
+            self._outcome() + remark,
+            self.text,
+            self.evidence,
+            [*self._addends(), ("logit", self.logit)],
+        )
+
+    def _outcome(self) -> str:
+        """Return decision, probability and threshold in words."""
+        decision = "predicted" if self.decision else "not predicted"
+        threshold = "" if self.threshold is None else f", threshold {self.threshold:.3f}"
+        return f"{decision}, probability {self.probability:.3f}{threshold}"
+
+    def _addends(self) -> list[tuple[str, float]]:
+        """Return what the logit is the sum of: the strongest evidence, all other, and the base."""
+        shown, others = self.evidence[:MOST_SHOWN], self.evidence[MOST_SHOWN:]
+        addends = [(one.ngram or "(no token)", one.contribution) for one in shown]
+        if others:
+            rest = sum(one.contribution for one in others)
+            addends.append((f"({len(others)} more)", rest))
+        return [*addends, ("(base)", self.base)]
+
+    def to_frame(self) -> Any:
+        """Return the evidence as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each piece of evidence, in the order of `evidence`, with the columns ``label`` and
+            those of `Evidence`.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return _to_frame([self])
+
+
+class Explanations(list[Explanation]):
+    """What is said of one text: a list of an `Explanation` for each label that was asked for.
+
+    In a notebook they are shown one below the other, with the words highlighted.
+
+    Parameters
+    ----------
+    text : str
+    explanations : iterable of Explanation
+
+    Attributes
+    ----------
+    text : str
+    """
+
+    def __init__(self, text: str, explanations: Iterable[Explanation] = ()) -> None:
+        super().__init__(explanations)
+        self.text = text
+
+    def __reduce__(self) -> tuple:
+        return type(self), (self.text, [*self])
+
+    def __str__(self) -> str:
+        return "\n".join([_printable(self.text), *(map(str, self) if self else ["no label"])])
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return html.show("no label", "", self.text, [], [])
+        return "".join(each._to_html() for each in self) + html.LEGEND
+
+    def to_frame(self) -> Any:
+        """Return the evidence for all labels as a pandas DataFrame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row for each label's piece of evidence, with the columns ``label`` and those of `Evidence`.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+        """
+        return _to_frame(self)
+
+
+class Mistake(NamedTuple):
+    """A label that a text got or missed wrongly.
+
+    Attributes
+    ----------
+    row : int
+        Position of the text, from 0.
+    text : str
+    label : object
+        Name of the label.
+    kind : {"false positive", "miss"}
+        Whether the label was predicted and not given, or given and not predicted.
+    explanation : Explanation
+        Of this label in this text.
+    """
+
+    row: int
+    text: str
+    label: Any
+    kind: str
+    explanation: Explanation
+
+    def __str__(self) -> str:
+        return f"{self.kind} in row {self.row}: {_printable(self.text)}\n{self.explanation}"
+
+    def _repr_html_(self) -> str:
+        return self.explanation._to_html(f": {self.kind} in row {self.row}") + html.LEGEND
+
+
+def _printable(text: str) -> str:
+    """Return a text as it is, or as Python writes it if a terminal would not show all of it."""
+    return text if text.isprintable() and text == text.strip() else repr(text)
+
+
+def _to_frame(explanations: Sequence[Explanation]) -> Any:
+    try:
+        import pandas as pd
+    except ImportError as error:
+        raise ImportError(
+            "to_frame needs pandas, which is not installed: pip install pandas."
+        ) from error
+    rows = [(each.label, *evidence) for each in explanations for evidence in each.evidence]
+    frame = pd.DataFrame(rows, columns=["label", *Evidence._fields])
+    integers = dict.fromkeys(["start", "stop", "char_start", "char_stop"], "Int64")
+    return frame.astype({**integers, "contribution": "float64"})

@@ -1,0 +1,1 @@
+"""Fitted classifiers in the formats of other tools."""
