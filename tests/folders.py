@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sktextcnn.linear.part import LinearPart
 from sktextcnn.storage.folder import read_folder
 
 #: Values of every kind, as a model has them.
@@ -92,6 +93,8 @@ def assert_same_values(a, b):
             assert_same_values(a.ravel().tolist(), b.ravel().tolist())
         else:
             assert a.tobytes() == b.tobytes()
+    elif isinstance(a, LinearPart):
+        assert_same_values(a.to_arrays(), b.to_arrays())
     elif isinstance(a, dict):
         assert_same_values([*a.items()], [*b.items()])
     elif isinstance(a, (list, tuple)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from contextlib import contextmanager
 from itertools import product
@@ -18,15 +19,23 @@ class Error(Exception):
     """One that nobody else raises."""
 
 
+def contents_of(clf):
+    """Return all that was fitted, as bytes."""
+    fitted = fitted_attributes(clf)
+    if fitted.get("linear_part_") is not None:
+        fitted["linear_part_"] = fitted["linear_part_"].to_arrays()
+    return pickle.dumps(fitted)
+
+
 @contextmanager
 def fails(clf, error, message=None):
     """Expect an error, and every attribute to be the object that it was, with the same contents."""
-    objects, contents = dict(vars(clf)), pickle.dumps(fitted_attributes(clf))
+    objects, contents = dict(vars(clf)), contents_of(clf)
     with pytest.raises(error, match=message):
         yield
     assert vars(clf).keys() == objects.keys()
     assert all(vars(clf)[name] is value for name, value in objects.items())
-    assert pickle.dumps(fitted_attributes(clf)) == contents
+    assert contents_of(clf) == contents
 
 
 # -- at any moment -----------------------------------------------------------------------------------
@@ -106,7 +115,7 @@ def test_a_fit_that_fails_at_any_moment(engine, before, moment, error, n_jobs, m
             clf.fit(TEXTS[::-1], TAGS[::-1])
     # Nothing is broken, either.
     if before == "both parts":
-        first = clf.weights_
+        first = copy.copy(clf)
         assert same_weights(clf.fit(TEXTS, TAGS), first)
 
 

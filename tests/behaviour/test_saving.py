@@ -7,6 +7,7 @@ import functools
 import os
 import pickle
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,14 @@ def test_a_loaded_classifier_can_do_all_that_it_could(fitted, tmp_path):
     assert tree(tmp_path) == files
     again = clone(loaded)
     assert not fitted_attributes(again)
+
+
+@pytest.mark.usefixtures("map_from")
+def test_a_pickle_of_a_loaded_classifier_needs_no_folder(fitted, tmp_path):
+    fitted.save(tmp_path / "model")
+    pickled = pickle.dumps(load(tmp_path / "model"))
+    shutil.rmtree(tmp_path / "model")
+    assert_same_predictions(pickle.loads(pickled), fitted)
 
 
 @pytest.mark.usefixtures("map_from")
