@@ -1,12 +1,33 @@
-"""``python -m sktextcnn``."""
+"""``sktextcnn``, and ``python -m sktextcnn``."""
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import sys
 
 from sktextcnn.cli import main
 
-if __name__ == "__main__":
-    # Before TensorFlow is imported; a program's choice, not the library's.
+
+def run() -> int:
+    """Run the command line as a program; return the exit status."""
+    _silence_libraries()
+    return main()
+
+
+def _silence_libraries() -> None:
+    """Keep off the screen what TensorFlow prints from C++, a choice for programs, not for libraries.
+
+    Python's standard error goes on under another number.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    raise SystemExit(main())
+    if sys.stderr is None or sys.stderr.fileno() != 2:
+        return
+    encoding = sys.stderr.encoding
+    sys.stderr = os.fdopen(os.dup(2), "w", 1, encoding=encoding, errors="backslashreplace")
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    faulthandler.enable(sys.stderr)  # a crash in compiled code is to be seen all the same
+
+
+if __name__ == "__main__":
+    raise SystemExit(run())

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from threading import Lock
 from time import perf_counter
 from typing import Any
@@ -63,6 +65,42 @@ class FitCallbacks(Observer):
             self._fit.call_on_fit_task_end(**self._data, reconstruction_attributes=lambda: attributes)
 
 
+#: Gets the share of a fit that is done, and about how many seconds are left.
+Watcher = Callable[[float, float], None]
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watching(watcher: Watcher) -> Iterator[None]:
+    """Have fits that begin in this context tell how far they are, at every batch and linear part.
+
+    Parameters
+    ----------
+    watcher : callable
+        Called with the share of the fit that is done, from 0 to 1, and about how many seconds are left;
+        also from other threads.
+
+    Yields
+    ------
+    None
+
+    Examples
+    --------
+    >>> from sktextcnn import TextCNNClassifier
+    >>> from sktextcnn.callbacks import watching
+    >>> told = []
+    >>> with watching(lambda share, seconds: told.append(share)):
+    ...     clf = TextCNNClassifier(min_df=1, epochs=2).fit(["a goal", "a vote"], [["sport"], []])
+    >>> [round(share, 2) for share in told][-1]
+    1.0
+    """
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
 class Progress:
     """Prints how far a fit is, all of it: its networks, the linear part, and the time left.
 
@@ -88,6 +126,7 @@ class Progress:
         # Texts that networks have learned from, as often as they have, and that they still will.
         self._n_seen, self._n_left = 0, sum(n * epochs for n, epochs in networks)
         self._started, self._lock = perf_counter(), Lock()
+        self._watcher = _watcher.get()  # of the thread that fits; batches end in others
 
     def network(self, number: int, n_texts: int, epochs: int, check: Callable[[], None]) -> Observer:
         """Return the observer of one network, which calls `check` at each batch."""
@@ -103,12 +142,14 @@ class Progress:
         with self._lock:
             self._n_seen += n_texts
             self._n_left -= n_texts
+        self._tell()
 
     def end_linear(self, seconds: float) -> None:
         """Take note of a fit of the linear part."""
         with self._lock:
             self._linear_seconds.append(seconds)
             number = len(self._linear_seconds)
+        self._tell()
         self.say([f"linear part {number} of {self._n_linear}", f"{seconds:.1f} s"])
 
     def say(self, parts: Sequence[str]) -> None:
@@ -116,6 +157,12 @@ class Progress:
         if self._verbose:
             with self._lock:
                 print("  ".join([*parts, f"about {self._seconds_left():.0f} s left"]), flush=True)
+
+    def _tell(self) -> None:
+        if self._watcher is not None:
+            with self._lock:
+                spent, left = perf_counter() - self._started, self._seconds_left()
+            self._watcher(spent / (spent + left) if spent else 0.0, left)
 
     def _seconds_left(self) -> float:
         spent, linear = perf_counter() - self._started, sum(self._linear_seconds)

@@ -1,4 +1,4 @@
-"""Directive ``command-help``: what a command of ``python -m sktextcnn`` prints as its help."""
+"""Directive ``command-help``: what a command of ``sktextcnn`` prints as its help."""
 
 from __future__ import annotations
 

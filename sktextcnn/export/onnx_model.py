@@ -113,12 +113,15 @@ def _to_json(name: str, value: Any) -> str:
 
 
 class _Graph:
-    """Nodes and constant arrays of a graph in the making. What is added is known by its name."""
+    """Nodes and constants of a graph in the making. What is added is known by its name.
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    The constants of a graph within another one are kept by the `outer` one, where it sees them.
+    """
+
+    def __init__(self, name: str, outer: _Graph | None = None) -> None:
+        self._name, self._outer = name, outer
         self._nodes: list[Any] = []
-        self._constants: list[Any] = []
+        self._constants: list[Any] = [] if outer is None else outer._constants
 
     def constant(self, value: Any, dtype: Any, name: str | None = None) -> str:
         """Add an array or a number, and return its name."""
@@ -150,7 +153,8 @@ class _Graph:
         """Return the graph of these inputs and outputs."""
         from onnx import helper
 
-        return helper.make_graph(self._nodes, self._name, inputs, outputs, self._constants)
+        constants = self._constants if self._outer is None else []
+        return helper.make_graph(self._nodes, self._name, inputs, outputs, constants)
 
 
 def _add_input(graph: _Graph, max_length: int | None, widest: int) -> str:
@@ -206,7 +210,7 @@ def _add_linear_part(graph: _Graph, linear: LinearPart, ids: str, logits: str) -
     columns = _add_columns(graph, linear.ngrams, ids)  # (n, P)
     # A text holds few of the many n-grams, so a matrix of features would be mostly zeros. Instead, a
     # Scan goes from text to text, and picks the rows of the kernel that each needs.
-    margins = graph.add("Scan", columns, ids, body=_margins_of_a_text(linear), num_scan_inputs=2)
+    margins = graph.add("Scan", columns, ids, body=_margins_of_a_text(graph, linear), num_scan_inputs=2)
     margins = graph.add("Add", margins, graph.constant(linear.bias, np.float32, "linear_bias"))
     of_network, of_margins, constant = (graph.constant(row, np.float32) for row in linear.blend)
     logits, margins = graph.add("Mul", logits, of_network), graph.add("Mul", margins, of_margins)
@@ -259,12 +263,12 @@ def _add_columns(graph: _Graph, ngrams: Ngrams, ids: str) -> str:
     )
 
 
-def _margins_of_a_text(linear: LinearPart) -> onnx.GraphProto:
+def _margins_of_a_text(outer: _Graph, linear: LinearPart) -> onnx.GraphProto:
     """Return the graph from columns (P,) and ids (T',) of a text to its margins (k,), without bias."""
     from onnx import helper
 
     ngrams, (n_ngrams, n_labels) = linear.ngrams, linear.kernel.shape
-    graph = _Graph("linear")
+    graph = _Graph("linear", outer)
     found = graph.add("GreaterOrEqual", "columns", graph.integers(0))
     columns = [graph.add("Compress", "columns", found), graph.integers(n_ngrams)]
     if len(ngrams.characters.ngrams):

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sktextcnn import as_label_matrix, group_rows
@@ -64,6 +65,14 @@ BAD_Y = {
         r"y holds a single class, .*sport.*; .* at least two.* \['news'\] rather",
     ),
     "no label": ([[] for _ in TEXTS], ValueError, r"y holds no label anywhere"),
+    "no label in a matrix": (np.zeros((12, 3)), ValueError, r"y holds no label anywhere"),
+    "no label, sparse": (sparse.csr_matrix((12, 3)), ValueError, r"y holds no label anywhere"),
+    "no column": (np.zeros((12, 0)), ValueError, r"y holds no label anywhere"),
+    "no label in a frame": (
+        pd.DataFrame(np.zeros((12, 2), int), columns=["a", "b"]),
+        ValueError,
+        r"no label anywhere",
+    ),
     "a 2": (matrix_with(2), ValueError, r"y\[2, 1\] is 2\.0; a matrix y must hold 0 and 1 only"),
     "frame of names": (
         pd.DataFrame({"tag": TOPICS}),
@@ -78,20 +87,26 @@ BAD_Y = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_Y)
-@pytest.mark.parametrize("method", ["fit", "partial_fit"])
-def test_bad_labels(case, method):
+NO_LABEL = {case for case, (_, _, message) in BAD_Y.items() if "no label" in message}
+
+
+@pytest.mark.parametrize(
+    ("method", "case"),
+    # A mini-batch may be without labels.
+    [
+        *(("fit", case) for case in BAD_Y),
+        *(("partial_fit", case) for case in sorted({*BAD_Y} - NO_LABEL)),
+    ],
+)
+def test_bad_labels(method, case):
     y, error, message = BAD_Y[case]
     estimator = tiny()
-    if method == "partial_fit" and case == "no label":
-        estimator.fit(TEXTS, TAGS).partial_fit(TEXTS, y)  # a mini-batch may be without labels
-        return
     with pytest.raises(error, match=message):
         getattr(estimator, method)(TEXTS, y)
     assert not hasattr(estimator, "weights_")
 
 
-@pytest.mark.parametrize("case", sorted({*BAD_Y} - {"single class", "no label", "None"}))
+@pytest.mark.parametrize("case", sorted({*BAD_Y} - NO_LABEL - {"single class", "None"}))
 def test_bad_labels_at_score(clf, single, case):
     y, error, message = BAD_Y[case]
     estimator = single if case in ("None among labels", "continuous") else clf

@@ -132,9 +132,9 @@ def test_a_misspelt_parameter_fails():
         TextCNNClassifier("char")
 
 
-@pytest.mark.parametrize("method", [*METHODS, "score", "to_keras"])
+@pytest.mark.parametrize("method", [*METHODS, "score", "to_keras", "to_onnx"])
 def test_not_fitted(method):
-    arguments = {"score": (TEXTS, TAGS), "to_keras": ()}.get(method, (TEXTS,))
+    arguments = {"score": (TEXTS, TAGS), "to_keras": (), "to_onnx": ()}.get(method, (TEXTS,))
     with pytest.raises(NotFittedError, match="not fitted yet"):
         getattr(tiny(), method)(*arguments)
     with pytest.raises(NotFittedError, match="not fitted yet"):

@@ -172,13 +172,55 @@ MODULES = {
         *("model_selection.baseline", "model_selection.comparison", "model_selection.splitters"),
         "model_selection.wrapped",
     },
-    "cli": {"classifier", "datasets", "decision.splits", "labels.parsing", "text.tokens"},
+    "plotting.display": set(),
+    "plotting.history": {"plotting.display"},
+    "plotting.label_scores": {"metrics", "plotting.display"},
+    "plotting.threshold_curve": {"metrics", "plotting.display"},
+    "plotting.reliability": {"metrics", "plotting.display"},
+    "plotting.cooccurrence": {"labels.parsing", "metrics", "plotting.display"},
+    "plotting.learning_curve": {"metrics", "model_selection", "plotting.display"},
+    "plotting": {
+        *("plotting.cooccurrence", "plotting.history", "plotting.label_scores"),
+        *("plotting.learning_curve", "plotting.reliability", "plotting.threshold_curve"),
+    },
+    "report.svg": set(),
+    "report.figures": {"metrics", "plotting", "report.svg"},
+    "report.page": {"explain", "metrics", "report.figures", "storage.files"},
+    "report": {"report.page"},
+    "cli.tables": set(),
+    "cli.tables.dialect": set(),
+    "cli.tables.reader": {"cli.tables.dialect"},
+    "cli.tables.writer": {"cli.tables.dialect"},
+    "cli.progress": set(),
+    "cli.console": {"cli.progress"},
+    "cli.rows": {"cli.tables.dialect", "cli.tables.reader"},
+    "cli.dataset": {"cli.rows"},
+    "cli.options": {
+        *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
+    },
+    "cli.learning": {
+        *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
+        *("cli.rows", "labels.parsing", "metrics", "model_selection"),
+    },
+    "cli.tagging": {
+        *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
+        *("cli.tables.reader", "cli.tables.writer", "loading"),
+    },
+    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics"},
+    "cli.demo": {
+        *("classifier", "cli.console", "cli.dataset", "cli.learning", "cli.options", "cli.rows"),
+        *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
+    },
+    "cli": {"cli.console", "cli.demo", "cli.judging", "cli.learning", "cli.options", "cli.tagging"},
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
 
 #: Nothing but other leaves imports them, or the classifier.
-LEAVES = {"loading", "datasets", "cli", "metrics", "model_selection", "__init__", "__main__"}
+LEAVES = {
+    *("loading", "datasets", "cli", "metrics", "model_selection", "plotting", "report"),
+    *("__init__", "__main__"),
+}
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
@@ -254,11 +296,15 @@ def imported_modules(tree, **options):
 
 def imported_at_once(module):
     """Which modules of ours are imported by importing that one: not those that functions import."""
-    tree = copy.deepcopy(TREES[module])
+    return imported_modules(without_functions(TREES[module]), type_checking=False)
+
+
+def without_functions(tree):
+    tree = copy.deepcopy(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
             node.body = []
-    return imported_modules(tree, type_checking=False)
+    return tree
 
 
 def count_code_lines(source):
@@ -325,6 +371,12 @@ def test_numba_and_keras_are_loaded_where_they_are_needed_alone(module):
     """Who imports a module that needs them is one of these modules, or imports it inside a function."""
     heavy = {*USE_KERAS, *USE_NUMBA, *USE_JIT}
     assert module in heavy or not imported_at_once(module) & heavy
+
+
+@each_module
+def test_matplotlib_and_jinja_are_imported_by_functions_alone(module):
+    at_once = imports(without_functions(TREES[module]), type_checking=False)
+    assert not {name.split(".")[0] for name in at_once} & {"matplotlib", "jinja2", "markupsafe"}
 
 
 def test_modules_with_kernels_have_their_place_in_the_table():

@@ -38,10 +38,10 @@ def test_parameters_are_split():
     }
     written, left_out = split_params(params, leave_out=["embeddings"])
     assert left_out == {
-        "tokenizer": "test_storage.split_on_spaces",
+        "tokenizer": "test_params.split_on_spaces",
         "strip_accents": "functools.partial(str.replace)",
-        "metric": "an instance of test_storage.Metric",
-        "keras_callbacks": "test_storage.test_parameters_are_split.<locals>.<lambda>",
+        "metric": "an instance of test_params.Metric",
+        "keras_callbacks": "test_params.test_parameters_are_split.<locals>.<lambda>",
         "random_state": "an instance of numpy.random.mtrand.RandomState",
     }
     assert [*written] == [name for name in params if name not in left_out]

@@ -1,0 +1,245 @@
+"""What rows mean: one label or several per text, or pairs; and what looks as if it were otherwise."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sktextcnn.cli.rows import KINDS, Reading, Row, Rows, naming
+
+#: What people write between the labels of one text.
+SEPARATORS = (",", ";", "|", "\t", " ")
+
+#: A file holds pairs if at least this share of its texts comes with different labels: a few repeated
+#: texts are found in any collection.
+SHARE_OF_PAIRS = 0.05
+
+MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&[a-z]+;")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Labelled texts.
+
+    Attributes
+    ----------
+    texts : list of str, of length n
+    labels : list of str, or list of list of str, of length n
+        One label for each text, or several.
+    n_rows : int
+        How many rows they were read from.
+    reading : Reading
+        How the rows were understood; nothing is left to guess.
+    notes : list of str
+        What looks odd.
+    """
+
+    texts: list[str]
+    labels: list
+    n_rows: int
+    reading: Reading
+    notes: list[str]
+
+    @property
+    def single(self) -> bool:
+        """Whether each text has exactly one label, and classes compete."""
+        return self.reading.kind == "single"
+
+    def count_labels(self) -> list[tuple[str, int]]:
+        """Return the labels and the number of their texts, the most frequent first."""
+        sets = ([label] for label in self.labels) if self.single else self.labels
+        counts = Counter(label for labels in sets for label in dict.fromkeys(labels))
+        return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+    def describe(self) -> str:
+        """Return how the rows were understood, in words."""
+        said = KINDS[self.reading.kind]
+        if len(self.reading.labels) > 1:
+            return f"{said}, in columns of 0 and 1"
+        if self.reading.kind == "multi":
+            sep = self.reading.sep
+            return f"{said}, in lists" if sep is None else f"{said}, separated by {sep!r}"
+        return said
+
+
+def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> Dataset:
+    """Decide what rows mean.
+
+    Parameters
+    ----------
+    found : Rows
+    reading : Reading
+        Of kind "auto": several labels per text if a row holds a list or several labels; else pairs if
+        many texts come with different labels; else one label per text, if none lacks it.
+    single : bool or None, default=None
+        Whether the texts are for a model of one label per text, or of several; None: for none yet.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    ValueError
+        If a row does not fit the kind, there is no label, some rows hold lists and others strings, or
+        labels look as if something else than a comma separated them.
+    """
+    with naming(found.name):
+        return _interpret(found.rows, reading, single)
+
+
+def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Dataset:
+    if not any(row.labels for row in rows):
+        columns = ", ".join(map(repr, reading.labels))
+        raise ValueError(f"there is no label in column {columns}; expected one in some rows at least.")
+    _check_forms(rows)
+    sep = "," if reading.sep is None else reading.sep
+    sets = [_split(row.labels, sep) for row in rows]
+    notes = _look_for_separators(rows, sets, reading, sep) if reading.kind in ("auto", "multi") else []
+    kind = reading.kind if reading.kind != "auto" else _recognise(rows, sets, single)
+    texts = [row.text for row in rows]
+    labels: list
+    if kind == "multi":
+        labels = sets
+        notes += _look_at_combinations(rows, sep)
+    elif kind == "single":
+        labels = [_only_label(row, kind) for row in rows]
+        if different := count_different(texts, sets):
+            notes.append(
+                f"{different:,} of {len(set(texts)):,} texts come more than once, with different "
+                "labels. If each row is one of a text's labels: --kind pairs."
+            )
+    else:
+        gathered: dict[str, list[str]] = {}
+        for row in rows:
+            gathered.setdefault(row.text, []).extend(filter(None, [_only_label(row, kind)]))
+        texts, labels = [*gathered], [[*dict.fromkeys(own)] for own in gathered.values()]
+    separated = kind == "multi" and any(isinstance(row.labels, str) and row.labels for row in rows)
+    known = Reading(reading.text, reading.labels, sep if separated else None, kind)
+    dataset = Dataset(texts, labels, len(rows), known, notes)
+    marked = [name for name, _ in dataset.count_labels() if MARKUP.search(name)]
+    if marked:
+        notes.append(f"the label {marked[0]!r} looks like markup; labels are taken as they are.")
+    return dataset
+
+
+def _look_for_separators(
+    rows: Sequence[Row], sets: Sequence[list[str]], reading: Reading, sep: str
+) -> list[str]:
+    """Raise, or return a note, if something else than `sep` seems to separate labels."""
+    other = find_separator(sets) if isinstance(rows[0].labels, str) else None
+    if other is None:
+        return []
+    n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, other)
+    found = f"{other!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
+    if reading.sep is None:
+        raise ValueError(f"{found}. Pass --sep {other!r}; or --sep {sep!r}, if they are whole labels.")
+    return [f"{found}, with --sep {other!r}."]
+
+
+def _check_forms(rows: Sequence[Row]) -> None:
+    """Refuse rows of which some hold lists, and others strings."""
+    lists = next((row for row in rows if isinstance(row.labels, list)), None)
+    string = next((row for row in rows if row.labels and isinstance(row.labels, str)), None)
+    if lists and string:
+        raise ValueError(
+            f"{lists.place} has a list of labels, {string.place} the string {string.labels!r}; expected "
+            "the same form in all rows."
+        )
+
+
+def _split(labels: list[str] | str, sep: str) -> list[str]:
+    return labels if isinstance(labels, list) else [*filter(None, map(str.strip, labels.split(sep)))]
+
+
+def _recognise(rows: Sequence[Row], sets: Sequence[list[str]], single: bool | None) -> str:
+    if single:
+        return "single"
+    if any(isinstance(row.labels, list) for row in rows) or max(map(len, sets)) > 1:
+        return "multi"
+    texts = [row.text for row in rows]
+    if count_different(texts, sets) >= max(1, SHARE_OF_PAIRS * len(set(texts))):
+        return "pairs"
+    return "single" if all(sets) and single is None else "multi"
+
+
+def count_different(texts: Sequence[str], sets: Sequence[list[str]]) -> int:
+    """Return how many texts come more than once, with different labels.
+
+    Parameters
+    ----------
+    texts : sequence of str, of length n
+    sets : sequence of list of str, of length n
+        Their labels.
+
+    Returns
+    -------
+    int
+    """
+    first: dict[str, list[str]] = {}
+    return len(
+        {
+            text
+            for text, labels in zip(texts, sets, strict=True)
+            if first.setdefault(text, labels) != labels
+        }
+    )
+
+
+def find_separator(sets: Sequence[list[str]]) -> str | None:
+    """Return what seems to separate labels within the names of labels.
+
+    Parameters
+    ----------
+    sets : sequence of list of str
+
+    Returns
+    -------
+    str or None
+        That of `SEPARATORS` which at least two names hold, and which leaves no more labels than there
+        are names: joined labels come in many combinations of few. For a blank, which is found in many
+        names, no more than half as many.
+
+    Examples
+    --------
+    >>> from sktextcnn.cli.dataset import find_separator
+    >>> find_separator([["a|b"], ["b|c"], ["a"], ["c"]])
+    '|'
+    >>> find_separator([["Data Science"], ["Computer Science"], ["Food"]]) is None
+    True
+    """
+    names = {label for labels in sets for label in labels}
+    for sep in SEPARATORS:
+        if sum(len(_split(name, sep)) > 1 for name in names) < 2:
+            continue
+        if _count_pieces(sets, sep) * (2 if sep == " " else 1) <= len(names):
+            return sep
+    return None
+
+
+def _count_pieces(sets: Sequence[list[str]], sep: str) -> int:
+    return len({piece for labels in sets for label in labels for piece in _split(label, sep)})
+
+
+def _look_at_combinations(rows: Sequence[Row], sep: str) -> list[str]:
+    """Return a note where each label with a separator may be a single one, such as "Arts, Crafts"."""
+    strings = {row.labels for row in rows if isinstance(row.labels, str)}
+    joined = sorted(string for string in strings if len(_split(string, sep)) > 1)
+    used = Counter(piece for string in strings for piece in _split(string, sep))
+    if not joined or any(used[piece] > 1 for string in joined for piece in _split(string, sep)):
+        return []
+    return [
+        f"the parts of {joined[0]!r} come in no other combination, and neither do those of others. If "
+        "that is one label: --kind single."
+    ]
+
+
+def _only_label(row: Row, kind: str) -> str:
+    labels = row.labels if isinstance(row.labels, list) else [row.labels]
+    if len(labels) > 1:
+        raise ValueError(f"{row.place} has {len(labels)} labels; --kind {kind} takes one a row.")
+    if kind == "single" and not any(labels):
+        raise ValueError(f"{row.place} has no label; drop the row, or choose --kind multi.")
+    return labels[0] if labels else ""

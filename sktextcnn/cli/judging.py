@@ -1,0 +1,65 @@
+"""Commands that say how good a model is: ``evaluate``."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from sktextcnn.cli.console import Console
+from sktextcnn.cli.options import (
+    add_common,
+    add_model,
+    add_table,
+    dialect_of,
+    read_dataset,
+    reading_of,
+)
+from sktextcnn.cli.rows import name_label
+
+
+def add_evaluate(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of ``evaluate``."""
+    add_table(parser, known=True)
+    add_model(parser)
+    add_common(parser)
+
+
+def evaluate(args: argparse.Namespace, console: Console) -> None:
+    """Print how well a model predicts the labels of a table.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    console : Console
+
+    Raises
+    ------
+    ValueError, OSError
+        If the table cannot be read, the model not be loaded, or the labels are of another kind.
+    """
+    from sktextcnn.metrics import evaluate as evaluate_classifier
+
+    evaluation = evaluate_classifier(*_read(args, console))
+    console.result(str(evaluation).splitlines(), evaluation.to_dict())
+
+
+def _read(args: argparse.Namespace, console: Console) -> tuple[Any, list[str], list]:
+    """Return a model, texts, and their labels as the model calls them."""
+    from sktextcnn.loading import load
+
+    classifier = load(args.model)
+    data = read_dataset(
+        args.file,
+        dialect_of(args),
+        reading_of(args, args.model),
+        console,
+        skip_blank=args.skip_blank,
+        single=not classifier.multilabel_,
+    )
+    # Labels that are numbers to the model are read as str.
+    names = {name_label(label): label for label in classifier.classes_.tolist()}
+    labels = [
+        names.get(own, own) if isinstance(own, str) else [names.get(label, label) for label in own]
+        for own in data.labels
+    ]
+    return classifier, data.texts, labels

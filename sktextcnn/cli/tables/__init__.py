@@ -1,0 +1,1 @@
+"""Tables in files, row by row in either direction, of any size."""

@@ -1,0 +1,112 @@
+"""``sktextcnn`` as a program: its name, its exit status, signals, pipes, and what TensorFlow prints."""
+
+from __future__ import annotations
+
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import sktextcnn
+from tests.examples import TEXTS, TOPICS, tiny
+
+COMMAND = [sys.executable, "-m", "sktextcnn"]
+COLUMNS = ["--text", "text", "--labels", "topic"]
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "a.csv"
+    rows = [f'"{text}",{topic}' for text, topic in zip(TEXTS, TOPICS, strict=True)]
+    path.write_text("\n".join(["text,topic", *rows * 50]) + "\n", "utf-8")
+    return path
+
+
+def run(*arguments, **options):
+    options = {"capture_output": True, "text": True, "check": False, "timeout": 120, **options}
+    return subprocess.run([*COMMAND, *map(str, arguments)], **options)
+
+
+def test_the_package_is_a_program():
+    result = run("--version")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout == f"sktextcnn {sktextcnn.__version__}\n"
+
+
+def test_errors_of_arguments_take_no_time():
+    code = (
+        "import sys\nfrom sktextcnn.cli import main\n"
+        "try:\n    main(['explain', 'x', '--model', 'z', '--bad'])\n"
+        "except SystemExit:\n    print({'numpy', 'sklearn', 'tensorflow'} & {*sys.modules})"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.stdout, result.stderr.count("\n")) == ("set()\n", 1), result.stderr
+
+
+def test_a_reader_that_has_enough_ends_the_command_in_silence(tmp_path, table):
+    model = tmp_path / "model"
+    tiny().fit(TEXTS, TOPICS).save(model)
+    long = tmp_path / "long.csv"
+    long.write_text(table.read_text() + table.read_text().split("\n", 1)[1] * 10)
+    with subprocess.Popen(
+        [*COMMAND, "predict", str(long), "--text", "text", "--model", str(model)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout.readline() == b"text,topic,predicted\n"
+        process.stdout.close()
+        error = process.stderr.read()
+        assert process.wait(60) == 141
+    assert error == b""
+
+
+@pytest.mark.slow
+def test_tensorflow_prints_nothing(tmp_path, table):
+    options = ["--param", "engine=keras", "--param", "epochs=1", "--param", "filters=4"]
+    options += ["--param", "validation=none"]
+    result = run("fit", table, *COLUMNS, "--model", tmp_path / "model", *options)
+    assert result.returncode == 0
+    assert all(
+        line.startswith((f"{table}: ", "  ", "note: sktextcnn compiles"))
+        for line in result.stderr.splitlines()
+    ), result.stderr
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_ctrl_c_in_a_terminal_ends_with_one_line(tmp_path, table, jobs):
+    """The progress bar is drawn, taken away again, and no thread goes on."""
+    ours, theirs = pty.openpty()
+    options = ["--param", "epochs=100000", "--param", "early_stopping=false", "--jobs", str(jobs)]
+    with subprocess.Popen(
+        [*COMMAND, "fit", str(table), *COLUMNS, "--model", str(tmp_path / "model"), *options],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown, end = b"", time.monotonic() + 60
+        while b"1%" not in shown.split(b"training")[-1] and shown.count(b"training") < 8:
+            assert time.monotonic() < end, shown
+            if select.select([ours], [], [], 1)[0]:
+                shown += os.read(ours, 4096)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        while select.select([ours], [], [], 0.2)[0]:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # nobody has the other end any more
+                break
+            shown += part
+            if not part:
+                break
+        assert process.stdout.read() == b""
+    os.close(ours)
+    assert b"training  [" in shown
+    assert shown.endswith(b"\r\x1b[K\rerror: interrupted.\r\n"), shown[-300:]
+    assert b"Traceback" not in shown
+    assert not (tmp_path / "model").exists()
