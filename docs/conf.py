@@ -21,8 +21,10 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.doctest",
     "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
     "parameter_table",
     "command_help",
+    "explained_text",
     "markdown_changelog",
     "mathml",
 ]
@@ -43,6 +45,18 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_TRUE_FOR_1
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+# The gallery runs the scripts in examples/ that have changed since they were last run.
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "examples",
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_signature": False,
+    "capture_repr": ("_repr_html_",),
+    "within_subsection_order": "reading_order.ReadingOrder",
+    "write_computation_times": False,
+}
 
 html_theme = "pydata_sphinx_theme"
 html_title = "sktextcnn"
