@@ -22,8 +22,9 @@ from _networks import import_engine
 from _peers import PEERS
 from quality import machine
 from sklearn.metrics import f1_score
-from sklearn.model_selection import KFold
-from tuned import best_threshold, margins
+
+from sktextcnn.model_selection import LinearBaseline
+from sktextcnn.model_selection.baseline import best_threshold
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs"]
 SIZES = [100, 200, 500, 900, 2000]
@@ -65,27 +66,15 @@ def ours(train, test, number):
 
 def svm(train, test, number):
     """Return the same of SVMs, with thresholds from training rows; and, as a bound, from the test."""
-    (texts, Y), (test_texts, truth) = train, test
+    test_texts, truth = test
     start = perf_counter()
-    held_out = np.empty(Y.shape)
-    for rows, others in KFold(3, shuffle=True, random_state=number).split(Y):
-        part = [texts[row] for row in rows], Y[rows], [texts[row] for row in others]
-        held_out[others] = margins(*part, number)
-    scores = margins(texts, Y, test_texts, number)
+    model = LinearBaseline(random_state=number).fit(*train)
+    scores = model.decision_function(test_texts)
     seconds = perf_counter() - start
-
-    def thresholds(scores, truth, measure):
-        if measure == "f1_micro":
-            return best_threshold(scores.ravel(), truth.ravel())
-        return np.array(
-            [
-                best_threshold(*pair) if pair[1].any() else 1.0
-                for pair in zip(scores.T, truth.T, strict=True)
-            ]
-        )
-
-    found = {m: f1(truth, scores >= thresholds(held_out, Y, m), m) for m in MEASURES}
-    bound = {m: f1(truth, scores >= thresholds(scores, truth, m), m) for m in MEASURES}
+    best = [best_threshold(*pair) for pair in zip(scores.T, truth.T, strict=True)]
+    tuned = {"f1_micro": model.shared_threshold_, "f1_macro": model.label_thresholds_}
+    ideal = {"f1_micro": best_threshold(scores.ravel(), truth.ravel()), "f1_macro": np.array(best)}
+    found, bound = ({m: f1(truth, scores >= of[m], m) for m in MEASURES} for of in (tuned, ideal))
     return found, seconds, bound
 
 

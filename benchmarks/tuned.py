@@ -19,11 +19,10 @@ import numpy as np
 from _data import SINGLE_LABEL, TRAIN_ROWS, indicator, label_names, load
 from _networks import import_engine
 from quality import machine
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import accuracy_score, f1_score
-from sklearn.model_selection import KFold
-from sklearn.pipeline import make_pipeline
-from sklearn.svm import LinearSVC
+
+from sktextcnn.model_selection import LinearBaseline
+from sktextcnn.model_selection.baseline import best_threshold
 
 SETS = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres", "arxiv_cs", "trec"]
 
@@ -41,49 +40,19 @@ def read(name, n_rows):
     )
 
 
-def margins(train_texts, train_Y, test_texts, seed):
-    """Return the margins of one linear SVM per label, -1 for labels without training rows."""
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
-    train, test = vectorizer.fit_transform(train_texts), vectorizer.transform(test_texts)
-    result = np.full((len(test_texts), train_Y.shape[1]), -1.0)
-    for column, y in enumerate(train_Y.T):
-        if y.any() and not y.all():
-            result[:, column] = LinearSVC(random_state=seed).fit(train, y).decision_function(test)
-    return result
-
-
-def best_threshold(scores, truth):
-    """Return the threshold with the highest F1."""
-    order = np.argsort(-scores, kind="stable")
-    descending, hits = scores[order], np.cumsum(truth[order])
-    f1 = 2 * hits / (np.arange(1, len(scores) + 1) + truth.sum())
-    f1[:-1][descending[:-1] == descending[1:]] = -1
-    best = int(f1.argmax())
-    return (descending[best] + descending[min(best + 1, len(scores) - 1)]) / 2
-
-
 def tuned_svm(train, test, seed):
     """Return micro-F1, macro-F1, their bounds, and seconds of fitting.
 
     Each F1 is that of the better kind of threshold; bounds are those of thresholds from the test part.
     """
-    (texts, Y), (test_texts, test_Y) = train, test
+    test_texts, test_Y = test
     start = perf_counter()
-    held_out = np.empty(Y.shape)
-    for rows, others in KFold(3, shuffle=True, random_state=seed).split(Y):
-        part = [texts[row] for row in rows], Y[rows], [texts[row] for row in others]
-        held_out[others] = margins(*part, seed)
-    scores = margins(texts, Y, test_texts, seed)
-    own = [best_threshold(held_out[:, j], Y[:, j]) if Y[:, j].any() else 1.0 for j in range(Y.shape[1])]
-    shared = best_threshold(held_out.ravel(), Y.ravel())
+    model = LinearBaseline(random_state=seed).fit(*train)
+    scores = model.decision_function(test_texts)
     seconds = perf_counter() - start
-    found = [scores >= shared, scores >= np.array(own)]
-    best = [
-        best_threshold(column, truth) if truth.any() else np.inf
-        for column, truth in zip(scores.T, test_Y.T, strict=True)
-    ]
-    shared = best_threshold(scores.ravel(), test_Y.ravel())
-    ideal = [scores >= shared, scores >= np.array(best)]
+    found = [scores >= model.shared_threshold_, scores >= model.label_thresholds_]
+    best = [best_threshold(*pair) for pair in zip(scores.T, test_Y.T, strict=True)]
+    ideal = [scores >= best_threshold(scores.ravel(), test_Y.ravel()), scores >= np.array(best)]
     measures = [
         max(f1_score(test_Y, predicted, average=average, zero_division=0) for predicted in choices)
         for choices in (found, ideal)
@@ -96,10 +65,7 @@ def linear_accuracy(train, test, seed):
     """Return the accuracy of a linear SVM on texts with one label each, and seconds of fitting."""
     (texts, Y), (test_texts, test_Y) = train, test
     start = perf_counter()
-    model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2),
-        LinearSVC(random_state=seed),
-    ).fit(texts, Y.argmax(axis=1))
+    model = LinearBaseline(random_state=seed).fit(texts, Y.argmax(axis=1))
     seconds = perf_counter() - start
     return accuracy_score(test_Y.argmax(axis=1), model.predict(test_texts)), seconds
 

@@ -90,7 +90,7 @@ def _accuracy(outcome: Outcome, weight: Any) -> float:
 
 
 def _neg_hamming_loss(outcome: Outcome, weight: Any) -> float:
-    return -float(np.average((outcome.truth != outcome.predicted).mean(axis=1), weights=weight))
+    return 0.0 - float(np.average((outcome.truth != outcome.predicted).mean(axis=1), weights=weight))
 
 
 def _lrap(outcome: Outcome, weight: Any) -> float:
@@ -99,7 +99,7 @@ def _lrap(outcome: Outcome, weight: Any) -> float:
 
 
 def _neg_coverage_error(outcome: Outcome, weight: Any) -> float:
-    return -float(metrics.coverage_error(*_ranked(outcome), sample_weight=weight))
+    return 0.0 - float(metrics.coverage_error(*_ranked(outcome), sample_weight=weight))
 
 
 def _ranked(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
+from textwrap import wrap
 from time import perf_counter
 from typing import Any
 
@@ -130,7 +131,8 @@ class Comparison:
 
     def __str__(self) -> str:
         header, *rows = self._cells()
-        return "\n".join([self._title(), "", *text_table(header, rows), "", *self._notes()])
+        notes = [line for note in self._notes() for line in wrap(note, 100)]
+        return "\n".join([self._title(), "", *text_table(header, rows), "", *notes])
 
     def __repr__(self) -> str:
         return f"<Comparison: {self._title()}>"
