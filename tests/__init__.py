@@ -6,5 +6,6 @@
 larger data sets, and models that earlier versions saved.
 
 What they share lies here: texts and small classifiers in ``examples``, drawn values in ``strategies``,
-folders of saved models, looked at from outside, in ``folders``.
+folders of saved models, looked at from outside, in ``folders``, scripts for other processes in
+``processes``.
 """

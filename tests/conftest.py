@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import settings
 
+from sktextcnn.storage import files
 from tests import examples
 
 settings.register_profile("sktextcnn", deadline=None, max_examples=40, derandomize=True, database=None)
@@ -49,3 +50,9 @@ def texts() -> list[str]:
 def tags() -> list[list[str]]:
     """The label sets of `texts`: three labels, one text without any."""
     return [list(labels) for _, labels in _ROWS]
+
+
+@pytest.fixture(params=[1, 1 << 20], ids=["mapped", "read"])
+def map_from(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let even the smallest array of a saved model be mapped, and not."""
+    monkeypatch.setattr(files, "MAP_FROM", request.param)

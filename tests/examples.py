@@ -1,12 +1,19 @@
 """A dozen short texts and the smallest network worth the name, for tests of behaviour."""
 
-import numpy as np
+from functools import cache
+from itertools import chain, repeat
 
-from sktextcnn import TextCNNClassifier
+import numpy as np
+import pytest
+
+from sktextcnn import TextCNNClassifier, as_label_matrix
 
 #: Engines that the tests of behaviour run over, and the one that `tiny` takes where it is not told.
 ENGINES = ("compiled", "keras")
 ENGINE = "auto"
+
+#: For tests of behaviour that hold for each of them.
+every_engine = pytest.mark.usefixtures("engine")
 
 LABELS = ["food", "news", "sport"]
 
@@ -38,6 +45,24 @@ def matrix_of(tags=TAGS):
     return np.array([[int(label in row) for label in LABELS] for row in tags])
 
 
+@cache
+def corpus(n, seed=0, *, noise=False):
+    """Return texts in which words of its own stand for each of three labels, or, as noise, for none."""
+    rng = np.random.default_rng(seed)
+    carries = rng.random((n, 3)) < 0.4
+    texts = []
+    for row in carries:
+        words = [f"w{i}" for i in rng.integers(0, 15, 4)]
+        for label in np.array(["a", "b", "c"])[row]:
+            words += [f"{label}{i}" for i in rng.integers(0, 4, 2)]
+        texts.append(" ".join(rng.permutation(words)))
+    if noise:
+        carries = rng.random((n, 3)) < 0.4
+    y = as_label_matrix(carries.astype(int), classes=["a", "b", "c"])
+    y.setflags(write=False)  # many tests share it
+    return tuple(texts), y
+
+
 def tiny(**parameters):
     """Return an unfitted classifier that fits a dozen texts in a few hundredths of a second."""
     small = {
@@ -57,6 +82,13 @@ def tiny(**parameters):
     return TextCNNClassifier(**{**small, **parameters})
 
 
+def usual(**parameters):
+    """Return an unfitted classifier, tiny as well, with the rate and the batches of the default."""
+    default = TextCNNClassifier().get_params()
+    rate = ("learning_rate", "learning_rate_schedule", "batch_size")
+    return tiny(**{"filters": 8, **{name: default[name] for name in rate}, **parameters})
+
+
 def eager(**parameters):
     """Return an unfitted classifier that learns a dozen texts by heart."""
     strong = {
@@ -72,10 +104,34 @@ def eager(**parameters):
 
 
 def same_weights(a, b):
-    """Tell whether two fitted classifiers hold bit-equal weights, of the linear part as well."""
-    first, second = (
-        {**clf.weights_, **(clf.linear_part_.to_arrays() if clf.linear_part_ else {})} for clf in (a, b)
-    )
+    """Tell whether two fitted classifiers, states of training, or dicts of weights hold equal bits.
+
+    Of classifiers, those of the linear part as well.
+    """
+    first, second = _weights_of(a), _weights_of(b)
     return first.keys() == second.keys() and all(
         np.array_equal(first[name], second[name]) for name in first
     )
+
+
+def _weights_of(holder):
+    if not hasattr(holder, "weights_"):
+        return getattr(holder, "weights", holder)
+    part = holder.linear_part_
+    return {**holder.weights_, **(part.to_arrays() if part is not None else {})}
+
+
+def fitted_attributes(clf):
+    """Return what fitting has left: the attributes whose names end in an underscore."""
+    return {name: value for name, value in vars(clf).items() if name.endswith("_")}
+
+
+class Scripted:
+    """A metric that gives the scores it was told, then the last one, and remembers what it was asked."""
+
+    def __init__(self, *scores):
+        self.scores, self.asked = chain(scores, repeat(scores[-1])), []
+
+    def __call__(self, truth, predicted):
+        self.asked.append((truth, predicted))
+        return next(self.scores)

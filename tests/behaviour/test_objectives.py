@@ -1,4 +1,6 @@
-"""Each objective trained where it can be seen to work, and what steers the decisions."""
+"""Each objective trained where it can be seen to work."""
+
+from __future__ import annotations
 
 import copy
 
@@ -6,14 +8,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-from sktextcnn import as_label_matrix
 from sktextcnn.datasets import load_news_tags
 from tests.examples import IS_SPORT, TAGS, TEXTS, TOPICS, eager, matrix_of, tiny
 
 MULTILABEL_LOSSES = ["binary_crossentropy", "kl_divergence", "focal", "asymmetric"]
 
 
-# -- O1 to O5 ------------------------------------------------------------------------------------------
+# -- O1 to O5 ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("loss", MULTILABEL_LOSSES)
@@ -56,7 +57,7 @@ def test_news_tags_held_out():
     assert score > everything + 0.15
 
 
-# -- labels of a text as one distribution --------------------------------------------------------------
+# -- labels of a text as one distribution -----------------------------------------------------------
 
 
 def test_kl_divergence_shares_one_distribution():
@@ -92,7 +93,8 @@ def test_texts_without_label_are_learned_from(loss):
     assert clf.score(texts, y) > 0.8
 
 
-# -- weights -------------------------------------------------------------------------------------------
+# -- rare labels ------------------------------------------------------------------------------------
+
 
 # A rare label on an uninformative text: the network cannot tell, so the weight decides.
 COIN = ["heads or tails"] * 10
@@ -102,45 +104,6 @@ RARE = [["rare"]] * 2 + [["common"]] * 8
 def probability_of_rare(**parameters):
     clf = eager(**parameters).fit(COIN, RARE)
     return clf.predict_proba(COIN[:1])[0, clf.classes_.tolist().index("rare")]
-
-
-@pytest.mark.parametrize("loss", MULTILABEL_LOSSES)
-def test_class_weight_makes_a_rare_label_more_probable(loss):
-    plain = probability_of_rare(loss=loss)
-    assert probability_of_rare(loss=loss, class_weight={"rare": 8.0}) > plain + 0.1
-    assert probability_of_rare(loss=loss, class_weight={"rare": 1.0}) == plain
-    assert probability_of_rare(loss=loss, class_weight={"rare": 0.1}) < plain
-
-
-def test_balanced_class_weight_makes_a_coin_of_every_label():
-    assert probability_of_rare() == pytest.approx(0.2, abs=0.05)
-    assert probability_of_rare(class_weight="balanced") == pytest.approx(0.5, abs=0.07)
-
-
-@pytest.mark.parametrize("class_weight", ["balanced", {"rare": 4.0}])
-def test_class_weight_with_one_label_per_text(class_weight):
-    y = [label for (label,) in RARE]
-    with pytest.warns(UserWarning, match="carries different labels"):
-        plain = eager().fit(COIN, y)
-    with pytest.warns(UserWarning, match="carries different labels"):
-        weighted = eager(class_weight=class_weight).fit(COIN, y)
-    assert plain.predict_proba(COIN[:1])[0, 1] == pytest.approx(0.2, abs=0.05)
-    assert weighted.predict_proba(COIN[:1])[0, 1] == pytest.approx(0.5, abs=0.07)
-
-
-@pytest.mark.parametrize("loss", MULTILABEL_LOSSES)
-def test_sample_weight_pulls(loss):
-    weight = np.array([8.0] * 2 + [1.0] * 8)
-    plain = eager(loss=loss).fit(COIN, RARE)
-    pulled = eager(loss=loss).fit(COIN, RARE, sample_weight=weight)
-    assert pulled.predict_proba(COIN[:1])[0, 1] > plain.predict_proba(COIN[:1])[0, 1] + 0.1
-
-
-def test_sample_weight_pulls_with_one_label_per_text():
-    weight = np.array([4.0] * 2 + [1.0] * 8)
-    with pytest.warns(UserWarning, match="carries different labels"):
-        clf = eager().fit(COIN, [label for (label,) in RARE], sample_weight=weight)
-    assert clf.predict_proba(COIN[:1])[0, 1] == pytest.approx(0.5, abs=0.07)
 
 
 @pytest.mark.parametrize("loss", ["focal", "asymmetric"])
@@ -186,48 +149,7 @@ def test_losses_for_rare_labels_find_one_sooner():
         assert rare > plain[1] + 0.2
 
 
-# -- decisions -----------------------------------------------------------------------------------------
-
-
-def test_threshold_decides_which_probabilities_are_labels():
-    clf = eager().fit(TEXTS, TAGS)
-    assert clf.thresholds_.tolist() == [0.5] * 3
-    probabilities = clf.predict_proba(TEXTS)
-    for threshold in (0.01, 0.99, [0.9, 0.1, 0.5], np.array([0.0, 1.0, 0.5])):
-        other = eager(threshold=threshold).fit(TEXTS, TAGS)
-        assert np.array_equal(other.predict_proba(TEXTS), probabilities)
-        assert np.array_equal(other.predict(TEXTS), (probabilities >= np.asarray(threshold)).astype(int))
-        assert other.thresholds_.shape == (3,)
-
-
-def test_thresholds_may_be_assigned_after_fitting():
-    clf = tiny().fit(TEXTS, TAGS)
-    clf.thresholds_ = np.zeros(3)
-    assert clf.predict(TEXTS).all()
-    clf.thresholds_ = np.full(3, 1.0)
-    assert not clf.predict(TEXTS).any()
-    assert clf.predict_labels(TEXTS) == [()] * len(TEXTS)
-
-
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "kl_divergence"])
-def test_at_least_and_at_most_so_many_labels(loss):
-    high, low = (tiny(loss=loss, threshold=t).fit(TEXTS, TAGS) for t in (1.0, 0.0))
-    best = high.predict_proba(TEXTS).argmax(axis=1)
-    assert not high.predict(TEXTS).any()
-    assert low.predict(TEXTS).all()
-    one = tiny(loss=loss, threshold=1.0, min_labels=1).fit(TEXTS, TAGS).predict(TEXTS)
-    assert np.array_equal(one, np.eye(3, dtype=int)[best])
-    same = tiny(loss=loss, threshold=0.0, max_labels=1).fit(TEXTS, TAGS).predict(TEXTS)
-    assert np.array_equal(same, one)
-    exactly = tiny(loss=loss, min_labels=2, max_labels=2).fit(TEXTS, TAGS).predict(TEXTS)
-    assert exactly.sum(axis=1).tolist() == [2] * len(TEXTS)
-
-
-def test_as_many_labels_as_there_are():
-    assert tiny(min_labels=3).fit(TEXTS, TAGS).predict(TEXTS).all()
-
-
-# -- parts of the network ------------------------------------------------------------------------------
+# -- parts of the network ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -261,43 +183,3 @@ def test_hidden_units_are_a_layer():
     assert weights["hidden_kernel"].shape == (8, 5)
     assert weights["output_kernel"].shape == (5, 3)
     assert "hidden_kernel" not in tiny().fit(TEXTS, TAGS).weights_
-
-
-def test_vectors_of_absent_tokens_are_left_alone():
-    absent = tiny(vocabulary=["match", "soup", "quasar"], epochs=1).fit(TEXTS, TAGS)
-    later = tiny(vocabulary=["match", "soup", "quasar"], epochs=3).fit(TEXTS, TAGS)
-    row = absent.vocabulary_["quasar"] + 2
-    assert np.array_equal(absent.weights_["embedding"][row], later.weights_["embedding"][row])
-    row = absent.vocabulary_["match"] + 2
-    assert not np.array_equal(absent.weights_["embedding"][row], later.weights_["embedding"][row])
-
-
-def test_min_df_and_max_features_limit_the_vocabulary():
-    assert set(tiny(min_df=3, epochs=1).fit(TEXTS, TAGS).vocabulary_) == {"the", "match", "a", "of"}
-    assert len(tiny(max_features=4, epochs=1).fit(TEXTS, TAGS).vocabulary_) == 4
-    assert "the" in tiny(min_df=0.5, epochs=1).fit(TEXTS, TAGS).vocabulary_
-
-
-@pytest.mark.parametrize("linear", [False, True], ids=["network", "both parts"])
-@pytest.mark.parametrize("loss", ["binary_crossentropy", "focal", "asymmetric"])
-def test_a_label_that_weighs_more_is_more_probable(loss, linear):
-    """Through network, linear part and blend, to the probabilities of new texts."""
-    rng = np.random.default_rng(0)
-    carries = rng.random((1500, 2)) < (0.03, 0.4)
-    # Words that a label is known by, in most of its texts and in some others.
-    shown = rng.random((1500, 2)) < np.where(carries, 0.7, (0.03, 0.2))
-    texts = [
-        " ".join(
-            rng.permutation([*(f"w{i}" for i in rng.integers(0, 30, 6)), *np.array(["x", "y"])[row]])
-        )
-        for row in shown
-    ]
-    y = as_label_matrix(carries.astype(int), classes=["rare", "usual"])
-    options = {"linear": linear, "validation": 3, "epochs": 5, "batch_size": 32, "loss": loss}
-    options.update(learning_rate=0.02, learning_rate_schedule="linear")
-    even, heavy = (
-        tiny(**options, class_weight=weight).fit(texts[:1200], y[:1200]).predict_proba(texts[1200:])
-        for weight in (None, {"rare": 20.0})
-    )
-    assert heavy[:, 0].mean() > (3 if linear else 1.9) * even[:, 0].mean()
-    assert 0.5 < heavy[:, 1].mean() / even[:, 1].mean() < 2

@@ -9,7 +9,7 @@ import pytest
 
 from sktextcnn import callbacks
 from sktextcnn.callbacks import Progress
-from tests.examples import TAGS, TEXTS, tiny
+from tests.examples import TAGS, TEXTS, every_engine, tiny
 
 NUMBER = r"\d+\.\d{4}"
 LEFT = r"  about (\d+) s left"
@@ -149,3 +149,33 @@ def test_the_time_left_is_never_negative(capsys, clock):
         else:
             observer.end_epoch(0, {"loss": 1.0}, None)
         assert time_left(capsys) >= 0
+
+
+@every_engine
+def test_progress_without_validation(capsys):
+    tiny(verbose=1, epochs=3).fit(TEXTS, TAGS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    for number, line in enumerate(lines, 1):
+        assert re.fullmatch(rf"network 1 of 1  epoch {number}/3  loss \d+\.\d+  about \d+ s left", line)
+    assert lines[-1].endswith("  about 0 s left")
+
+
+@every_engine
+def test_progress_with_validation(capsys):
+    clf = tiny(verbose=1, epochs=2, early_stopping=True, validation=0.3).fit(TEXTS, TAGS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    for number, line in enumerate(lines, 1):
+        assert re.fullmatch(
+            rf"network 1 of 1  epoch {number}/2  loss \d+\.\d+  validation f1_micro \d\.\d+"
+            r"  about \d+ s left",
+            line,
+        )
+    assert f"{clf.history_['validation_score'][0]:.4f}" in lines[0]
+
+
+@every_engine
+def test_silence_by_default(capsys):
+    tiny().fit(TEXTS, TAGS)
+    assert capsys.readouterr().out == ""

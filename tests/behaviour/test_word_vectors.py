@@ -17,7 +17,7 @@ import sktextcnn
 from sktextcnn import as_label_matrix, load_embeddings
 from sktextcnn.engine.weights import concatenate_kernels, initial_weights, split_kernels
 from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, UNKNOWN, build_tokenizer, encode
-from tests.examples import TAGS, TEXTS, TOPICS, same_weights, tiny
+from tests.examples import TAGS, TEXTS, same_weights, tiny
 
 DIM = 5
 MODES = ["trainable", "static", "multichannel"]
@@ -283,24 +283,7 @@ def test_a_new_word_with_the_vector_of_a_known_one_says_the_same(fitted, mode):
     assert np.array_equal(known, new) == (mode == "static")
 
 
-def test_the_keras_model_says_the_same(mode):
-    texts = [*TEXTS, "", "striker", "unheard", "a Cabinet minister, unheard of, ate lemon soup"]
-    for y in (TAGS, TOPICS):
-        clf = reading(mode).fit(TEXTS, y)
-        ids = encode(texts, build_tokenizer(), clf.vocabulary_).padded(1)
-        np.testing.assert_allclose(clf.to_keras()(ids), clf.predict_proba(texts), atol=1e-5)
-
-
 # -- parameters --------------------------------------------------------------------------------------
-
-
-def test_the_same_seed_gives_the_same_model(fitted, mode):
-    assert same_weights(clone(fitted).fit(TEXTS, TAGS), fitted)
-    other = clone(fitted).set_params(random_state=1).fit(TEXTS, TAGS)
-    unseen = rows(fitted, ["striker", "cabinet"])
-    assert np.array_equal(table(other)[unseen], table(fitted)[unseen])
-    assert (table(other)[UNKNOWN] != table(fitted)[UNKNOWN]).all()
-    assert not same_weights(other, fitted)
 
 
 @pytest.mark.parametrize("embedding_dim", [1, DIM, 300])
@@ -341,21 +324,6 @@ def test_a_file_is_not_read_again_to_go_on(path):
     Path(path).unlink()
     clf.partial_fit(TEXTS, TAGS)
     assert np.array_equal(table(clf), before)
-
-
-def test_bad_vectors_leave_the_model_as_it_was(fitted, tmp_path):
-    clf = pickle.loads(pickle.dumps(fitted))
-    before = {name: value for name, value in vars(clf).items() if name.endswith("_")}
-    for bad, error, message in [
-        (tmp_path / "nowhere.txt", FileNotFoundError, "nowhere"),
-        (3, TypeError, "embeddings is a int; pass what load_embeddings returns"),
-        ({"match": [1.0], "soup": [1.0, 2.0]}, ValueError, r"embeddings\['soup'\] has shape"),
-    ]:
-        with pytest.raises(error, match=message):
-            clf.set_params(embeddings=bad).fit(TEXTS, TAGS)
-        after = {name: value for name, value in vars(clf).items() if name.endswith("_")}
-        assert after.keys() == before.keys()
-        assert all(after[name] is before[name] for name in before)
 
 
 def test_a_bad_mode():

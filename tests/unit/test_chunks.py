@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 
 import numpy as np
@@ -14,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from sktextcnn.chunks import stack_rows, stack_sparse
+from tests.processes import run_python
 
 sizes = st.lists(st.integers(0, 30), min_size=1, max_size=9)
 
@@ -70,29 +69,6 @@ texts = [" ".join(f"w{(i * j) % 2000}" for j in range(15)) for i in range(int(sy
 """
 
 
-def run(script, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-c", MODEL + script, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
-def test_a_process_that_tags_one_text_imports_neither_numba_nor_tensorflow():
-    script = """
-clf = model(5)
-clf.predict(texts), clf.predict_proba(texts), clf.predict_labels(texts)
-names = {name.partition(".")[0] for name in sys.modules}
-print(json.dumps(sorted(names & {"numba", "llvmlite", "tensorflow", "keras", "scikeras"})))
-"""
-    assert run(script, 1) == []
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("is_iterator", [False, True])
@@ -114,5 +90,5 @@ with open("/proc/self/status") as file:  # of this program; getrusage's begins w
     peak = int(re.search(r"VmHWM:\\s+(\\d+) kB", file.read()).group(1)) / 2**10
 print(json.dumps([size / 2**20, peak]))
 """
-    size, peak = run(script, 20_000, method, is_iterator)
+    size, peak = json.loads(run_python(MODEL + script, 20_000, method, is_iterator).stdout)
     assert peak <= 1.3 * size + 300

@@ -23,6 +23,7 @@ from sktextcnn.engine import compiled
 from sktextcnn.engine.observers import Observer
 from sktextcnn.threads import CancelledError, Jobs, Team, divide, one_blas_thread
 from tests.examples import TAGS, TEXTS, same_weights, tiny
+from tests.processes import run_python
 
 
 def blas_threads():
@@ -343,16 +344,9 @@ def in_child(function):
 """
 
 
-def run_python(script, *arguments, **variables):
-    done = subprocess.run(
-        [sys.executable, "-c", START + textwrap.dedent(script), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables},
-    )
-    assert done.returncode == 0, done.stderr
+def fit_elsewhere(script, *arguments, **variables):
+    """Run a script that begins with `START` in a new process; return what its last line says."""
+    done = run_python(START + textwrap.dedent(script), *arguments, **variables)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -364,7 +358,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform c
 @pytest.mark.parametrize("n_jobs", ["1", "2"])
 def test_a_fit_in_a_forked_child(n_jobs):
     """After a fit in the parent; by os.fork and by multiprocessing; and the parent goes on."""
-    found = run_python(
+    found = fit_elsewhere(
         """
         import multiprocessing
         options = {"n_jobs": int(sys.argv[1]), "threshold": "tune", "validation": 2}
@@ -394,7 +388,7 @@ def test_a_fit_in_a_forked_child(n_jobs):
 @pytest.mark.parametrize("begun", ["fit", "compiling"])
 def test_forking_while_another_thread_fits(begun, tmp_path):
     """The child has neither that thread nor its locks, limits or half-compiled kernels."""
-    found = run_python(
+    found = fit_elsewhere(
         """
         from sktextcnn.engine import compiled  # a process that forks during an import is on its own
         before = blas()

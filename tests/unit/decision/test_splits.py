@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sktextcnn.decision.splits import hold_out
+from sktextcnn.decision.splits import hold_out, make_folds
+from tests.examples import corpus
 from tests.strategies import indicators
 
 
@@ -84,3 +85,46 @@ def test_nothing_can_be_held_out(targets, fraction):
     )
     with pytest.raises(ValueError, match=message):
         divide(targets, fraction)
+
+
+# -- folds ------------------------------------------------------------------------------------------
+
+
+@given(indicators(max_rows=30), st.integers(2, 5), st.integers(0, 5))
+def test_every_text_is_held_out_once(targets, n_folds, seed):
+    matrix, n = sparse.csr_matrix(targets), len(targets)
+    if n < n_folds:
+        message = rf"^{n} texts cannot be divided into validation={n_folds} parts\. Pass more texts, or"
+        with pytest.raises(ValueError, match=message):
+            make_folds(matrix, n_folds, np.random.default_rng(seed))
+        return
+    folds = make_folds(matrix, n_folds, np.random.default_rng(seed))
+    assert len(folds) == n_folds
+    assert sorted(np.concatenate([held_out for _, held_out in folds])) == [*range(n)]
+    sizes = [len(held_out) for _, held_out in folds]
+    assert max(sizes) - min(sizes) <= 1
+    for train, held_out in folds:
+        assert sorted([*train, *held_out]) == [*range(n)]
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(held_out) > 0).all()
+    # The rows whose rarest label it is are shared out evenly, for each label.
+    counts = targets.sum(axis=0)
+    rarest = np.array(
+        [min(np.flatnonzero(row), key=lambda c: (counts[c], c), default=-1) for row in targets]
+    )
+    for label in range(targets.shape[1]):
+        shares = [(rarest[held_out] == label).sum() for _, held_out in folds]
+        assert max(shares) - min(shares) <= 1
+        if (rarest == label).sum() >= n_folds:
+            assert all(targets[held_out, label].any() for _, held_out in folds)
+    again = make_folds(matrix, n_folds, np.random.default_rng(seed))
+    assert [part.tolist() for fold in folds for part in fold] == [
+        part.tolist() for fold in again for part in fold
+    ]
+    np.testing.assert_array_equal(matrix.toarray(), targets)
+
+
+def test_another_seed_divides_otherwise():
+    targets = sparse.csr_matrix(corpus(120)[1])
+    first, other = (make_folds(targets, 3, np.random.default_rng(seed)) for seed in (0, 1))
+    assert first[0][1].tolist() != other[0][1].tolist()

@@ -499,3 +499,34 @@ def test_a_callable_metric_is_maximised():
     truth = np.array([[0], [1], [1]])
     thresholds = tune_thresholds(scores, truth, lambda y, p: float((y == p).mean()))
     assert 0.2 < thresholds[0] <= 0.4
+
+
+# -- as many labels as in training -------------------------------------------------------------------
+
+
+@st.composite
+def distinct_scores(draw):
+    n, k = draw(st.integers(1, 12)), draw(st.integers(1, 4))
+    order = np.array(draw(st.permutations(range(n * k))))
+    return ((order + 1) / (n * k + 1)).reshape(n, k)
+
+
+@given(distinct_scores(), st.floats(0, 5))
+def test_a_text_gets_as_many_labels_as_wanted_on_average(scores, labels_per_text):
+    truth = np.zeros(scores.shape, int)
+    thresholds = tune_thresholds(scores, truth, "cardinality", labels_per_text=labels_per_text)
+    assert thresholds.shape == (scores.shape[1],)
+    assert len({*thresholds.tolist()}) == 1
+    assert 0 <= thresholds[0] <= 1
+    wanted = min(max(labels_per_text * len(scores), 1), scores.size)
+    assert abs(decide(scores, thresholds).sum() - wanted) <= 0.5
+
+
+@given(indicators(), st.integers(0, 100))
+def test_equal_scores_are_not_told_apart(truth, seed):
+    """Without a number of labels, it is that of the truth; ties may add some."""
+    scores = np.random.default_rng(seed).integers(0, 5, truth.shape) / 4
+    thresholds = tune_thresholds(scores.astype(np.float32), truth, "cardinality")
+    n_chosen, wanted = decide(scores, thresholds).sum(), max(truth.sum(), 1)
+    lowest = scores[decide(scores, thresholds)].min()
+    assert (scores > lowest).sum() < wanted <= n_chosen

@@ -2,37 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import os
-import pickle
-import subprocess
 import sys
-import weakref
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
-import joblib
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import sparse, special
-from sklearn.exceptions import NotFittedError
+from scipy import special
 from threadpoolctl import threadpool_limits
 
-from sktextcnn import TextCNNClassifier, prediction
 from sktextcnn.engine import inference
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
+from tests.examples import tiny
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
 WORDS += ["votes", "on", "budget", "minister"]
-
-
-def tiny(**params):
-    defaults = {"min_df": 1, "embedding_dim": 8, "filters": 4, "kernel_sizes": (1, 3), "epochs": 1}
-    defaults.update({"linear": False, "validation": None})
-    return TextCNNClassifier(**{**defaults, "random_state": 0, **params})
 
 
 def draw_weights(seed, *, n_rows, dim, filters, kernel_sizes, n_labels, hidden=None):
@@ -92,10 +79,10 @@ def assert_same_bits(found, expected):
 @pytest.fixture(scope="module")
 def fitted():
     texts = [" ".join(WORDS[i : i + 4]) for i in range(len(WORDS))]
-    return tiny(hidden_units=5).fit(texts, [["x"], ["y", "z"]] * 7)
+    return tiny(hidden_units=5, kernel_sizes=(1, 3)).fit(texts, [["x"], ["y", "z"]] * 7)
 
 
-# -- what is computed --------------------------------------------------------------------------------
+# -- what is computed -------------------------------------------------------------------------------
 
 
 def plain_logits(weights, ids):
@@ -151,7 +138,8 @@ def test_kernel_sizes_are_read_off_the_weights():
     assert inference.kernel_sizes_of(weights) == [4, 11]
 
 
-# -- a text's scores do not depend on its neighbours -------------------------------------------------
+# -- a text's scores do not depend on its neighbours ------------------------------------------------
+
 
 texts = st.lists(st.sampled_from([*WORDS, "zebra"]), max_size=12).map(" ".join)
 
@@ -277,7 +265,7 @@ def test_products_are_bounded(realistic, monkeypatch):
     assert network._table.size == n_blocks * inference.ROWS_PER_BLOCK * n_columns
 
 
-# -- NumPy and the compiled kernel give the same bits ------------------------------------------------
+# -- NumPy and the compiled kernel give the same bits -----------------------------------------------
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
@@ -406,121 +394,7 @@ def test_weights_are_only_read(realistic):
     np.testing.assert_array_equal(inference.compute_logits(frozen, few), expected)
 
 
-def test_max_length_none_reads_whole_texts():
-    clf = tiny(max_length=None).fit(["a b", "b c"], [["x"], ["y"]])
-    short, long = clf.decision_function(["a " * 500, "a " * 500 + "c"])
-    assert (short != long).any()
-
-
-# -- texts from iterators ----------------------------------------------------------------------------
-
-METHODS = ["predict", "predict_proba", "predict_log_proba", "decision_function", "predict_labels"]
-MANY = [" ".join(WORDS[i % 14 : i % 14 + i % 5]) for i in range(20)]
-SEVERAL = [["x"], ["y", "z"]] * 10
-FITS = {
-    "several labels": lambda: tiny(hidden_units=5).fit(MANY, SEVERAL),
-    "one label": lambda: tiny().fit(WORDS, ["x", "y"] * 7),
-    "sparse": lambda: tiny().fit(MANY, sparse.csr_matrix(np.eye(3, dtype=int)[[0, 1] * 10])),
-    "linear part": lambda: tiny(linear=True, validation=0.4).fit(MANY, SEVERAL),
-}
-
-
-def dense(values):
-    return values.toarray() if sparse.issparse(values) else np.asarray(values, dtype=object)
-
-
-@pytest.fixture(scope="module", params=FITS)
-def any_fitted(request):
-    clf = FITS[request.param]()
-    assert (clf.linear_part_ is not None) == (request.param == "linear part")
-    return clf
-
-
-@pytest.fixture
-def chunk(monkeypatch):
-    """Let three texts at most be in work at the same time."""
-    monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", 3)
-    return 3
-
-
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 20])
-def test_iterators_and_chunks_change_nothing(any_fitted, method, n, monkeypatch):
-    call = getattr(any_fitted, method)
-    expected = call(MANY[:n])
-    for size in (8192, 3, 1):
-        monkeypatch.setattr(prediction, "TEXTS_PER_CHUNK", size)
-        for X in (iter(MANY[:n]), (text for text in MANY[:n]), MANY[:n], np.array(MANY[:n])):
-            found = call(X)
-            assert type(found) is type(expected)
-            np.testing.assert_array_equal(dense(found), dense(expected))
-
-
-def test_score_of_an_iterator(any_fitted, chunk):
-    y = any_fitted.predict(MANY)
-    assert any_fitted.score(iter(MANY), y) == 1.0
-    with pytest.raises(ValueError, match="X has 19 texts, but y has 20 rows; expected as many"):
-        any_fitted.score(iter(MANY[1:]), y)
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_what_is_no_text_in_an_iterator(fitted, chunk, method):
-    with pytest.raises(TypeError, match=r"^X\[17\] is None; every text must be a str"):
-        getattr(fitted, method)(text if i != 17 else None for i, text in enumerate(MANY))
-    with pytest.raises(ValueError, match="X holds no texts: at least one is needed"):
-        getattr(fitted, method)(iter([]))
-
-
-def test_an_iterator_that_fails(fitted, chunk):
-    def read():
-        yield from MANY
-        raise OSError("the disk is gone")
-
-    with pytest.raises(OSError, match="the disk is gone"):
-        fitted.predict(read())
-
-
-def test_an_unfitted_classifier_reads_nothing():
-    X = iter(MANY)
-    with pytest.raises(NotFittedError):
-        tiny().predict(X)
-    assert [*X] == MANY
-
-
-class Text(str):
-    """A str that can be waited on to go: plain ones take no weak references."""
-
-    __slots__ = ("__weakref__",)
-
-
-def test_texts_of_an_iterator_are_read_as_needed_and_let_go(chunk):
-    alive, ahead, n_read, n_tokenized = weakref.WeakSet(), [], 0, 0
-
-    def read():
-        nonlocal n_read
-        for i in range(300):
-            n_read += 1
-            text = Text(f"match number {i}")
-            alive.add(text)
-            yield text
-
-    def tokenize(text):
-        nonlocal n_tokenized
-        n_tokenized += 1
-        ahead.append((n_read - n_tokenized, len(alive)))
-        return text.split()
-
-    clf = tiny(tokenizer=tokenize).fit(["match", "number"], [["x"], ["y"]])
-    n_tokenized = 0
-    ahead.clear()
-    assert clf.predict_proba(read()).shape == (300, 2)
-    assert n_read == n_tokenized == 300
-    unused, held = np.max(ahead, axis=0)
-    assert unused < chunk
-    assert held <= 2 * chunk  # those in work, and those before them
-
-
-# -- probabilities -----------------------------------------------------------------------------------
+# -- probabilities ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exclusive", [False, True])
@@ -572,43 +446,3 @@ def test_probabilities_leave_the_logits_alone():
     for exclusive in (False, True):
         inference.to_probabilities(logits, exclusive=exclusive)
     np.testing.assert_array_equal(logits, 1)
-
-
-# -- a process that only predicts --------------------------------------------------------------------
-
-SCRIPT = """
-import json, pickle, sys, warnings
-
-warnings.simplefilter("error")
-import joblib, numpy as np
-
-texts, folder = json.loads(sys.argv[1]), sys.argv[2]
-with open(folder + "/model.pickle", "rb") as file:
-    models = [pickle.load(file)]
-models.append(joblib.load(folder + "/model.joblib"))
-for clf in models:
-    clf.predict(texts), clf.predict_labels(texts), clf.score(texts, clf.predict(texts))
-scores = [[clf.decision_function(texts), clf.predict_proba(texts)] for clf in models]
-with open(folder + "/scores.pickle", "wb") as file:
-    pickle.dump(scores, file)
-heavy = {"tensorflow", "keras", "scikeras", "torch", "jax"}
-print(json.dumps(sorted(heavy & {name.partition(".")[0] for name in sys.modules})))
-"""
-
-
-def test_a_process_that_only_predicts_imports_no_tensorflow(fitted, tmp_path):
-    texts = ["", "the match", "a goal in the last minute", "zebra", " ".join(WORDS)]
-    (tmp_path / "model.pickle").write_bytes(pickle.dumps(fitted))
-    joblib.dump(fitted, tmp_path / "model.joblib")
-    run = subprocess.run(
-        [sys.executable, "-c", SCRIPT, json.dumps(texts), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == []
-    for logits, probabilities in pickle.loads((tmp_path / "scores.pickle").read_bytes()):
-        np.testing.assert_array_equal(logits, fitted.decision_function(texts))
-        np.testing.assert_array_equal(probabilities, fitted.predict_proba(texts))

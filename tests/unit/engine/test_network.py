@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
 
-from sktextcnn import TextCNNClassifier
 from sktextcnn.engine import inference, network
 from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.linear.features import learn_ngrams
@@ -154,53 +153,6 @@ def test_the_linear_part_follows_any_network():
     whole = network.finish(inputs, own(inputs), linear, exclusive=True)
     expected = inference.to_probabilities(linear.add_to(logits, ids), exclusive=True)
     np.testing.assert_allclose(whole(matrix, training=False), expected, atol=1e-5)
-
-
-@pytest.fixture(scope="module")
-def fitted():
-    texts = ["read the news", "read machine learning news", "the child", "", "learning the machine"]
-    labels = [["child", "press"], ["data", "press"], ["child"], [], ["data"]]
-    clf = TextCNNClassifier(
-        min_df=1,
-        embedding_dim=8,
-        filters=4,
-        kernel_sizes=(1, 2),
-        hidden_units=5,
-        epochs=2,
-        linear=False,
-        random_state=0,
-    )
-    return clf.fit(texts, labels), texts
-
-
-def test_to_keras_agrees_with_predict_proba(fitted):
-    clf, texts = fitted
-    rows = [[clf.vocabulary_[token] + 2 for token in text.split()] for text in texts]
-    found = clf.to_keras()(as_ids(rows).padded(0))
-    np.testing.assert_allclose(found, clf.predict_proba(texts), atol=1e-5)
-
-
-# Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for.
-@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")
-def test_a_saved_keras_model_loads_again(fitted, tmp_path):
-    clf, _ = fitted
-    model = clf.to_keras()
-    path = tmp_path / "model.keras"
-    model.save(path)
-    loaded = keras.saving.load_model(path)
-    ids = as_ids([[], [2], [3, 4, 5, 2], [1, 1, 1]]).padded(2)
-    np.testing.assert_array_equal(np.asarray(loaded(ids)), np.asarray(model(ids)))
-    assert loaded.get_layer("convolution_2").get_weights()[0].shape == (2, 8, 4)
-
-
-def test_a_keras_model_can_be_trained_on(fitted):
-    clf, _ = fitted
-    model = clf.to_keras()
-    model.compile(optimizer="sgd", loss="binary_crossentropy", run_eagerly=True)
-    ids, y = as_ids([[2, 3], [4], []]).padded(1), np.eye(3, dtype=np.float32)
-    before = model.evaluate(ids, y, verbose=0)
-    model.fit(ids, y, epochs=2, verbose=0)
-    assert model.evaluate(ids, y, verbose=0) != before
 
 
 # -- initial weights ---------------------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pickle
 import random
-import subprocess
 import sys
 from dataclasses import replace
 from functools import partial
@@ -17,8 +16,11 @@ import pytest
 from sktextcnn.engine import own_network
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import State
-from tests.unit.engine import test_keras_engine as engine
-from tests.unit.engine.test_keras_engine import IDS, N_LABELS, N_TOKENS, N, learn, same
+from sktextcnn.engine.observers import Observer
+from sktextcnn.text.tokens import TokenIds
+from tests.examples import same_weights as same
+from tests.keras_training import IDS, N_LABELS, N_TOKENS, N, learn
+from tests.processes import run_python
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
@@ -146,7 +148,7 @@ def test_it_is_held_trained_and_run(network):
     np.testing.assert_allclose(model(ids, training=False), logits, atol=1e-5)
 
 
-class Watcher(engine.Observer):
+class Watcher(Observer):
     def end_epoch(self, epoch, logs, run):
         self.state, self.logits = run.state(), run.compute_logits(IDS)
 
@@ -261,7 +263,7 @@ def test_what_cannot_be_saved_works_and_says_so(network, message):
     ids = np.zeros((2, LENGTH), np.int32)
     ids[0, :3] = [1, 5, 7]
     expected = np.asarray(model(ids, training=False))
-    texts = engine.TokenIds(np.array([1, 5, 7], np.int32), np.array([0, 3, 3]))
+    texts = TokenIds(np.array([1, 5, 7], np.int32), np.array([0, 3, 3]))
     np.testing.assert_allclose(own_network.compute_logits(held, texts), expected, atol=1e-6)
     with pytest.raises(ValueError, match=f"(?s){message}"):
         own_network.check_saveable(held)
@@ -296,14 +298,9 @@ def test_another_process_rebuilds_it_once_its_classes_are_known(tmp_path, module
     held = hold(attention)
     path = tmp_path / "held"
     path.write_bytes(pickle.dumps((held, IDS, own_network.compute_logits(held, IDS))))
-    folders = [os.path.dirname(__file__), os.path.dirname(os.path.dirname(__file__)), *sys.path]
-    done = subprocess.run(
-        [sys.executable, "-c", ELSEWHERE, path, module],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(folders)},
-    )
+    # The folder of this file, where `test_own_network` is found by its name.
+    folders = os.pathsep.join([os.path.dirname(__file__), *sys.path])
+    done = run_python(ELSEWHERE, path, module, PYTHONPATH=folders)
     assert done.stdout.startswith(said)
 
 
