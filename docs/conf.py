@@ -24,7 +24,6 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "parameter_table",
     "command_help",
-    "explained_text",
     "markdown_changelog",
     "mathml",
 ]

@@ -30,17 +30,17 @@ def main():
     curve = LearningCurveDisplay.from_estimator(TextCNNClassifier(random_state=0), texts, Y)
     pictures = {
         "training_history": (
-            (5.6, 3.4),
+            (4.8, 3.2),
             "Loss and held-out score of each epoch.",
             lambda ax: TrainingHistoryDisplay.from_estimator(clf, ax=ax),
         ),
         "label_scores": (
-            (5.6, 3.8),
+            (4.8, 3.6),
             "F1, precision and recall of twelve labels.",
             lambda ax: LabelScoresDisplay.from_evaluation(evaluation, ax=ax),
         ),
         "threshold_curve": (
-            (5.6, 3.4),
+            (4.8, 3.2),
             "Precision, recall and F1 of a label over the threshold.",
             lambda ax: ThresholdCurveDisplay.from_evaluation(evaluation, label="Environment", ax=ax),
         ),
@@ -50,18 +50,18 @@ def main():
             lambda ax: ReliabilityDisplay.from_evaluation(evaluation, ax=ax),
         ),
         "cooccurrence": (
-            (5.6, 5),
+            (4.8, 4.4),
             "Which of twelve labels come together.",
             lambda ax: CooccurrenceDisplay.from_labels(Y, ax=ax),
         ),
-        "learning_curve": ((5.6, 3.4), "Micro-F1 over the number of training texts.", curve.plot),
+        "learning_curve": ((4.8, 3.2), "Micro-F1 over the number of training texts.", curve.plot),
     }
     for name, (size, description, draw) in pictures.items():
         with page_style():
             figure = Figure(figsize=size, layout="constrained")
             draw(figure.add_subplot())
             svg = to_svg(figure, name, description)
-        style = f"width: 100%; max-width: {110 * size[0]:.0f}px; height: auto; fill: currentColor"
+        style = f"width: 100%; max-width: {120 * size[0]:.0f}px; height: auto; fill: currentColor"
         svg = svg.replace("<svg ", f'<svg style="{style}" ', 1)
         (FOLDER / f"{name}.svg").write_text(svg + "\n", encoding="utf-8", newline="\n")
 

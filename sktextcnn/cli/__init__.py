@@ -21,6 +21,7 @@ COMMANDS = {
     "evaluate": ("compare predictions with labels", judging.add_evaluate, judging.evaluate),
     "explain": ("name the n-grams behind labels", tagging.add_explain, tagging.explain),
     "search": ("cross-validate a grid of parameters", learning.add_search, learning.search),
+    "report": ("write an evaluation as an HTML page", judging.add_report, judging.report),
     "demo": ("see it at work on 722 sentences", demo.add_demo, demo.demo),
 }
 

@@ -130,6 +130,11 @@ def _escape(text: str) -> str:
     )
 
 
+def count(n: int, what: str) -> str:
+    """Return a number of things in words, such as "1 row" and "2,000 rows"."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
 def shorten(text: str, width: int) -> str:
     """Return `text` in one line of at most `width` characters."""
     text = in_one_line(text)

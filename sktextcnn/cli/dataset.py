@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sktextcnn.cli.rows import KINDS, Reading, Row, Rows, naming
 
@@ -31,7 +31,9 @@ class Dataset:
     n_rows : int
         How many rows they were read from.
     reading : Reading
-        How the rows were understood; nothing is left to guess.
+        How the rows were read; the kind is no longer left to guess.
+    read_as : str
+        The same in words.
     notes : list of str
         What looks odd.
     """
@@ -40,6 +42,7 @@ class Dataset:
     labels: list
     n_rows: int
     reading: Reading
+    read_as: str
     notes: list[str]
 
     @property
@@ -52,16 +55,6 @@ class Dataset:
         sets = ([label] for label in self.labels) if self.single else self.labels
         counts = Counter(label for labels in sets for label in dict.fromkeys(labels))
         return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-
-    def describe(self) -> str:
-        """Return how the rows were understood, in words."""
-        said = KINDS[self.reading.kind]
-        if len(self.reading.labels) > 1:
-            return f"{said}, in columns of 0 and 1"
-        if self.reading.kind == "multi":
-            sep = self.reading.sep
-            return f"{said}, in lists" if sep is None else f"{said}, separated by {sep!r}"
-        return said
 
 
 def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> Dataset:
@@ -94,53 +87,35 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     if not any(row.labels for row in rows):
         columns = ", ".join(map(repr, reading.labels))
         raise ValueError(f"there is no label in column {columns}; expected one in some rows at least.")
-    _check_forms(rows)
-    sep = "," if reading.sep is None else reading.sep
+    in_lists, sep = _are_lists(rows), "," if reading.sep is None else reading.sep
     sets = [_split(row.labels, sep) for row in rows]
-    notes = _look_for_separators(rows, sets, reading, sep) if reading.kind in ("auto", "multi") else []
+    notes: list[str] = []
+    if reading.kind in ("auto", "multi") and not in_lists:
+        notes += _look_for_separators(sets, reading.sep)
     kind = reading.kind if reading.kind != "auto" else _recognise(rows, sets, single)
-    texts = [row.text for row in rows]
-    labels: list
-    if kind == "multi":
-        labels = sets
+    texts, read_as = [row.text for row in rows], KINDS[kind]
+    labels: list = sets
+    if kind == "multi" and in_lists:
+        read_as += ", in lists" if len(reading.labels) == 1 else ", in columns of 0 and 1"
+    elif kind == "multi":
         notes += _look_at_combinations(rows, sep)
+        read_as += f", separated by {sep!r}"
+        reading = replace(reading, sep=sep)
+    elif kind == "pairs":
+        texts, labels = _gather(rows)
     elif kind == "single":
         labels = [_only_label(row, kind) for row in rows]
-        if different := count_different(texts, sets):
-            notes.append(
-                f"{different:,} of {len(set(texts)):,} texts come more than once, with different "
-                "labels. If each row is one of a text's labels: --kind pairs."
-            )
-    else:
-        gathered: dict[str, list[str]] = {}
-        for row in rows:
-            gathered.setdefault(row.text, []).extend(filter(None, [_only_label(row, kind)]))
-        texts, labels = [*gathered], [[*dict.fromkeys(own)] for own in gathered.values()]
-    separated = kind == "multi" and any(isinstance(row.labels, str) and row.labels for row in rows)
-    known = Reading(reading.text, reading.labels, sep if separated else None, kind)
-    dataset = Dataset(texts, labels, len(rows), known, notes)
+        notes += _look_for_repeated(texts, sets)
+    known = replace(reading, kind=kind)
+    dataset = Dataset(texts, labels, len(rows), known, read_as, notes)
     marked = [name for name, _ in dataset.count_labels() if MARKUP.search(name)]
     if marked:
         notes.append(f"the label {marked[0]!r} looks like markup; labels are taken as they are.")
     return dataset
 
 
-def _look_for_separators(
-    rows: Sequence[Row], sets: Sequence[list[str]], reading: Reading, sep: str
-) -> list[str]:
-    """Raise, or return a note, if something else than `sep` seems to separate labels."""
-    other = find_separator(sets) if isinstance(rows[0].labels, str) else None
-    if other is None:
-        return []
-    n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, other)
-    found = f"{other!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
-    if reading.sep is None:
-        raise ValueError(f"{found}. Pass --sep {other!r}; or --sep {sep!r}, if they are whole labels.")
-    return [f"{found}, with --sep {other!r}."]
-
-
-def _check_forms(rows: Sequence[Row]) -> None:
-    """Refuse rows of which some hold lists, and others strings."""
+def _are_lists(rows: Sequence[Row]) -> bool:
+    """Return whether labels are in lists, not in strings; some in either are refused."""
     lists = next((row for row in rows if isinstance(row.labels, list)), None)
     string = next((row for row in rows if row.labels and isinstance(row.labels, str)), None)
     if lists and string:
@@ -148,6 +123,38 @@ def _check_forms(rows: Sequence[Row]) -> None:
             f"{lists.place} has a list of labels, {string.place} the string {string.labels!r}; expected "
             "the same form in all rows."
         )
+    return lists is not None
+
+
+def _look_for_separators(sets: Sequence[list[str]], sep: str | None) -> list[str]:
+    """Return a note if something else seems to separate labels; raise if `sep` is only assumed."""
+    other = find_separator(sets)
+    if other is None:
+        return []
+    n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, other)
+    found = f"{other!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
+    if sep is None:
+        raise ValueError(f"{found}. Pass --sep {other!r}; or --sep ',', if they are whole labels.")
+    return [f"{found}, with --sep {other!r}."]
+
+
+def _look_for_repeated(texts: Sequence[str], sets: Sequence[list[str]]) -> list[str]:
+    """Return a note if texts that have one label come more than once, with others."""
+    different = count_different(texts, sets)
+    if not different:
+        return []
+    return [
+        f"{different:,} of {len(set(texts)):,} texts come more than once, with different labels. If "
+        "each row is one of a text's labels: --kind pairs."
+    ]
+
+
+def _gather(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
+    """Return the distinct texts of pairs, and the labels of each."""
+    gathered: dict[str, list[str]] = {}
+    for row in rows:
+        gathered.setdefault(row.text, []).extend(filter(None, [_only_label(row, "pairs")]))
+    return [*gathered], [[*dict.fromkeys(labels)] for labels in gathered.values()]
 
 
 def _split(labels: list[str] | str, sep: str) -> list[str]:

@@ -107,7 +107,7 @@ def _load(args: argparse.Namespace, console: Console) -> Dataset:
     from sktextcnn.datasets import load_news_tags
 
     news = load_news_tags()
-    data = Dataset(news.data, news.tags, len(news.data), Reading("", kind="multi"), [])
+    data = Dataset(news.data, news.tags, len(news.data), Reading("", kind="multi"), KINDS["multi"], [])
     console.say("the embedded sample of news sentences:")
     for line in describe_labels(data):
         console.say(line)

@@ -11,13 +11,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from sktextcnn.cli.console import Console, format_table, shorten
+from sktextcnn.cli.console import Console, count, format_table, shorten
 from sktextcnn.cli.dataset import Dataset
 from sktextcnn.cli.options import (
     add_common,
     add_params,
     add_table,
     dialect_of,
+    note_unknown_labels,
     parse_grid,
     parse_params,
     read_dataset,
@@ -95,7 +96,9 @@ def fit(args: argparse.Namespace, console: Console) -> None:
     seconds = perf_counter() - started
     save(classifier, data, args.model, overwrite=args.overwrite)
     score = None if math.isnan(classifier.validation_score_) else classifier.validation_score_
-    lines = [f"trained on {len(texts):,} texts in {format_seconds(seconds)}; saved in {args.model}"]
+    lines = [
+        f"trained on {count(len(texts), 'text')} in {format_seconds(seconds)}; saved in {args.model}"
+    ]
     if score is not None:
         metric = "accuracy" if data.single else classifier.metric
         lines.append(f"on texts held out while training: {metric} {score:.3f}")
@@ -107,7 +110,7 @@ def fit(args: argparse.Namespace, console: Console) -> None:
         lines += ["", *str(evaluation).splitlines()]
     document = {
         "model": str(args.model),
-        "read_as": data.describe(),
+        "read_as": data.read_as,
         "n_rows": data.n_rows,
         "n_texts": len(texts),
         "labels": dict(data.count_labels()),
@@ -132,6 +135,7 @@ def _divide(
             skip_blank=args.skip_blank,
             single=data.single,
         )
+        note_unknown_labels(test, (name for name, _ in data.count_labels()), console)
         tested = test.texts, test.labels
     elif args.test_size is not None:
         learned, tested = divide(data, args.test_size, args.seed)
@@ -175,7 +179,9 @@ def search(args: argparse.Namespace, console: Console) -> None:
     metric = args.metric or ("accuracy" if data.single else "f1_micro")
     scorer = get_scorer(metric)
     n_fits = len(candidates) * args.cv + (args.model is not None)
-    console.say(f"{len(candidates):,} candidates, {args.cv} parts each: {n_fits:,} trainings")
+    console.say(
+        f"{count(len(candidates), 'candidate')}, {args.cv} parts each: {count(n_fits, 'training')}"
+    )
     n_done = 0
 
     def score(fitted: Any, X: Any, y: Any) -> Any:

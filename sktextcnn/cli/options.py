@@ -6,16 +6,16 @@ import argparse
 import ast
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sktextcnn.cli.console import Console
+from sktextcnn.cli.console import Console, count
 from sktextcnn.cli.dataset import Dataset, interpret
 from sktextcnn.cli.rows import KINDS, Reading, load_reading, read_rows
-from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, Dialect
-from sktextcnn.cli.tables.reader import open_table
+from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, Dialect, Record
+from sktextcnn.cli.tables.reader import Table, open_table
 
 #: Words for values, beside what Python would read.
 WORDS = {"true": True, "false": False, "none": None}
@@ -226,21 +226,29 @@ def read_dataset(
     ValueError
         If the file cannot be read, or not be understood.
     """
+    console.bar.start()
     with open_table(source, dialect) as table:
-        found = read_rows(table, reading)
+        found = read_rows(replace(table, rows=_watched(table, console)), reading)
     if found.blank and not skip_blank:
         raise ValueError(
-            f"{found.name} has no text in column {reading.text!r} in {len(found.blank):,} rows "
+            f"{found.name} has no text in column {reading.text!r} in {count(len(found.blank), 'row')} "
             f"({found.blank}). Fill them in, or leave them out: --skip-blank."
         )
     data = interpret(found, reading, single=single)
     skipped = f"; {len(found.blank):,} without text skipped" if found.blank else ""
-    console.say(f"{found.name}: {data.n_rows:,} rows{skipped}, read as {data.describe()}")
+    console.say(f"{found.name}: {count(data.n_rows, 'row')}{skipped}, read as {data.read_as}")
     for line in describe_labels(data):
         console.say(line)
     for note in data.notes:
         console.note(note)
     return data
+
+
+def _watched(table: Table, console: Console) -> Iterator[tuple[int, Record]]:
+    """Yield the rows of a table while a bar shows how much of it has been read."""
+    for row in table.rows:
+        yield row
+        console.bar.show(table.share_read(), f"reading {table.name}")
 
 
 def describe_labels(data: Dataset) -> list[str]:
@@ -256,15 +264,31 @@ def describe_labels(data: Dataset) -> list[str]:
     """
     counts = data.count_labels()
     n_texts, total = len(data.texts), sum(n for _, n in counts)
-    line = f"  {n_texts:,} texts, {len(counts):,} labels"
+    line = f"  {count(n_texts, 'text')}, {count(len(counts), 'label')}"
     if not data.single:
         n_without = sum(not labels for labels in data.labels)
         line += f", {total / n_texts:.2f} labels per text"
-        line += f", {n_without:,} texts without label" if n_without else ""
+        line += f", {count(n_without, 'text')} without label" if n_without else ""
     shown = ", ".join(f"{name!r} {n:,}" for name, n in counts[:MOST_LABELS_TOLD])
     n_rare = sum(n < 3 for _, n in counts)
-    rare = f"; {n_rare:,} in one or two texts" if n_rare else ""
+    rare = f"; {count(n_rare, 'label')} in one or two texts" if 0 < n_rare < len(counts) else ""
     return [line, f"  most frequent: {shown}{rare}"]
+
+
+def note_unknown_labels(data: Dataset, known: Iterable[str], console: Console) -> None:
+    """Say which labels of texts a model does not know, as it will miss them.
+
+    Parameters
+    ----------
+    data : Dataset
+    known : iterable of str
+    console : Console
+    """
+    known = {*known}
+    unknown = [(name, n) for name, n in data.count_labels() if name not in known]
+    if unknown:
+        shown = ", ".join(f"{name!r} {n:,}" for name, n in unknown[:MOST_LABELS_TOLD])
+        console.note(f"the model does not know {count(len(unknown), 'label')}: {shown}.")
 
 
 # -- parameters --------------------------------------------------------------------------------------

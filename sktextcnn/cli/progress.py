@@ -56,7 +56,7 @@ class ProgressBar:
                 filled = "#" * round(share * WIDTH)
                 line = f"{what}  [{filled:<{WIDTH}}] {share:4.0%}"
                 # What the first moments suggest is no more than a guess.
-                if seconds_left is not None and (spent > 1 or share == 1):
+                if seconds_left is not None and spent > 1 and share >= 0.03:
                     line += f"  {format_seconds(seconds_left)} left"
             self._draw(line)
 

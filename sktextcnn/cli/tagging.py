@@ -10,7 +10,7 @@ from itertools import chain
 from time import perf_counter
 from typing import Any
 
-from sktextcnn.cli.console import Console, shorten
+from sktextcnn.cli.console import Console, count, shorten
 from sktextcnn.cli.options import add_common, add_model, add_table, dialect_of, reading_of
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import Places, check_columns, is_text, name_label, naming
@@ -112,9 +112,9 @@ def predict(args: argparse.Namespace, console: Console) -> None:
                 if show is not None:
                     show(table.share_read(), f"tagging, {n_rows:,} rows")
     if blank:
-        console.note(f"{len(blank):,} rows without text got no labels ({blank}).")
+        console.note(f"{count(len(blank), 'row')} without text got no labels ({blank}).")
     where = "" if args.output == STANDARD else f"; written to {args.output}"
-    console.say(f"{n_rows:,} rows tagged in {format_seconds(perf_counter() - started)}{where}")
+    console.say(f"{count(n_rows, 'row')} tagged in {format_seconds(perf_counter() - started)}{where}")
 
 
 def batches(rows: Iterable[tuple[int, Record]], text: str) -> Iterator[list[tuple[int, Record]]]:

@@ -84,8 +84,8 @@ class Explainer(Predictor):
     def _explain(self, texts: list[str], columns: Sequence[np.ndarray] | None) -> Iterator[Explanations]:
         """Yield explanations of each text's labels at `columns`, or of the predicted ones."""
         tokens, ids = self._tokenize(texts)
-        rule, tokenize = self._rule(), self._tokenizer()
         logits = self._logits_of(ids, open_network(self.weights_))
+        rule, tokenize, names = self._rule(), self._tokenizer(), self.classes_.tolist()
         decisions, probabilities = rule.decide(logits), rule.to_probabilities(logits)
         if columns is None:
             columns = [np.flatnonzero(row) for row in decisions]
@@ -96,17 +96,19 @@ class Explainer(Predictor):
             evidence = name_evidence(positions, contributions, tokens[text], self._separator(), spans)
             yield Explanations(
                 text,
-                map(
-                    Explanation,
-                    self.classes_[own].tolist(),
-                    decisions[row, own].tolist(),
-                    probabilities[row, own].tolist(),
-                    rule.thresholds[own].tolist() if rule.multilabel else [None] * len(own),
-                    (base + contributions.sum(axis=0)).tolist(),
-                    base.tolist(),
-                    evidence,
-                    [text] * len(own),
-                ),
+                [
+                    Explanation(
+                        label=names[column],
+                        decision=bool(decisions[row, column]),
+                        probability=float(probabilities[row, column]),
+                        threshold=float(rule.thresholds[column]) if rule.multilabel else None,
+                        logit=float(base[i] + contributions[:, i].sum()),
+                        base=float(base[i]),
+                        evidence=evidence[i],
+                        text=text,
+                    )
+                    for i, column in enumerate(own)
+                ],
             )
 
     def _tokenize(self, texts: list[str]) -> tuple[dict[str, Sequence[str]], TokenIds]:

@@ -11,7 +11,6 @@ import html
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
 
 from sktextcnn.explain.evidence import Evidence
 
@@ -80,19 +79,20 @@ def _mark(part: str, added: float, strongest: float) -> str:
 
 
 def show(
-    label: Any,
+    head: str,
     outcome: str,
     text: str,
     evidence: Sequence[Evidence],
     addends: Iterable[tuple[str, float]],
 ) -> str:
-    """Return a label, a text with its evidence highlighted, and a table to unfold.
+    """Return a heading, a text with its evidence highlighted, and a table to unfold.
 
     Parameters
     ----------
-    label : object
+    head : str
+        What to print in bold, such as the label.
     outcome : str
-        What to say behind the label.
+        What to say behind it.
     text : str
     evidence : sequence of Evidence
     addends : iterable of (str, float)
@@ -109,22 +109,23 @@ def show(
         f'<td style="text-align:left;white-space:pre-wrap">{escape(name)}</td></tr>'
         for name, value in addends
     )
-    table = f"<details><summary>What adds up</summary><table>{rows}</table></details>" if rows else ""
-    if any(one.char_start is None for one in evidence):
-        table = table.replace("<details>", "<details open>")
+    # What cannot be highlighted is seen in the table alone.
+    details = "<details open>" if any(one.char_start is None for one in evidence) else "<details>"
+    table = f"{details}<summary>What adds up to the logit</summary><table>{rows}</table></details>"
     return (
         '<div class="sktextcnn-explanation" style="margin-bottom:1em">'
-        f'<div><strong dir="auto">{escape(label)}</strong> {escape(outcome)}</div>'
-        f"<div>{highlight(text, evidence)}</div>{table}</div>"
+        f'<div><strong dir="auto">{escape(head)}</strong> {escape(outcome)}</div>'
+        f"<div>{highlight(text, evidence)}</div>{table if rows else ''}</div>"
     )
 
 
-def escape(value: Any) -> str:
-    """Return what stands for a value in HTML, as text or between quotes; for half a pair, a "?"."""
-    return html.escape(str(value).encode("utf-8", "replace").decode("utf-8"))
+def escape(text: str) -> str:
+    """Return what stands for a text in HTML; for a lone surrogate, which no file can hold, a "?"."""
+    return html.escape(text.encode("utf-8", "replace").decode("utf-8"))
 
 
 LEGEND = (
-    f'<div style="font-size:smaller">{_mark("unbroken line", 1.0, 1.0)}: for the label, '
+    '<div style="font-size:smaller;margin-bottom:1em">'
+    f"{_mark('unbroken line', 1.0, 1.0)}: for the label, "
     f"{_mark('dashed line', -1.0, 1.0)}: against it; the thicker, the more.</div>"
 )

@@ -57,8 +57,8 @@ class Explanation(NamedTuple):
 
     def _to_html(self, remark: str = "") -> str:
         return html.show(
-            self.label,
-            self._outcome() + remark,
+            f"{self.label}:",
+            remark + self._outcome(),
             self.text,
             self.evidence,
             [*self._addends(), ("logit", self.logit)],
@@ -168,7 +168,7 @@ class Mistake(NamedTuple):
         return f"{self.kind} in row {self.row}: {_printable(self.text)}\n{self.explanation}"
 
     def _repr_html_(self) -> str:
-        return self.explanation._to_html(f": {self.kind} in row {self.row}") + html.LEGEND
+        return self.explanation._to_html(f"{self.kind} in row {self.row}, ") + html.LEGEND
 
 
 def _printable(text: str) -> str:

@@ -37,8 +37,8 @@ def write_report(
     Parameters
     ----------
     estimator : classifier
-        Fitted: a `TextCNNClassifier`, or another one that `sktextcnn.metrics.evaluate` takes. Mistakes
-        are shown if it has a method `explain_errors`.
+        Fitted: a `TextCNNClassifier`, a search for the best one, or anything else that
+        `sktextcnn.metrics.evaluate` takes. Mistakes are shown of classifiers with `explain_errors`.
     X : sequence of str of length n
         Texts that it has not learned from.
     y : labels, label sets or 0/1 matrix of n rows
@@ -74,6 +74,7 @@ def write_report(
     """
     _check_extras()
     path = _check_path(Path(path))
+    estimator = getattr(estimator, "best_estimator_", estimator)  # of a search
     evaluation = evaluate(estimator, X, y)
     from sktextcnn.report.figures import draw_pictures
 

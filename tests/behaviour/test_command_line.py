@@ -89,7 +89,7 @@ def test_fit_says_what_it_read_and_saves_a_model(tmp_path, capsys):
     out, err = capsys.readouterr()
     assert err.splitlines() == [
         f"{path}: 12 rows, read as several labels per text, separated by ';'",
-        "  12 texts, 3 labels, 1.00 labels per text, 1 texts without label",
+        "  12 texts, 3 labels, 1.00 labels per text, 1 text without label",
         "  most frequent: 'other' 5, 'politics' 4, 'sport' 3",
     ]
     assert re.fullmatch(rf"trained on 12 texts in \d+ s; saved in {tmp_path / 'model'}\n", out)
@@ -262,7 +262,7 @@ def test_predict_from_plain_lines(tmp_path, capsys, model):
     rows = read_csv(out)
     assert [row["text"] for row in rows] == ["the match", "", "the vote"]
     assert rows[1]["predicted"] == ""
-    assert "note: 1 rows without text got no labels (line 2)." in err
+    assert "note: 1 row without text got no labels (line 2)." in err
 
 
 @pytest.mark.parametrize("name", ["b.parquet", "b.csv", "b.tsv.gz", "b.jsonl"])
@@ -394,7 +394,7 @@ def test_memory_does_not_grow_with_the_length_of_a_stream(tmp_path, model, monke
     assert long < 1.2 * short + 100_000
 
 
-# -- evaluate, explain, search -----------------------------------------------------------------------
+# -- evaluate, report, explain, search ----------------------------------------------------------------
 
 
 def test_evaluate_prints_a_table(tmp_path, capsys, model):
@@ -406,6 +406,29 @@ def test_evaluate_prints_a_table(tmp_path, capsys, model):
     assert out == f"{evaluation}\n"
     assert cli.main(["evaluate", path, "--model", str(model), "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(evaluation.to_dict()))
+
+
+def test_labels_that_the_model_does_not_know_are_named(tmp_path, capsys, model):
+    path = labelled(tmp_path / "a.csv", [["new", "sport"], ["odd"], *TAGS[2:]])
+    assert cli.main(["evaluate", path, "--model", str(model), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert "note: the model does not know 2 labels: 'new' 1, 'odd' 1." in err
+    assert {"new", "odd"} < {row["label"] for row in json.loads(out)["labels"]}
+
+
+def test_report_writes_a_page(tmp_path, capsys, model):
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    pytest.importorskip("matplotlib", reason="the extra report is not installed")
+    path, page = labelled(tmp_path / "<b>.csv"), tmp_path / "page.html"
+    command = ["report", path, "--model", str(model), "--output", str(page)]
+    assert cli.main(command) == 0
+    assert capsys.readouterr().out == f"written to {page}\n"
+    assert "model on &lt;b&gt;.csv</h1>" in page.read_text("utf-8")
+    assert cli.main([*command, "--title", "Mine", "--json", "--quiet"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"report": str(page)}
+    assert "Mine</h1>" in page.read_text("utf-8")
+    command[-1] = str(tmp_path / "nowhere" / "page.html")
+    assert fails(capsys, cli.main(command), "nowhere does not exist")
 
 
 def test_evaluate_on_a_table_of_another_form(tmp_path, capsys, model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from inspect import signature
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,7 +20,7 @@ def extensions(monkeypatch):
     pytest.importorskip("numpydoc", reason="the extra docs is not installed")
     monkeypatch.syspath_prepend(str(DOCS / "_ext"))
     yield
-    for name in ("parameter_table", "markdown_changelog"):
+    for name in ("parameter_table", "markdown_changelog", "mathml", "reading_order"):
         sys.modules.pop(name, None)
 
 
@@ -68,3 +69,27 @@ def test_changelog_becomes_a_page(extensions):
     assert shown == (
         "Log\n===\n\n0.1 - now\n---------\n\n- ``fit`` as in `this <https://example.org>`__.\n"
     )
+
+
+def test_formulas_become_mathml_in_a_box_each(extensions):
+    from docutils import nodes
+    from mathml import visit_block, visit_inline
+
+    shown = SimpleNamespace(body=[])
+    with pytest.raises(nodes.SkipNode):
+        visit_inline(shown, nodes.math("", r"\theta_l"))
+    with pytest.raises(nodes.SkipNode):
+        visit_block(shown, nodes.math_block("", "a = b,\n\nc = d."))
+    inline, *boxes = shown.body
+    assert inline.startswith("<math ")
+    assert "θ" in inline
+    assert len(boxes) == 2
+    assert all(box.count("<math ") == 1 and box.startswith('<div class="formula">') for box in boxes)
+
+
+def test_gallery_has_a_place_for_each_example(extensions):
+    from reading_order import ReadingOrder
+
+    names = {file.name for file in (DOCS.parent / "examples").glob("plot_*.py")}
+    assert len(names) >= 8
+    assert len({ReadingOrder("")(name) for name in names}) == len(names)

@@ -206,7 +206,7 @@ MODULES = {
         *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
         *("cli.tables.reader", "cli.tables.writer", "loading"),
     },
-    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics"},
+    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics", "report"},
     "cli.demo": {
         *("classifier", "cli.console", "cli.dataset", "cli.learning", "cli.options", "cli.rows"),
         *("cli.tables.dialect", "datasets", "metrics", "model_selection"),

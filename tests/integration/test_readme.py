@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 import json
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,27 @@ def test_commands_are_the_two_promised(blocks):
         "python -m pip install . && python -m sktextcnn demo",
         'python -m pip install ".[test]" && python -m pytest',
     ]
+
+
+@pytest.mark.slow
+def test_three_commands_take_a_table_to_a_model_a_report_and_labels(blocks, tmp_path, monkeypatch):
+    pytest.importorskip("jinja2", reason="the extra report is not installed")
+    from sktextcnn.cli import main
+    from sktextcnn.datasets import load_news_tags
+
+    news = load_news_tags()
+    rows = [(text, ",".join(tags)) for text, tags in zip(news.data, news.tags, strict=True)]
+    for name, part in {"train": rows[:150], "test": rows[150:200], "new": rows[200:220]}.items():
+        with open(tmp_path / f"{name}.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("message", "tags"), *part])
+    monkeypatch.chdir(tmp_path)
+    lines = [code.splitlines() for language, code in blocks if language == "console"][1]
+    assert len(lines) == 3
+    for line in lines:
+        assert main(shlex.split(line.removeprefix("$ sktextcnn "))) == 0
+    assert "<html" in (tmp_path / "report.html").read_text("utf-8")
+    with open(tmp_path / "tagged.csv", encoding="utf-8", newline="") as file:
+        assert len(list(csv.DictReader(file))) == 20
 
 
 def test_example_prints_what_the_readme_shows(blocks):

@@ -54,7 +54,7 @@ def joined(sep):
 def test_labels_in_one_string(sep):
     data = understand(joined(sep))
     assert (data.texts, data.labels, data.single) == (TEXTS, TAGS, False)
-    assert data.describe() == "several labels per text, separated by ','"
+    assert data.read_as == "several labels per text, separated by ','"
     assert data.reading == Reading("text", ("tags",), ",", "multi")
     assert data.notes == []
 
@@ -63,8 +63,9 @@ def test_labels_in_one_string(sep):
 def test_lists_as_they_are_and_within_strings(dump):
     data = understand(zipped([dump(tags) for tags in TAGS]))
     assert data.labels == TAGS
-    assert data.describe() == "several labels per text, in lists"
+    assert data.read_as == "several labels per text, in lists"
     assert data.reading.sep is None
+    assert understand(zipped([dump(tags) for tags in TAGS]), sep="|").reading.sep == "|"
 
 
 def test_labels_other_than_strings():
@@ -90,7 +91,7 @@ def test_columns_of_flags():
     ]
     data = interpret(rows_of(records, reading), reading)
     assert data.labels == [["sport"], [], ["sport", "politics"], ["politics"]]
-    assert data.describe() == "several labels per text, in columns of 0 and 1"
+    assert data.read_as == "several labels per text, in columns of 0 and 1"
     records[2]["sport"] = "maybe"
     with pytest.raises(ValueError, match=r"a\.csv: line 4 has 'maybe' in column 'sport'; .* 0 or 1"):
         rows_of(records, reading)
@@ -178,7 +179,7 @@ def test_markup_is_pointed_out():
 
 def test_one_label_per_text():
     data = understand(zipped(ONE_TAG))
-    assert (data.single, data.labels, data.describe()) == (True, ONE_TAG, "one label per text")
+    assert (data.single, data.labels, data.read_as) == (True, ONE_TAG, "one label per text")
     assert data.reading == Reading("text", ("tags",), None, "single")
 
 
@@ -186,7 +187,7 @@ def test_pairs_are_recognised_and_gathered():
     data = understand(PAIRS)
     assert len(PAIRS) > len(TEXTS)
     assert (data.texts, data.labels, data.n_rows) == (TEXTS, TAGS, len(PAIRS))
-    assert data.describe() == "one (text, label) pair per row"
+    assert data.read_as == "one (text, label) pair per row"
 
 
 def test_a_few_texts_that_come_twice_do_not_make_pairs():

@@ -109,7 +109,7 @@ def test_nothing_in_an_explanation_is_markup(data, text, label):
         reader = Reader(shown._repr_html_())
         assert as_read(text) in reader.texts_of("span")
         if shown:
-            assert as_read(str(label)) in reader.texts_of("strong")
+            assert as_read(f"{label}:") in reader.texts_of("strong")
             for one in evidence[:8]:
                 assert as_read(one.ngram) in reader.text
 

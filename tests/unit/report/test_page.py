@@ -11,8 +11,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from sktextcnn import as_label_matrix
 from tests import strategies
 from tests.evaluations import evaluation_of, random_evaluation
 from tests.examples import TAGS, TEXTS, TOPICS, eager, tiny
@@ -136,6 +138,29 @@ def test_report_of_a_classifier_of_another_kind(tmp_path):
     page = read(tmp_path / "report.html")
     assert page.text_of("h1") == "Evaluation of Pipeline"
     assert "cannot say which words" in page.text_of("p")
+
+
+def test_report_of_a_search_is_that_of_its_best_classifier(tmp_path, monkeypatch):
+    monkeypatch.setattr("sktextcnn.report.figures.draw_pictures", lambda *given: [])
+    search = GridSearchCV(tiny(), {"filters": [2, 3]}, cv=2, scoring="f1_micro")
+    write_report(search.fit(TEXTS, as_label_matrix(TAGS)), TEXTS, TAGS, tmp_path / "report.html")
+    page = read(tmp_path / "report.html")
+    assert page.text_of("h1") == "Evaluation of TextCNNClassifier"
+    assert "cannot say which words" not in page.text_of("p")
+
+
+@pytest.mark.slow
+def test_report_of_a_network_of_ones_own_has_no_words_to_show(tmp_path, monkeypatch):
+    import keras
+
+    def sums_of_vectors(n_tokens, n_labels):
+        ids = keras.Input((None,), dtype="int32")
+        vectors = keras.layers.Embedding(n_tokens, n_labels)(ids)
+        return keras.Model(ids, keras.layers.GlobalMaxPooling1D()(vectors))
+
+    monkeypatch.setattr("sktextcnn.report.figures.draw_pictures", lambda *given: [])
+    write_report(tiny(network=sums_of_vectors).fit(TEXTS, TAGS), TEXTS, TAGS, tmp_path / "report.html")
+    assert "cannot say which words" in read(tmp_path / "report.html").text_of("p")
 
 
 def test_a_report_that_fails_leaves_what_was_there(clf, tmp_path, monkeypatch):
