@@ -202,10 +202,8 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     if outcome.multilabel and outcome.probabilistic and hasattr(classifier, "thresholds_"):
         given = np.asarray(classifier.thresholds_, float)
         thresholds = outcome.widen(given[None], np.nan)[0]
-    # A column more, since scikit-learn takes a single one for one label per text.
-    columns = [np.pad(part, ((0, 0), (0, 1))) for part in (outcome.truth, outcome.predicted)]
     precision, recall, f1, support = precision_recall_fscore_support(
-        *columns, labels=range(len(outcome.labels)), zero_division=0
+        *outcome.matrices, labels=range(len(outcome.labels)), zero_division=0
     )
     return Evaluation(
         labels=outcome.labels.tolist(),

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from sktextcnn.metrics import ranking
@@ -73,16 +74,8 @@ def measure_names() -> list[str]:
 
 
 def _of_decisions(function: Callable, average: str, outcome: Outcome, weight: Any) -> float:
-    truth, predicted, labels = _two_columns(outcome.truth), _two_columns(outcome.predicted), None
-    if len(outcome.labels) == 1:
-        labels = [0]
-    options = {"average": average, "labels": labels, "zero_division": 0, "sample_weight": weight}
-    return float(function(truth, predicted, **options))
-
-
-def _two_columns(matrix: np.ndarray, fill: float = 0) -> np.ndarray:
-    """Return two columns at least: scikit-learn takes a single one for one label per text."""
-    return np.pad(matrix, ((0, 0), (0, max(0, 2 - matrix.shape[1]))), constant_values=fill)
+    options = {"average": average, "zero_division": 0, "sample_weight": weight}
+    return float(function(*outcome.matrices, labels=range(len(outcome.labels)), **options))
 
 
 def _accuracy(outcome: Outcome, weight: Any) -> float:
@@ -94,39 +87,45 @@ def _neg_hamming_loss(outcome: Outcome, weight: Any) -> float:
 
 
 def _lrap(outcome: Outcome, weight: Any) -> float:
-    """Return the label ranking average precision."""
-    return float(metrics.label_ranking_average_precision_score(*_ranked(outcome), sample_weight=weight))
+    """Return the label ranking average precision: scikit-learn's takes a millisecond for each text."""
+    truth, scores = outcome.truth > 0, rank_scores(outcome)
+    n_true = rankdata(np.where(truth, -scores, np.inf), "max", axis=1)
+    n_carried = truth.sum(axis=1)
+    precision = np.where(truth, n_true / _ranks(scores), 0).sum(axis=1) / np.maximum(n_carried, 1)
+    return float(np.average(np.where(n_carried, precision, 1), weights=weight))
 
 
 def _neg_coverage_error(outcome: Outcome, weight: Any) -> float:
-    return 0.0 - float(metrics.coverage_error(*_ranked(outcome), sample_weight=weight))
+    depths = np.where(outcome.truth, _ranks(rank_scores(outcome)), 0).max(axis=1)
+    return 0.0 - float(np.average(depths, weights=weight))
 
 
-def _ranked(outcome: Outcome) -> tuple[np.ndarray, np.ndarray]:
-    """Return truth and scores, two columns at least."""
-    scores = rank_scores(outcome)
-    return _two_columns(outcome.truth), _two_columns(scores, scores.min() - 1)
+def _ranks(scores: np.ndarray) -> np.ndarray:
+    """Return how many labels of a text have the score of a label at least, (n, k)."""
+    return rankdata(-scores, "max", axis=1)
 
 
 def _average_precision_micro(outcome: Outcome, weight: Any) -> float:
-    each = None if weight is None else np.repeat(weight, len(outcome.labels))
-    if not outcome.truth.any():
-        return 0.0
-    scores = rank_scores(outcome)
-    return float(
-        metrics.average_precision_score(outcome.truth.ravel(), scores.ravel(), sample_weight=each)
-    )
+    each = np.broadcast_to(1 if weight is None else weight, len(outcome.truth))
+    each = np.repeat(each, len(outcome.labels))
+    return _average_precision(outcome.truth.ravel(), rank_scores(outcome).ravel(), each)
 
 
 def _average_precision_macro(outcome: Outcome, weight: Any) -> float:
     """Return the mean over labels that a text carries: for others there is none."""
+    each = np.broadcast_to(1 if weight is None else weight, len(outcome.truth))
     columns = zip(outcome.truth.T, rank_scores(outcome).T, strict=True)
-    values = [
-        metrics.average_precision_score(truth, scores, sample_weight=weight)
-        for truth, scores in columns
-        if truth.any()
-    ]
+    values = [_average_precision(truth, scores, each) for truth, scores in columns if truth.any()]
     return float(np.mean(values)) if values else 0.0
+
+
+def _average_precision(truth: np.ndarray, scores: np.ndarray, weight: np.ndarray) -> float:
+    """Return the mean precision at the scores of what is true; as scikit-learn's, many times as fast."""
+    order = np.argsort(-scores, kind="stable")
+    n, hits = np.cumsum(weight[order]), np.cumsum(weight[order] * truth[order])
+    last = np.append(np.diff(scores[order]) != 0, True)  # equal scores count together
+    n, hits = n[last], hits[last]
+    return float((np.diff(hits, prepend=0) * hits / n).sum() / hits[-1]) if hits[-1] else 0.0
 
 
 def _at_k(function: Callable, k: int, outcome: Outcome, weight: Any) -> float:

@@ -156,7 +156,7 @@ class MultilabelStratifiedShuffleSplit(BaseShuffleSplit):
         Raises
         ------
         TypeError, ValueError
-            If `y` has no meaning as labels, lengths differ, or sizes do not fit.
+            If `y` has no meaning as labels, lengths differ, or no row can be tested on.
         """
         yield from super().split(X, y, groups)
 
@@ -172,6 +172,11 @@ class MultilabelStratifiedShuffleSplit(BaseShuffleSplit):
         rng = check_random_state(self.random_state)
         for _ in range(self.n_splits):
             part = divide(targets, [n_train, n_test, n - n_train - n_test], rng, learn_from=0)
+            if not (part == 1).any():
+                raise ValueError(
+                    f"{n} rows leave nothing to test on, since every label needs one to learn from. "
+                    "Pass more rows, or leave out labels that a single row carries."
+                )
             yield tuple(rng.permutation(np.flatnonzero(part == number)) for number in (0, 1))
 
 
@@ -212,7 +217,7 @@ def train_test_split(
     Raises
     ------
     TypeError, ValueError
-        If `y` has no meaning as labels, lengths differ, or sizes do not fit.
+        If `y` has no meaning as labels, lengths differ, or no row can be tested on.
 
     Examples
     --------

@@ -99,6 +99,14 @@ def test_other_classifiers_take_the_names_from_y_or_from_labels(classifier, has_
         np.testing.assert_array_equal(found.probabilities, expected)
 
 
+def test_numbers_that_are_names_are_not_taken_for_positions():
+    sets = [{LABELS.index(tag) for tag in tags} for tags in TAGS]
+    clf = eager().fit(TEXTS, sets)
+    turned = as_label_matrix(sets, classes=[2, 1, 0])
+    assert evaluate(clf, TEXTS, turned).labels == [0, 1, 2]
+    assert evaluate(clf, TEXTS, turned).scores == evaluate(clf, TEXTS, sets).scores
+
+
 def test_two_classes_are_evaluated_by_any_classifier():
     other = make_pipeline(CountVectorizer(), LinearSVC()).fit(TEXTS, IS_SPORT)
     found = evaluate(other, TEXTS, IS_SPORT)

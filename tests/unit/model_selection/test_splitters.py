@@ -156,3 +156,5 @@ def test_splitters_refuse_sizes_that_do_not_fit():
         MultilabelStratifiedKFold(1)
     with pytest.raises(ValueError, match="test_size=20 should be either positive and smaller"):
         train_test_split(TEXTS, TAGS, test_size=20)
+    with pytest.raises(ValueError, match="3 rows leave nothing to test on"):
+        train_test_split(TEXTS[:3], [["a"], ["b"], ["c"]])
