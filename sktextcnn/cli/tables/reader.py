@@ -107,15 +107,13 @@ def _naming(name: str, dialect: Dialect) -> Iterator[None]:
     """Turn what can go wrong with a file into one kind of error, which names it."""
     try:
         yield
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        other = "cp1252 or utf-16" if dialect.encoding.lower().startswith("utf") else "utf-8"
+    except UnicodeError as error:
+        is_byte = isinstance(error, UnicodeDecodeError)  # or UTF-16 lacks its mark
+        found = f" (0x{error.object[error.start]:02x})" if is_byte else ""  # type: ignore[attr-defined]
+        other = "cp1252 or utf-16" if dialect.encoding.lower() in ("utf-8", "utf8") else "utf-8"
         raise ValueError(
-            f"{name} is not in {dialect.encoding} (0x{byte:02x}). Name the encoding, such as {other}: "
-            "--encoding."
+            f"{name} is not in {dialect.encoding}{found}. Name another, such as {other}: --encoding."
         ) from None
-    except UnicodeError as error:  # UTF-16 without its mark
-        raise ValueError(f"{name} is not in {dialect.encoding}: {error}. See --encoding.") from None
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{name} cannot be read: {getattr(error, 'strerror', '') or error}.") from None
     except ValueError as error:
