@@ -71,7 +71,8 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
 
     title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
     head, body = line("th", header), "".join(line("td", row) for row in rows)
-    return f'<table style="{_STYLE}">{title}<thead>{head}</thead><tbody>{body}</tbody></table>'
+    table = f'<table style="{_STYLE}">{title}<thead>{head}</thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{table}</div>'  # a narrow page scrolls the table, not itself
 
 
 def format_cell(cell: Any) -> str:
