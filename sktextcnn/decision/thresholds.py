@@ -203,6 +203,7 @@ def tune_thresholds(
     if callable(metric):
         values = [metric(truth, (scores >= shared).astype(np.int8)) for shared in _SHARED_THRESHOLDS]
         return np.full(n_labels, _SHARED_THRESHOLDS[int(np.argmax(values))])
+    # "f1_macro"
     own, expected = _thresholds_of_labels(scores, truth, sample_weight)
     if not positives.all():
         # Of a label that no text carries, probabilities of next to nothing would be the best there are.

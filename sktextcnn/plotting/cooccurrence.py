@@ -151,6 +151,7 @@ class CooccurrenceDisplay(Display):
         side = 2.4 + 0.3 * len(shown)
         ax = self._open(ax, width=side + 0.6, height=side)
         from matplotlib.colors import LinearSegmentedColormap, to_rgb
+        from matplotlib.ticker import PercentFormatter
 
         # From nothing to full, rather than from white: it fits any ground.
         faint, full = (*to_rgb(BLUE), 0), (*to_rgb(BLUE), 1)
@@ -172,5 +173,5 @@ class CooccurrenceDisplay(Display):
                 percent = f"{100 * shares[row, column]:.0f}"
                 ax.annotate(percent, place, ha="center", va="center", fontsize="small")
         bar = self.figure_.colorbar(mesh, ax=ax, shrink=0.6)
-        bar.ax.yaxis.set_major_formatter("{x:.0%}")
+        bar.ax.yaxis.set_major_formatter(PercentFormatter(1))
         return self

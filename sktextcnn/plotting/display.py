@@ -53,9 +53,9 @@ def neutral_color() -> str:
 
 
 def draw_legend(ax: Axes, **options: Any) -> None:
-    """Draw a legend, above the axes unless told otherwise; the names of labels in it are no formulas."""
+    """Draw a legend above the axes, where it hides nothing, and no name of a label as a formula."""
     above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "frameon": False, "ncols": 2}
-    for text in ax.legend(**(options if "loc" in options else {**above, **options})).get_texts():
+    for text in ax.legend(**{**above, **options}).get_texts():
         text.set_parse_math(False)
 
 

@@ -177,7 +177,7 @@ class LabelScoresDisplay(Display):
             ax.plot(values, rows, marker, color=color, fillstyle="none", label=name, clip_on=False)
         names = [name_of(self.labels[i]) for i in shown]
         ax.set_yticks(rows, names, parse_math=False)
-        ax.tick_params(axis="y", length=0)
+        ax.tick_params(axis="y", length=0, pad=8)
         texts = ax.secondary_yaxis("right")
         texts.set_yticks(rows, [f"{n:,}" for n in support[shown]])
         texts.tick_params(length=0, pad=8)

@@ -241,7 +241,7 @@ class ReliabilityDisplay(Display):
         ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
         ax.set(xlabel="Predicted probability", ylabel="Share of the labels that are right")
         error = f"expected calibration error {self.expected_calibration_error:.3f}"
-        draw_legend(ax, loc="upper left", title=error)
+        draw_legend(ax, ncols=3, title=error)
         return self
 
 

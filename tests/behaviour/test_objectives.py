@@ -9,9 +9,10 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from sktextcnn.datasets import load_news_tags
+from sktextcnn.objective import LOSSES
 from tests.examples import IS_SPORT, TAGS, TEXTS, TOPICS, eager, matrix_of, tiny
 
-MULTILABEL_LOSSES = ["binary_crossentropy", "kl_divergence", "focal", "asymmetric"]
+MULTILABEL_LOSSES = LOSSES[True]
 
 
 # -- O1 to O5 ---------------------------------------------------------------------------------------

@@ -55,6 +55,20 @@ def test_files_that_pages_name_exist(page):
             assert (ROOT / name).exists() or (PACKAGE / name).exists(), name
 
 
+ROWS = [line for line in read("CONTRIBUTING.md").splitlines() if line.startswith(("| a ", "| an "))]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+def test_names_in_the_table_are_those_of_its_files(row):
+    """Of functions, classes and constants; a row may name only what one finds where it says."""
+    quoted = re.findall(r"`([^`]+)`", row)
+    files = [ROOT / name for name in quoted if "/" in name and "*" not in name]
+    text = "\n".join(path.read_text("utf-8") for path in files if path.is_file())
+    for name in quoted:
+        if re.fullmatch(r"\w+", name):
+            assert re.search(rf"\b{name}\b", text), name
+
+
 def test_the_picture_of_the_layers_is_that_of_the_table(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     try:

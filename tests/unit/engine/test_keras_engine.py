@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from sktextcnn.engine import compiled, inference, keras_engine, network
 from sktextcnn.engine.examples import State
+from sktextcnn.objective import LOSSES, is_exclusive
 from sktextcnn.text.tokens import TokenIds
 from tests.examples import same_weights as same
 from tests.keras_training import (
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore:__array__ implementation doesn't accept a copy:DeprecationWarning"
 )
 
-EXCLUSIVE = ["categorical_crossentropy", "kl_divergence"]
+EXCLUSIVE = [loss for losses in LOSSES.values() for loss in losses if is_exclusive(loss)]
 
 
 @pytest.fixture(scope="module")
