@@ -227,9 +227,10 @@ def test_an_evaluation_refuses_what_it_cannot_compare(fitted):
 
 
 def test_a_frame_needs_pandas(fitted, monkeypatch):
+    found = evaluate(fitted, TEXTS, TAGS)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match="to_frame needs pandas, which is missing: pip install pandas"):
-        evaluate(fitted, TEXTS, TAGS).to_frame()
+        found.to_frame()
 
 
 class Nameless:
