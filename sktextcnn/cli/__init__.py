@@ -19,10 +19,19 @@ COMMANDS = {
     "fit": ("train on a table and save the model", learning.add_fit, learning.fit),
     "predict": ("add labels to the rows of a table", tagging.add_predict, tagging.predict),
     "evaluate": ("compare predictions with labels", judging.add_evaluate, judging.evaluate),
+    "report": ("write an evaluation as an HTML page", judging.add_report, judging.report),
     "explain": ("name the n-grams behind labels", tagging.add_explain, tagging.explain),
     "search": ("cross-validate a grid of parameters", learning.add_search, learning.search),
-    "report": ("write an evaluation as an HTML page", judging.add_report, judging.report),
     "demo": ("see it at work on 722 sentences", demo.add_demo, demo.demo),
+}
+EXAMPLES = {
+    "fit": "train.csv --text message --labels tags --model model",
+    "predict": "new.csv --model model --output tagged.csv",
+    "evaluate": "test.csv --model model",
+    "report": "test.csv --model model --output report.html",
+    "explain": '"a late goal" --model model',
+    "search": "train.csv --text message --labels tags --param filters=64,128",
+    "demo": "",
 }
 
 
@@ -32,7 +41,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"sktextcnn {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, (about, add_arguments, run) in COMMANDS.items():
-        command = commands.add_parser(name, help=about, description=f"{about[0].upper()}{about[1:]}.")
+        command = commands.add_parser(
+            name,
+            help=about,
+            description=f"{about[0].upper()}{about[1:]}.",
+            epilog=f"example: sktextcnn {name} {EXAMPLES[name]}",
+        )
         add_arguments(command)
         command.set_defaults(run=run)
     return parser

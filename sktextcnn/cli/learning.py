@@ -52,7 +52,9 @@ def add_search(parser: argparse.ArgumentParser) -> None:
     add_saving(parser, required=False)
     group = parser.add_argument_group("evaluation")
     group.add_argument("--cv", type=_folds, default=3, help="parts of a cross-validation (default: 3)")
-    group.add_argument("--metric", help="(default: f1_micro; accuracy for one label per text)")
+    group.add_argument(
+        "--metric", help="to rank by (default: f1_micro; for one label per text, accuracy)"
+    )
     add_params(parser, grid=True)
     add_common(parser)
 

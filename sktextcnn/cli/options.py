@@ -59,14 +59,16 @@ def add_table(parser: argparse.ArgumentParser, *, labels: bool = True, known: bo
     parser.add_argument("file", metavar="FILE", help=stdin)
     group = parser.add_argument_group("how the table is read")
     default = " (default: as in training)" if known else ""
-    group.add_argument("--text", metavar="COLUMN", required=not known, help=f"of the texts{default}")
+    group.add_argument(
+        "--text", metavar="COLUMN", required=not known, help=f"column of the texts{default}"
+    )
     if labels:
         group.add_argument(
             "--labels",
             metavar="COLUMN",
             action="append",
             required=not known,
-            help=f"of the labels; repeated: one column of 0 and 1 for each label{default}",
+            help=f"column of the labels; repeated: a column of 0 and 1 for each label{default}",
         )
         fallback = default or " (default: a comma)"
         group.add_argument("--sep", help=f"what separates labels in a string{fallback}")
@@ -78,12 +80,14 @@ def add_table(parser: argparse.ArgumentParser, *, labels: bool = True, known: bo
         group.add_argument(
             "--skip-blank", action="store_true", help="skip rows without text, rather than stop"
         )
-    group.add_argument("--format", choices=FORMATS, help="where the name of the file does not tell it")
+    group.add_argument(
+        "--format", choices=FORMATS, help="of FILE, where the name of the file does not tell it"
+    )
     group.add_argument("--delimiter", help="between the fields of CSV (default: a comma)")
     group.add_argument(
         "--no-quotes", action="store_true", help="quotation marks are characters like others"
     )
-    group.add_argument("--encoding", type=_encoding, default="utf-8", help="(default: utf-8)")
+    group.add_argument("--encoding", type=_encoding, default="utf-8", help="of text (default: utf-8)")
 
 
 def add_params(parser: argparse.ArgumentParser, *, grid: bool = False) -> None:
@@ -113,7 +117,9 @@ def add_params(parser: argparse.ArgumentParser, *, grid: bool = False) -> None:
 
 def add_model(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """Add the option that names the folder of a model to be used."""
-    parser.add_argument("--model", metavar="FOLDER", type=Path, required=required, help="of the model")
+    parser.add_argument(
+        "--model", metavar="FOLDER", type=Path, required=required, help="the saved model"
+    )
 
 
 def _encoding(name: str) -> str:

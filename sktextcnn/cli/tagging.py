@@ -41,12 +41,12 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     add_model(parser)
     group = parser.add_argument_group("what is written")
     group.add_argument(
-        "--output", metavar="FILE", default=STANDARD, help="(default: -, standard output)"
+        "--output", metavar="FILE", default=STANDARD, help="table to write (default: standard output)"
     )
     group.add_argument(
         "--output-format",
         choices=[name for name in FORMATS if name != "txt"],
-        help="where the name of the file does not tell it (default: that of FILE)",
+        help="of the output, where its name does not tell it (default: as the input)",
     )
     group.add_argument(
         "--column", default="predicted", help="name of the column of labels (default: predicted)"

@@ -9,7 +9,7 @@ from typing import Any
 #: Longest cell of a table in text.
 CELL_WIDTH = 32
 
-# Nothing has a colour of its own, so that the table is as readable as the page around it, dark or light.
+# Nothing has a color of its own, so that the table is as readable as the page around it, dark or light.
 _STYLE = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;background:transparent"
 )

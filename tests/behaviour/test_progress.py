@@ -179,3 +179,17 @@ def test_progress_with_validation(capsys):
 def test_silence_by_default(capsys):
     tiny().fit(TEXTS, TAGS)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_who_watches_is_told_of_every_batch_and_linear_part(n_jobs):
+    told = []
+    options = {"validation": 3, "linear": True, "early_stopping": False, "n_jobs": n_jobs}
+    with callbacks.watching(lambda share, seconds_left: told.append((share, seconds_left))):
+        clf = tiny(**options).fit(TEXTS, TAGS)
+    # Batches of 6 texts: two in each epoch of three networks on 8 of 12 texts, and in those on all.
+    assert len(told) == 4 + 3 * 2 * 2 + 2 * 2
+    assert all(0 <= share <= 1 and seconds_left >= 0 for share, seconds_left in told)
+    assert max(told)[0] == 1
+    np.testing.assert_array_equal(tiny(**options).fit(TEXTS, TAGS).predict(TEXTS), clf.predict(TEXTS))
+    assert len(told) == 4 + 3 * 2 * 2 + 2 * 2  # nobody watches any more
