@@ -5,7 +5,8 @@
 ``integration`` holds what needs more than the package: other libraries, other processes, the documents,
 larger data sets, and models that earlier versions saved.
 
-What they share lies here: texts and small classifiers in ``examples``, drawn values in ``strategies``,
-folders of saved models, looked at from outside, in ``folders``, scripts for other processes in
-``processes``.
+What they share lies here: texts and small classifiers in ``examples``, every form of X and y in
+``forms``, drawn values in ``strategies``, folders of saved models, looked at from outside, in
+``folders``, what engines are trained on in ``networks`` and ``keras_training``, a step of training to
+hold them against in ``plain_loops``, scripts for other processes in ``processes``.
 """

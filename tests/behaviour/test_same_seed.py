@@ -36,11 +36,19 @@ def assert_same(a, b):
         assert a.history_.get(name) == b.history_.get(name)
 
 
-@every_engine
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_model(kind):
+@pytest.mark.parametrize(
+    ("engine", "kind"),
+    [
+        *(("compiled", kind) for kind in KINDS),
+        *(
+            pytest.param("keras", kind, marks=pytest.mark.slow)
+            for kind in ("network", "one label", "multichannel vectors")
+        ),
+    ],
+)
+def test_the_same_seed_gives_the_same_model(engine, kind):
     options, y = KINDS[kind]
-    clf = tiny(**options).fit(TEXTS, y)
+    clf = tiny(engine=engine, **options).fit(TEXTS, y)
     assert_same(clone(clf).fit(TEXTS, y), clf)
     other = clone(clf).set_params(random_state=1).fit(TEXTS, y)
     assert not np.array_equal(other.weights_["output_kernel"], clf.weights_["output_kernel"])

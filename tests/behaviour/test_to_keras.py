@@ -105,8 +105,9 @@ def test_both_parts_have_their_say():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("y", [TAGS, TOPICS], ids=["several labels", "one label"])
-@pytest.mark.parametrize("hidden_units", [None, 6])
+@pytest.mark.parametrize(
+    ("y", "hidden_units"), [(TAGS, None), (TOPICS, 6)], ids=["several labels", "one label"]
+)
 def test_ids_can_be_made_by_hand(y, hidden_units):
     """Numbers of the vocabulary and 2, after a fit by the Keras engine as well."""
     clf = tiny(hidden_units=hidden_units, engine="keras").fit(TEXTS, y)
