@@ -1,8 +1,8 @@
 """Evidence -> words highlighted in their text, as HTML.
 
-Background and underline tell sign and strength, the latter without colours, too: an unbroken line is for
+Background and underline tell sign and strength, the latter without colors, too: an unbroken line is for
 the label and a dashed one against it, the thicker the stronger. Styles are inline, as pages that show
-notebooks keep nothing else, and text has the colour of its surroundings, dark or light.
+notebooks keep nothing else, and text has the color of its surroundings, dark or light.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from itertools import pairwise
 from sktextcnn.explain.evidence import Evidence
 
 #: Red, green, blue and line of what is for and what is against a label: a blue and an orange that people
-#: who do not see all colours tell apart.
+#: who do not see all colors tell apart.
 FOR, AGAINST = ("0,114,178", "solid"), ("213,94,0", "dashed")
 
 #: Share of the strongest stretch of a text below which a stretch is not highlighted.
@@ -70,10 +70,10 @@ def _mark(part: str, added: float, strongest: float) -> str:
     if not part.strip() or abs(added) <= WEAKEST * strongest:
         return escape(part)
     strength = abs(added) / strongest
-    colour, line = FOR if added > 0 else AGAINST
+    color, line = FOR if added > 0 else AGAINST
     style = (
-        f"color:inherit;background:rgba({colour},{0.08 + 0.37 * strength:.2f});padding:0;"
-        f"border-bottom:{1 + round(3 * strength)}px {line} rgb({colour})"
+        f"color:inherit;background:rgba({color},{0.08 + 0.37 * strength:.2f});padding:0;"
+        f"border-bottom:{1 + round(3 * strength)}px {line} rgb({color})"
     )
     return f'<mark style="{style}" title="{added:+.3f}">{escape(part)}</mark>'
 

@@ -50,10 +50,8 @@ class Outcome:
 
     @cached_property
     def matrices(self) -> tuple[sparse.csr_matrix, sparse.csr_matrix]:
-        """Truth and decisions as scikit-learn measures them a hundred times as fast, (n, k + 1).
-
-        It would take a single column for one label per text, so there is an empty one more.
-        """
+        """Truth and decisions as scikit-learn measures them a hundred times as fast, (n, k + 1)."""
+        # It would take a single column for one label per text, so there is an empty one more.
         truth, predicted = sparse.csr_matrix(self.truth), sparse.csr_matrix(self.predicted)
         for matrix in (truth, predicted):
             matrix.resize(len(self.truth), len(self.labels) + 1)

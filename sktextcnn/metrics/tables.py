@@ -9,7 +9,7 @@ from typing import Any
 #: Longest cell of a table in text.
 CELL_WIDTH = 32
 
-# Nothing has a colour of its own, so that the table is as readable as the page around it, dark or light.
+# Nothing has a color of its own, so that the table is as readable as the page around it, dark or light.
 _STYLE = (
     "border-collapse:collapse;font-variant-numeric:tabular-nums;color:inherit;background:transparent"
 )
@@ -71,7 +71,8 @@ def html_table(header: Sequence[str], rows: Iterable[Sequence[Any]], caption: st
 
     title = f'<caption style="text-align:left">{escape(caption)}</caption>' if caption else ""
     head, body = line("th", header), "".join(line("td", row) for row in rows)
-    return f'<table style="{_STYLE}">{title}<thead>{head}</thead><tbody>{body}</tbody></table>'
+    table = f'<table style="{_STYLE}">{title}<thead>{head}</thead><tbody>{body}</tbody></table>'
+    return f'<div style="overflow-x:auto">{table}</div>'  # a narrow page scrolls the table, not itself
 
 
 def format_cell(cell: Any) -> str:

@@ -18,6 +18,7 @@ from uuid import uuid4
 import numpy as np
 
 from sktextcnn.explain import highlight
+from sktextcnn.explain.html import AGAINST, FOR
 from sktextcnn.metrics import Evaluation, evaluate
 from sktextcnn.storage.files import new_file
 
@@ -118,6 +119,8 @@ def render(*, title: str, evaluation: Evaluation, pictures: list, mistakes: list
     return environment.get_template("page.html.j2").render(
         title=title,
         style=Markup(_read("page.css")),
+        for_color=FOR[0],
+        against_color=AGAINST[0],
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         evaluation=evaluation,

@@ -119,7 +119,7 @@ def marks(text, evidence):
     return [(part, attributes) for tag, attributes, part in reader.found if tag == "mark"]
 
 
-def test_sign_and_strength_are_seen_without_colours():
+def test_sign_and_strength_are_seen_without_colors():
     text = "good but bad so"
     evidence = [
         *[Evidence("good", 0, 1, 2.0, 0, 4), Evidence("bad", 2, 3, -4.0, 9, 12)],

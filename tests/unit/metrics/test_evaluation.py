@@ -1,6 +1,7 @@
 """`evaluate`: what it finds, for which classifiers and forms of y, and how it is shown."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -194,6 +195,19 @@ def test_names_of_labels_keep_tables_in_shape():
     assert len({len(line) for line in lines[-3:]}) == 1
 
 
+def test_without_scores_there_are_no_measures_of_scores(fitted):
+    class Decided:
+        classes_ = fitted.classes_
+        predict = staticmethod(fitted.predict)
+
+    found, full = evaluate(Decided(), TEXTS, TAGS), evaluate(fitted, TEXTS, TAGS)
+    missing = full.scores.keys() - found.scores.keys()
+    assert missing == {
+        *("lrap", "neg_coverage_error", "average_precision_micro", "average_precision_macro"),
+    }
+    assert found.probabilities is None
+
+
 # -- bad input ---------------------------------------------------------------------------------------
 
 
@@ -210,6 +224,13 @@ def test_an_evaluation_refuses_what_it_cannot_compare(fitted):
         evaluate(fitted, TEXTS, matrix_of(), labels=["a", "b"])
     with pytest.raises(TypeError, match="Nameless has no classes_; expected a classifier"):
         evaluate(Nameless(), TEXTS, TAGS)
+
+
+def test_a_frame_needs_pandas(fitted, monkeypatch):
+    found = evaluate(fitted, TEXTS, TAGS)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(ImportError, match="to_frame needs pandas, which is missing: pip install pandas"):
+        found.to_frame()
 
 
 class Nameless:
