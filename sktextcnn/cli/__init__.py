@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sktextcnn import __version__
-from sktextcnn.cli import demo, judging, learning, tagging
+from sktextcnn.cli import demo, evaluation, prediction, training
 from sktextcnn.cli.console import Console, silence_stdout
 from sktextcnn.cli.options import Parser
 
@@ -16,12 +16,12 @@ FAILED, INTERRUPTED, NOBODY_READS = 2, 130, 141
 
 #: Name -> what it does, in a line; the function that adds its arguments; and the one that runs it.
 COMMANDS = {
-    "fit": ("train on a table and save the model", learning.add_fit, learning.fit),
-    "predict": ("add labels to the rows of a table", tagging.add_predict, tagging.predict),
-    "evaluate": ("compare predictions with labels", judging.add_evaluate, judging.evaluate),
-    "report": ("write an evaluation as an HTML page", judging.add_report, judging.report),
-    "explain": ("name the n-grams behind labels", tagging.add_explain, tagging.explain),
-    "search": ("cross-validate a grid of parameters", learning.add_search, learning.search),
+    "fit": ("train on a table and save the model", training.add_fit, training.fit),
+    "predict": ("add labels to the rows of a table", prediction.add_predict, prediction.predict),
+    "evaluate": ("compare predictions with labels", evaluation.add_evaluate, evaluation.evaluate),
+    "report": ("write an evaluation as an HTML page", evaluation.add_report, evaluation.report),
+    "explain": ("name the n-grams behind labels", prediction.add_explain, prediction.explain),
+    "search": ("cross-validate a grid of parameters", training.add_search, training.search),
     "demo": ("see it at work on 722 sentences", demo.add_demo, demo.demo),
 }
 EXAMPLES = {

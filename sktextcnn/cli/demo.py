@@ -8,10 +8,10 @@ from typing import Any
 
 from sktextcnn.cli.console import Console, format_table, shorten
 from sktextcnn.cli.dataset import Dataset
-from sktextcnn.cli.learning import divide, showing_progress
 from sktextcnn.cli.options import add_common, describe_labels, read_dataset, share
 from sktextcnn.cli.rows import KINDS, Reading
 from sktextcnn.cli.tables.dialect import EXTENSIONS, Dialect
+from sktextcnn.cli.training import divide, showing_progress
 
 #: Fewer texts than this cannot be divided into a part to learn from and one to test on.
 MIN_TEXTS = 8

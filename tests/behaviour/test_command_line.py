@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import sktextcnn
 from sktextcnn import TextCNNClassifier, cli
-from sktextcnn.cli import learning, tagging
+from sktextcnn.cli import prediction, training
 from sktextcnn.datasets import load_news_tags
 
 TEXTS = [
@@ -181,7 +181,7 @@ def test_a_model_is_replaced_only_if_asked_to(tmp_path, capsys, model):
     ],
 )
 def test_places_where_no_model_can_be_saved(tmp_path, capsys, monkeypatch, name, message):
-    monkeypatch.setattr(learning, "read_dataset", lambda *_, **__: pytest.fail("reads the table"))
+    monkeypatch.setattr(training, "read_dataset", lambda *_, **__: pytest.fail("reads the table"))
     path = labelled(tmp_path / "a.csv")
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / "a.txt").write_text("x")
@@ -329,7 +329,7 @@ def test_predictions_that_cannot_be_written(tmp_path, capsys, model, columns, op
 
 
 def test_nothing_is_left_of_predictions_that_fail_half_way(tmp_path, capsys, model, monkeypatch):
-    monkeypatch.setattr(tagging, "ROWS_PER_BATCH", 2)
+    monkeypatch.setattr(prediction, "ROWS_PER_BATCH", 2)
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "x"}\n' * 5 + '{"text": 7}\n')
     status = predict(model, path, "--output", tmp_path / "b.csv")
@@ -350,8 +350,8 @@ def test_a_stream_is_tagged_as_the_whole(tmp_path_factory, model, texts, size, c
     with pytest.MonkeyPatch.context() as patch:
         whole = folder / "whole.csv"
         assert predict(model, path, "--proba", "--quiet", "--output", whole) == 0
-        patch.setattr(tagging, "ROWS_PER_BATCH", size)
-        patch.setattr(tagging, "CHARACTERS_PER_BATCH", characters)
+        patch.setattr(prediction, "ROWS_PER_BATCH", size)
+        patch.setattr(prediction, "CHARACTERS_PER_BATCH", characters)
         assert predict(model, path, "--proba", "--quiet", "--output", folder / "parts.csv") == 0
     assert (folder / "parts.csv").read_bytes() == whole.read_bytes()
     filled = [text for text in texts if text.strip()]
@@ -378,8 +378,8 @@ class Rows(io.RawIOBase):
 
 @pytest.mark.parametrize(("n_rows", "text"), [(2000, "the match"), (150, "the match " * 700)])
 def test_memory_does_not_grow_with_the_length_of_a_stream(tmp_path, model, monkeypatch, n_rows, text):
-    monkeypatch.setattr(tagging, "ROWS_PER_BATCH", 100)
-    monkeypatch.setattr(tagging, "CHARACTERS_PER_BATCH", 50_000)
+    monkeypatch.setattr(prediction, "ROWS_PER_BATCH", 100)
+    monkeypatch.setattr(prediction, "CHARACTERS_PER_BATCH", 50_000)
 
     def peak(n):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Rows(n, text), 1 << 16)))

@@ -198,20 +198,27 @@ MODULES = {
     "cli.options": {
         *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
     },
-    "cli.learning": {
+    "cli.training": {
         *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
         *("cli.rows", "labels.parsing", "metrics", "model_selection"),
     },
-    "cli.tagging": {
+    "cli.prediction": {
         *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
         *("cli.tables.reader", "cli.tables.writer", "loading"),
     },
-    "cli.judging": {"cli.console", "cli.options", "cli.rows", "loading", "metrics", "report"},
+    "cli.evaluation": {"cli.console", "cli.options", "cli.rows", "loading", "metrics", "report"},
     "cli.demo": {
-        *("classifier", "cli.console", "cli.dataset", "cli.learning", "cli.options", "cli.rows"),
+        *("classifier", "cli.console", "cli.dataset", "cli.training", "cli.options", "cli.rows"),
         *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
     },
-    "cli": {"cli.console", "cli.demo", "cli.judging", "cli.learning", "cli.options", "cli.tagging"},
+    "cli": {
+        "cli.console",
+        "cli.demo",
+        "cli.evaluation",
+        "cli.training",
+        "cli.options",
+        "cli.prediction",
+    },
     "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
     "__main__": {"cli"},
 }
