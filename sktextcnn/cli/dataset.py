@@ -17,6 +17,11 @@ SEPARATORS = (",", ";", "|", "\t", " ")
 #: texts are found in any collection.
 SHARE_OF_PAIRS = 0.05
 
+#: Labels are no labels if there are many of them, and more than this share of them occurs once.
+MANY_LABELS, SHARE_OF_ONCE = 20, 0.9
+
+#: What other programs write for a value that is missing.
+MISSING = {"na", "n/a", "nan", "none", "null"}
 MARKUP = re.compile(r"</?[A-Za-z][^<>]*>|&[a-z]+;")
 
 
@@ -79,8 +84,8 @@ def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> D
     ------
     ValueError
         If a row does not fit the kind, there is no label, some rows hold lists and others strings,
-        labels look as if something else than a comma separated them, or there is no model yet and no
-        row holds the separator that is given, but another one.
+        labels look as if something else than a comma separated them; or, if there is no model yet,
+        no row holds the separator that is given, but another one, or nearly all labels occur once.
     """
     with naming(found.name):
         return _interpret(found.rows, reading, single)
@@ -98,8 +103,8 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     elif reading.kind in ("auto", "multi"):
         is_held = any(sep in row.labels for row in rows)
         notes += _look_for_separators(sets, reading.sep, is_held, untrained=single is None)
-    kind = reading.kind
-    if kind == "auto":
+    kind, is_guessed = reading.kind, reading.kind == "auto"
+    if is_guessed:
         kind = _recognise(rows, sets, single if reading.sep is None else bool(single))
     texts, read_as = [row.text for row in rows], KINDS[kind]
     labels: list = sets
@@ -120,7 +125,26 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     marked = [name for name, _ in dataset.count_labels() if MARKUP.search(name)]
     if marked:
         notes.append(f"the label {marked[0]!r} looks like markup; labels are taken as they are.")
+    missing = [name for name, _ in dataset.count_labels() if name.lower() in MISSING]
+    if missing:
+        notes.append(
+            f"the label {missing[0]!r} is learned like any other. If it stands for a missing one, leave "
+            "the cell empty."
+        )
+    if is_guessed and single is None:
+        _check_labels_recur(dataset)
     return dataset
+
+
+def _check_labels_recur(dataset: Dataset) -> None:
+    """Raise if nearly all labels occur once, as the texts, or numbers of rows, would as labels."""
+    counts = [n for _, n in dataset.count_labels()]
+    if len(counts) >= MANY_LABELS and counts.count(1) > SHARE_OF_ONCE * len(counts):
+        column, kind = dataset.reading.labels[0], dataset.reading.kind
+        raise ValueError(
+            f"{counts.count(1):,} of {len(counts):,} labels occur once, so there is nothing to learn of "
+            f"them. Name their column with --labels; or, if it is {column!r}, pass --kind {kind}."
+        )
 
 
 def _are_lists(rows: Sequence[Row]) -> bool:

@@ -74,6 +74,8 @@ def report(args: argparse.Namespace, console: Console) -> None:
     """
     from sktextcnn.report import write_report
 
+    if Path(args.output).is_dir():
+        raise ValueError(f"{args.output} is a folder; expected the name of a file.")
     title = args.title or f"{args.model.name} on {Path(args.file).name}"
     write_report(*_read(args, console), args.output, title=title)
     console.result([f"written to {args.output}"], {"report": args.output})

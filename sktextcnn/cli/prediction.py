@@ -254,9 +254,10 @@ def explain(args: argparse.Namespace, console: Console) -> None:
                 f"--label {name}: the model has no such label, but {shorten(', '.join(by_name), 200)}."
             )
     wanted = [by_name[name] for name in args.label] if args.label else None
-    lines, documents = [], []
+    lines, documents, n_empty = [], [], 0
     for text in _texts_of(args.texts):
         if not text.strip():
+            n_empty += 1
             continue
         (found,) = classifier.explain([text], labels=wanted)
         if not found:  # then the label that came nearest is of interest
@@ -273,6 +274,8 @@ def explain(args: argparse.Namespace, console: Console) -> None:
         documents.append({"text": text, "labels": [_to_dict(one, args.top) for one in ranked]})
     if not documents:
         raise ValueError("there is no text to explain; pass some, each in quotation marks.")
+    if n_empty:
+        console.note(f"{count(n_empty, 'empty text')} skipped.")
     console.result(lines, documents)
 
 

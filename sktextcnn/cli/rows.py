@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -204,6 +205,9 @@ def check_columns(name: str, columns: Any, wanted: Sequence[str]) -> None:
         shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
         found = [sep for sep in ";\t|," if len(columns) == 1 and sep in columns[0]]
         advice = f" Its fields seem to end at {found[0]!r}: --delimiter {found[0]!r}." if found else ""
+        near = difflib.get_close_matches(column, columns, 1)
+        if near and not found:
+            advice = f" Did you mean {near[0]!r}?"
         raise ValueError(f"{name} has no column {column!r}; its columns are {shown}.{advice}")
 
 

@@ -28,6 +28,7 @@ from sktextcnn.cli.options import (
 )
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import save_reading
+from sktextcnn.cli.tables.dialect import STANDARD
 
 #: Candidates of a search that are shown, and what is said of them.
 MOST_CANDIDATES = 20
@@ -89,6 +90,8 @@ def fit(args: argparse.Namespace, console: Console) -> None:
         If the table cannot be read or learned from, or the model not be saved.
     """
     check_can_save(args.model, overwrite=args.overwrite)
+    if args.test not in (None, STANDARD) and not Path(args.test).exists():
+        raise ValueError(f"--test {args.test}: there is no such file.")
     classifier = build_classifier(args)
     dialect = dialect_of(args)
     data = read_dataset(args.file, dialect, reading_of(args), console, **skipping_of(args))
@@ -340,10 +343,10 @@ def check_can_save(folder: Path, *, overwrite: bool) -> None:
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file; name another folder for the model.")
     if folder.is_dir() and any(folder.iterdir()):
-        if not overwrite:
-            raise ValueError(f"{folder} exists. Name another folder, or replace its model: --overwrite.")
         if not (folder / "model.json").is_file():
             raise ValueError(f"{folder} holds other files than a model; name another one.")
+        if not overwrite:
+            raise ValueError(f"{folder} exists. Name another folder, or replace its model: --overwrite.")
     if not os.access(folder if folder.is_dir() else folder.parent, os.W_OK):
         raise ValueError(f"{folder} cannot be written: you may not write there.")
 

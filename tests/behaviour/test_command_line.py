@@ -220,7 +220,10 @@ def test_places_where_no_model_can_be_saved(tmp_path, capsys, monkeypatch, name,
     path = labelled(tmp_path / "a.csv")
     (tmp_path / "others").mkdir()
     (tmp_path / "others" / "a.txt").write_text("x")
-    assert fails(capsys, fit(path, tmp_path / name, "--overwrite"), message)
+    status = fit(path, tmp_path / "model", "--test", "nowhere.csv")
+    assert fails(capsys, status, r"--test nowhere\.csv: there is no such file")
+    for options in ([], ["--overwrite"]):
+        assert fails(capsys, fit(path, tmp_path / name, *options), message)
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,6 @@ def test_places_where_no_model_can_be_saved(tmp_path, capsys, monkeypatch, name,
         (["--labels", "tags", "--labels", "text"], "in column 'text'; .* hold 0 or 1"),
         (["--sep", ""], "--sep is empty; expected"),
         (["--delimiter", "::"], r"--delimiter '::': expected a single character"),
-        (["--test", "nowhere.csv"], r"nowhere\.csv cannot be read: No such file"),
         (["--test-size", "0.999"], "12 texts with 3 labels cannot be divided: every label needs a text"),
     ],
 )
@@ -471,6 +473,8 @@ def test_report_writes_a_page(tmp_path, capsys, model):
     assert cli.main([*command, "--title", "Mine", "--json", "--quiet"]) == 0
     assert json.loads(capsys.readouterr().out) == {"report": str(page)}
     assert "Mine</h1>" in page.read_text("utf-8")
+    status = cli.main(["report", "nowhere.csv", *command[2:-1], str(tmp_path)])
+    assert fails(capsys, status, "is a folder; expected the name of a file")
     command[-1] = str(tmp_path / "nowhere" / "page.html")
     assert fails(capsys, cli.main(command), "nowhere does not exist")
 
@@ -514,7 +518,9 @@ def test_explain_names_n_grams(capsys, model):
 def test_explain_as_json(capsys, model, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"the match\n\nthe vote\n")))
     assert cli.main(["explain", "a school", "-", "--model", str(model), "--json"]) == 0
-    documents = json.loads(capsys.readouterr().out)
+    out, err = capsys.readouterr()
+    assert err == "note: 1 empty text skipped.\n"
+    documents = json.loads(out)
     assert [document["text"] for document in documents] == ["a school", "the match", "the vote"]
     clf = sktextcnn.load(model)
     for document in documents:

@@ -200,7 +200,7 @@ MODULES = {
     },
     "cli.training": {
         *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
-        *("cli.rows", "labels.parsing", "metrics", "model_selection"),
+        *("cli.rows", "cli.tables.dialect", "labels.parsing", "metrics", "model_selection"),
     },
     "cli.prediction": {
         *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),

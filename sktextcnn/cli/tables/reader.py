@@ -80,6 +80,8 @@ def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
     """
     name = "standard input" if source == STANDARD else source
     default = "csv" if source == STANDARD else ""
+    if os.path.isdir(source):
+        raise ValueError(f"{source} is a folder; expected the name of a file.")
     dialect = replace(dialect, format=dialect.format or format_of(source, default))
     limit = csv.field_size_limit(LONGEST_FIELD)  # texts may be longer than its default
     try:

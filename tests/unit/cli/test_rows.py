@@ -219,6 +219,28 @@ def test_one_label_per_text():
     assert data.reading == Reading("text", ("tags",), None, "single")
 
 
+@pytest.mark.parametrize("name", ["NA", "NaN", "None", "null", "n/a"])
+def test_labels_that_stand_for_missing_ones_are_pointed_out(name):
+    (note,) = understand(zipped([name, *ONE_TAG[1:]])).notes
+    assert note.startswith(f"the label {name!r} is learned like any other. If it stands for a missing")
+
+
+def test_labels_that_occur_once_are_refused():
+    rows = [(f"a{i % 3}", f"text {i}") for i in range(30)]
+    swapped = [(text, label) for text, label in rows if text == "a0"] + [
+        (f"text {i}", str(i)) for i in range(30)
+    ]
+    with pytest.raises(
+        ValueError, match=r"labels occur once, .* with --labels; or, .* pass --kind pairs\."
+    ):
+        understand(rows)
+    with pytest.raises(ValueError, match=r"40 of 40 labels occur once, .* if it is 'tags', pass"):
+        understand(swapped)
+    assert understand(rows, kind="pairs").n_rows == 30
+    assert understand([(f"text {i}", str(i)) for i in range(30)], single=True).single
+    assert understand([(f"text {i}", str(i)) for i in range(19)]).single  # may be all there is
+
+
 def test_pairs_are_recognised_and_gathered():
     data = understand(PAIRS)
     assert len(PAIRS) > len(TEXTS)
@@ -322,7 +344,7 @@ def test_labels_are_counted():
     ("columns", "record", "message"),
     [
         (["body", "tags"], {"body": "x"}, r"no column 'text'; its columns are 'body', 'tags'\.$"),
-        (["text", "tag"], {"text": "x"}, r"no column 'tags'; its columns are 'text', 'tag'\.$"),
+        (["text", "tag"], {"text": "x"}, r"columns are 'text', 'tag'\. Did you mean 'tag'\?$"),
         (["text;tags"], {"text;tags": "x"}, r"Its fields seem to end at ';': --delimiter ';'\.$"),
         ([f"c{i}" for i in range(30)], {"c1": "x"}, r"'c18', 'c19', \.\.\.\.$"),
     ],

@@ -298,8 +298,9 @@ def test_encodings_that_do_not_fit(tmp_path):
 def test_files_that_are_none(tmp_path):
     with pytest.raises(ValueError, match=r"x\.csv cannot be read: No such file or directory"):
         read(tmp_path / "x.csv")
-    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
-        read(tmp_path, format="csv")
+    for options in ({}, {"format": "csv"}):
+        with pytest.raises(ValueError, match="is a folder; expected the name of a file"):
+            read(tmp_path, **options)
 
 
 @pytest.mark.parametrize("cut", [slice(4), slice(200), slice(None, -2), slice(0)])
