@@ -65,13 +65,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         Exit status: 0; 2 after an error; 130 after Ctrl-C; 141 if nobody reads the output any more.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.command is None:
-        parser.print_help(sys.stderr)
-        return FAILED
-    console = Console(quiet=args.quiet, as_json=args.json)
+    console = Console()
     try:
+        parser = build_parser()
+        args = parser.parse_args(argv)
+        if args.command is None:
+            parser.print_help(sys.stderr)
+            return FAILED
+        console = Console(quiet=args.quiet, as_json=args.json)
         with console.listening():
             args.run(args, console)
     except KeyboardInterrupt:

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sktextcnn.cli.rows import KINDS, Reading, Row, Rows, naming
+from sktextcnn.cli.console import count
+from sktextcnn.cli.rows import KINDS, Places, Reading, Row, Rows, naming
 
 #: What people write between the labels of one text.
 SEPARATORS = (",", ";", "|", "\t", " ")
@@ -65,7 +66,8 @@ def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> D
     found : Rows
     reading : Reading
         Of kind "auto": several labels per text if a row holds a list or several labels; else pairs if
-        many texts come with different labels; else one label per text, if none lacks it.
+        many texts come with different labels; else several labels per text if a separator is given,
+        or one label per text, which none may lack.
     single : bool or None, default=None
         Whether the texts are for a model of one label per text, or of several; None: for none yet.
 
@@ -76,8 +78,9 @@ def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> D
     Raises
     ------
     ValueError
-        If a row does not fit the kind, there is no label, some rows hold lists and others strings, or
-        labels look as if something else than a comma separated them.
+        If a row does not fit the kind, there is no label, some rows hold lists and others strings,
+        labels look as if something else than a comma separated them, or there is no model yet and no
+        row holds the separator that is given, but another one.
     """
     with naming(found.name):
         return _interpret(found.rows, reading, single)
@@ -91,8 +94,11 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     sets = [_split(row.labels, sep) for row in rows]
     notes: list[str] = []
     if reading.kind in ("auto", "multi") and not in_lists:
-        notes += _look_for_separators(sets, reading.sep)
-    kind = reading.kind if reading.kind != "auto" else _recognise(rows, sets, single)
+        is_held = any(sep in row.labels for row in rows)
+        notes += _look_for_separators(sets, reading.sep, is_held, untrained=single is None)
+    kind = reading.kind
+    if kind == "auto":
+        kind = _recognise(rows, sets, single if reading.sep is None else bool(single))
     texts, read_as = [row.text for row in rows], KINDS[kind]
     labels: list = sets
     if kind == "multi" and in_lists:
@@ -104,6 +110,7 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     elif kind == "pairs":
         texts, labels = _gather(rows)
     elif kind == "single":
+        _check_all_labelled(rows, single)
         labels = [_only_label(row, kind) for row in rows]
         notes += _look_for_repeated(texts, sets)
     known = replace(reading, kind=kind)
@@ -126,15 +133,28 @@ def _are_lists(rows: Sequence[Row]) -> bool:
     return lists is not None
 
 
-def _look_for_separators(sets: Sequence[list[str]], sep: str | None) -> list[str]:
-    """Return a note if something else seems to separate labels; raise if `sep` is only assumed."""
+def _look_for_separators(
+    sets: Sequence[list[str]], sep: str | None, is_held: bool, *, untrained: bool
+) -> list[str]:
+    """Return a note if something else than `sep` seems to separate labels, or if no row holds it.
+
+    Before training, raise if another one does where `sep` is only assumed, or held by no row.
+    """
     other = find_separator(sets)
     if other is None:
-        return []
+        if sep is None or is_held or not untrained:
+            return []
+        return [f"no row holds {sep!r}. If each text has just one label: --kind single."]
     n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, other)
     found = f"{other!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
+    whole = "--sep ','" if sep is None and is_held else "--kind single"
     if sep is None:
-        raise ValueError(f"{found}. Pass --sep {other!r}; or --sep ',', if they are whole labels.")
+        raise ValueError(f"{found}. Pass --sep {other!r}; or {whole}, if they are whole labels.")
+    if untrained and not is_held:
+        raise ValueError(
+            f"no row holds {sep!r}, but {found}. Pass --sep {other!r}; or {whole}, if they are whole "
+            "labels."
+        )
     return [f"{found}, with --sep {other!r}."]
 
 
@@ -169,7 +189,7 @@ def _recognise(rows: Sequence[Row], sets: Sequence[list[str]], single: bool | No
     texts = [row.text for row in rows]
     if count_different(texts, sets) >= max(1, SHARE_OF_PAIRS * len(set(texts))):
         return "pairs"
-    return "single" if all(sets) and single is None else "multi"
+    return "single" if single is None else "multi"
 
 
 def count_different(texts: Sequence[str], sets: Sequence[list[str]]) -> int:
@@ -243,10 +263,22 @@ def _look_at_combinations(rows: Sequence[Row], sep: str) -> list[str]:
     ]
 
 
+def _check_all_labelled(rows: Sequence[Row], single: bool | None) -> None:
+    """Raise if a row has no label; texts of a model of one label per text cannot do without."""
+    unlabelled = Places()
+    for row in rows:
+        if not row.labels:
+            unlabelled.append(row.place)
+    if unlabelled:
+        otherwise = "" if single else ", or --kind multi if they really have none"
+        raise ValueError(
+            f"{count(len(unlabelled), 'row')} {'has' if len(unlabelled) == 1 else 'have'} no label "
+            f"({unlabelled}): drop them with --skip-unlabelled{otherwise}."
+        )
+
+
 def _only_label(row: Row, kind: str) -> str:
     labels = row.labels if isinstance(row.labels, list) else [row.labels]
     if len(labels) > 1:
         raise ValueError(f"{row.place} has {len(labels)} labels; --kind {kind} takes one a row.")
-    if kind == "single" and not any(labels):
-        raise ValueError(f"{row.place} has no label; drop the row, or choose --kind multi.")
     return labels[0] if labels else ""

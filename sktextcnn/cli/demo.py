@@ -8,7 +8,14 @@ from typing import Any
 
 from sktextcnn.cli.console import Console, format_table, shorten
 from sktextcnn.cli.dataset import Dataset
-from sktextcnn.cli.options import add_common, describe_labels, read_dataset, share
+from sktextcnn.cli.options import (
+    add_common,
+    add_skipping,
+    describe_labels,
+    read_dataset,
+    share,
+    skipping_of,
+)
 from sktextcnn.cli.rows import KINDS, Reading
 from sktextcnn.cli.tables.dialect import EXTENSIONS, Dialect
 from sktextcnn.cli.training import divide, showing_progress
@@ -27,11 +34,14 @@ SENTENCES = (
 
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of ``demo``."""
-    parser.add_argument("--data", metavar="FILE", help=f"texts of your own: {EXTENSIONS}")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("file", metavar="FILE", nargs="?", help=f"texts of your own: {EXTENSIONS}")
+    source.add_argument("--data", metavar="FILE", help="the same")
     parser.add_argument("--text", metavar="COLUMN", help="column of the texts")
     parser.add_argument("--labels", metavar="COLUMN", help="column of the labels")
     parser.add_argument("--sep", help="what separates labels in a string (default: a comma)")
     parser.add_argument("--kind", choices=["auto", *KINDS], default="auto", help="what a row holds")
+    add_skipping(parser)
     parser.add_argument(
         "--test-size", type=share, default=0.25, help="share of texts to hold out (default: 0.25)"
     )
@@ -58,6 +68,7 @@ def demo(args: argparse.Namespace, console: Console) -> None:
     from sktextcnn.metrics import evaluate
     from sktextcnn.model_selection import LinearBaseline
 
+    args.file = args.file or args.data
     data = _load(args, console)
     if len(data.texts) < MIN_TEXTS:
         raise ValueError(f"{len(data.texts)} texts are too few; at least {MIN_TEXTS} are needed.")
@@ -77,14 +88,14 @@ def demo(args: argparse.Namespace, console: Console) -> None:
         [name, *(one.scores[measure] for measure in measures)]
         for name, one in [("TextCNNClassifier", ours), ("tuned linear SVM", theirs)]
     ]
-    sentences = args.tag or (held_out[:5] if args.data else SENTENCES)
+    sentences = args.tag or (held_out[:5] if args.file else SENTENCES)
     tagged = _tag(network, sentences)
     lines = [
         *format_table(["held-out texts", *(titles.get(name, name) for name in measures)], compared),
         "",
         *_format_labels(ours),
         "",
-        f"{'Held-out' if args.data and not args.tag else 'New'} sentences, labels and probabilities:",
+        f"{'Held-out' if args.file and not args.tag else 'New'} sentences, labels and probabilities:",
     ]
     for sentence, said in zip(sentences, tagged, strict=True):
         note = " (learned from)" if sentence in {*learned} else ""
@@ -99,11 +110,11 @@ def demo(args: argparse.Namespace, console: Console) -> None:
 
 
 def _load(args: argparse.Namespace, console: Console) -> Dataset:
-    if len({option is None for option in (args.data, args.text, args.labels)}) > 1:
-        raise ValueError("--data FILE, --text COLUMN and --labels COLUMN go together.")
-    if args.data:
+    if len({option is None for option in (args.file, args.text, args.labels)}) > 1:
+        raise ValueError("FILE, --text COLUMN and --labels COLUMN go together.")
+    if args.file:
         reading = Reading(args.text, (args.labels,), args.sep, args.kind)
-        return read_dataset(args.data, Dialect(), reading, console)
+        return read_dataset(args.file, Dialect(), reading, console, **skipping_of(args))
     from sktextcnn.datasets import load_news_tags
 
     news = load_news_tags()

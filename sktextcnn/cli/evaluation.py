@@ -15,6 +15,7 @@ from sktextcnn.cli.options import (
     note_unknown_labels,
     read_dataset,
     reading_of,
+    skipping_of,
 )
 from sktextcnn.cli.rows import name_label
 
@@ -88,7 +89,7 @@ def _read(args: argparse.Namespace, console: Console) -> tuple[Any, list[str], l
         dialect_of(args),
         reading_of(args, args.model),
         console,
-        skip_blank=args.skip_blank,
+        **skipping_of(args),
         single=not classifier.multilabel_,
     )
     # Labels that are numbers to the model are read as str.

@@ -31,6 +31,13 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **options})
 
+    def parse_known_args(self, *args: Any, **options: Any) -> Any:
+        """Refuse unknown arguments here, where the command and its help are known."""
+        found, unknown = super().parse_known_args(*args, **options)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found, unknown
+
     def error(self, message: str) -> NoReturn:
         """Print an error and exit with status 2."""
         Console().error(f"{message}. See {self.prog} --help.")
@@ -77,9 +84,7 @@ def add_table(parser: argparse.ArgumentParser, *, labels: bool = True, known: bo
             choices=["auto", *KINDS],
             help=f"what a row holds: {', '.join(f'{k}: {v}' for k, v in KINDS.items())} (default: auto)",
         )
-        group.add_argument(
-            "--skip-blank", action="store_true", help="skip rows without text, rather than stop"
-        )
+        add_skipping(group)
     group.add_argument(
         "--format", choices=FORMATS, help="of FILE, where the name of the file does not tell it"
     )
@@ -88,6 +93,14 @@ def add_table(parser: argparse.ArgumentParser, *, labels: bool = True, known: bo
         "--no-quotes", action="store_true", help="quotation marks are characters like others"
     )
     group.add_argument("--encoding", type=_encoding, default="utf-8", help="of text (default: utf-8)")
+
+
+def add_skipping(group: Any) -> None:
+    """Add the options that leave out rows, to a parser or a group of its arguments."""
+    group.add_argument(
+        "--skip-blank", action="store_true", help="skip rows without text, rather than stop"
+    )
+    group.add_argument("--skip-unlabelled", action="store_true", help="skip rows without label")
 
 
 def add_params(parser: argparse.ArgumentParser, *, grid: bool = False) -> None:
@@ -178,18 +191,20 @@ def reading_of(args: argparse.Namespace, folder: Path | None = None) -> Reading:
     ValueError
         If neither says which column holds texts, or labels.
     """
-    if getattr(args, "sep", None) == "":
+    sep = getattr(args, "sep", None)
+    if sep == "":
         raise ValueError("--sep is empty; expected what stands between labels, such as ';'.")
+    sep = sep and sep.replace("\\t", "\t")  # as messages show a tab
     given = {
         "text": args.text,
         "labels": tuple(getattr(args, "labels", None) or ()) or None,
-        "sep": getattr(args, "sep", None),
+        "sep": sep,
         "kind": getattr(args, "kind", None),
     }
     known = (load_reading(folder) if folder is not None else None) or Reading("")
     reading = replace(known, **{name: value for name, value in given.items() if value is not None})
     if given["labels"] and given["labels"] != known.labels:  # another column may be of another form
-        reading = replace(reading, sep=given["sep"], kind=given["kind"] or "auto")
+        reading = replace(reading, sep=sep, kind=given["kind"] or "auto")
     missing = [] if reading.text else ["--text COLUMN"]
     if hasattr(args, "labels") and not reading.labels:
         missing.append("--labels COLUMN")
@@ -200,6 +215,11 @@ def reading_of(args: argparse.Namespace, folder: Path | None = None) -> Reading:
     return reading
 
 
+def skipping_of(args: argparse.Namespace) -> dict[str, bool]:
+    """Return which rows to leave out, as the options say: arguments of `read_dataset`."""
+    return {"skip_blank": args.skip_blank, "skip_unlabelled": args.skip_unlabelled}
+
+
 def read_dataset(
     source: str,
     dialect: Dialect,
@@ -207,6 +227,7 @@ def read_dataset(
     console: Console,
     *,
     skip_blank: bool = False,
+    skip_unlabelled: bool = False,
     single: bool | None = None,
 ) -> Dataset:
     """Read a table, and say what was read.
@@ -220,6 +241,8 @@ def read_dataset(
     console : Console
     skip_blank : bool, default=False
         Whether to leave out rows without text.
+    skip_unlabelled : bool, default=False
+        Whether to leave out rows without label.
     single : bool or None, default=None
         See `interpret`.
 
@@ -240,8 +263,11 @@ def read_dataset(
             f"{found.name} has no text in column {reading.text!r} in {count(len(found.blank), 'row')} "
             f"({found.blank}). Fill them in, or leave them out: --skip-blank."
         )
-    data = interpret(found, reading, single=single)
-    skipped = f"; {len(found.blank):,} without text skipped" if found.blank else ""
+    kept = [row for row in found.rows if row.labels] if skip_unlabelled else found.rows
+    data = interpret(found._replace(rows=kept), reading, single=single)
+    n_skipped = {"text": len(found.blank), "label": len(found.rows) - len(kept)}
+    skipped = " and ".join(f"{n:,} without {what}" for what, n in n_skipped.items() if n)
+    skipped = f"; {skipped} skipped" if skipped else ""
     console.say(f"{found.name}: {count(data.n_rows, 'row')}{skipped}, read as {data.read_as}")
     for line in describe_labels(data):
         console.say(line)

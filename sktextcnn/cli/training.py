@@ -24,6 +24,7 @@ from sktextcnn.cli.options import (
     read_dataset,
     reading_of,
     share,
+    skipping_of,
 )
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import save_reading
@@ -90,7 +91,7 @@ def fit(args: argparse.Namespace, console: Console) -> None:
     check_can_save(args.model, overwrite=args.overwrite)
     classifier = build_classifier(args)
     dialect = dialect_of(args)
-    data = read_dataset(args.file, dialect, reading_of(args), console, skip_blank=args.skip_blank)
+    data = read_dataset(args.file, dialect, reading_of(args), console, **skipping_of(args))
     (texts, labels), tested = _divide(args, data, console)
     started = perf_counter()
     with showing_progress(console, "training"):
@@ -134,7 +135,7 @@ def _divide(
             dialect_of(args),
             data.reading,
             console,
-            skip_blank=args.skip_blank,
+            **skipping_of(args),
             single=data.single,
         )
         note_unknown_labels(test, (name for name, _ in data.count_labels()), console)
@@ -175,9 +176,7 @@ def search(args: argparse.Namespace, console: Console) -> None:
     candidates = [*ParameterGrid(grid)]
     for candidate in candidates:
         type(classifier)(**candidate)._validate_params()
-    data = read_dataset(
-        args.file, dialect_of(args), reading_of(args), console, skip_blank=args.skip_blank
-    )
+    data = read_dataset(args.file, dialect_of(args), reading_of(args), console, **skipping_of(args))
     metric = args.metric or ("accuracy" if data.single else "f1_micro")
     scorer = get_scorer(metric)
     n_fits = len(candidates) * args.cv + (args.model is not None)

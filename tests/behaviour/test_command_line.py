@@ -76,7 +76,7 @@ def model(tmp_path_factory):
 @pytest.fixture(scope="module")
 def single_model(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
-    assert fit(labelled(folder / "a.csv", SINGLE), folder / "model") == 0
+    assert fit(labelled(folder / "a.csv", SINGLE), folder / "model", "--kind", "single") == 0
     return folder / "model"
 
 
@@ -144,13 +144,31 @@ def test_fit_reads_standard_input(tmp_path, monkeypatch):
 
 def test_blank_texts_are_named_or_skipped(tmp_path, capsys):
     path = write_csv(tmp_path / "a.csv", [*zip(TEXTS, SINGLE, strict=True), ("", "sport"), (" ", "a")])
-    status = fit(path, tmp_path / "model")
+    status = fit(path, tmp_path / "model", "--kind", "single")
     assert fails(
         capsys, status, r"no text in column 'text' in 2 rows \(line 14, line 15\)\. .*--skip-blank"
     )
     assert not (tmp_path / "model").exists()
-    assert fit(path, tmp_path / "model", "--skip-blank") == 0
+    assert fit(path, tmp_path / "model", "--skip-blank", "--kind", "single") == 0
     assert ": 12 rows; 2 without text skipped, read as one label per text" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["fit", "search", "demo"])
+def test_texts_without_label_are_named_or_skipped(tmp_path, capsys, command):
+    rows = [*zip(TEXTS, SINGLE, strict=True), ("a vote", ""), ("", "a")]
+    path = write_csv(tmp_path / "a.csv", rows)
+    options = {
+        "fit": ["--model", str(tmp_path / "model"), *SMALL],
+        "search": ["--cv", "2", *_without(SMALL, "kernel_sizes")],
+        "demo": ["--epochs", "1", "--test-size", "0.5"],
+    }[command]
+    command = [command, path, *COLUMNS, *options, "--skip-blank"]
+    message = r"1 row has no label \(line 14\): drop them with --skip-unlabelled, or --kind multi if"
+    assert fails(capsys, cli.main(command), message)
+    assert not (tmp_path / "model").exists()
+    assert cli.main([*command, "--skip-unlabelled"]) == 0
+    said = f"{path}: 12 rows; 1 without text and 1 without label skipped, read as one label per text\n"
+    assert said in capsys.readouterr().err
 
 
 def test_a_wrong_separator_is_told_before_training(tmp_path, capsys, monkeypatch):
@@ -159,6 +177,10 @@ def test_a_wrong_separator_is_told_before_training(tmp_path, capsys, monkeypatch
     path = write_csv(tmp_path / "a.csv", pairs)
     status = cli.main(["fit", path, *COLUMNS, "--model", str(tmp_path / "model")])
     assert fails(capsys, status, r"'\|' seems to separate labels: .* Pass --sep '\|'")
+    for sep in (";", r"\|"):
+        for command in (["fit", path, "--model", str(tmp_path / "model")], ["search", path]):
+            status = cli.main([*command, *COLUMNS, "--sep", sep])
+            assert fails(capsys, status, r"no row holds '.*', but '\|' seems to separate labels")
     assert [*tmp_path.iterdir()] == [tmp_path / "a.csv"]
 
 
@@ -167,7 +189,7 @@ def test_a_model_is_replaced_only_if_asked_to(tmp_path, capsys, model):
     assert fit(path, tmp_path / "model") == 0
     capsys.readouterr()
     assert fails(capsys, fit(path, tmp_path / "model"), "model exists. .*: --overwrite")
-    assert fit(labelled(path, SINGLE), tmp_path / "model", "--overwrite") == 0
+    assert fit(labelled(path, SINGLE), tmp_path / "model", "--overwrite", "--kind", "single") == 0
     assert sktextcnn.load(tmp_path / "model").classes_.tolist() == ["other", "politics", "sport"]
     assert json.loads((tmp_path / "model" / "reading.json").read_text())["kind"] == "single"
 
@@ -586,7 +608,9 @@ def test_demo_marks_sentences_that_were_learned_from(capsys):
 @pytest.mark.parametrize("tags", [TAGS, SINGLE])
 def test_demo_on_a_file(tmp_path, capsys, tags):
     path = labelled(tmp_path / "a.csv", tags)
-    command = ["demo", "--data", path, *COLUMNS, "--sep", ";", "--epochs", "1", "--test-size", "0.5"]
+    command = ["demo", path, *COLUMNS, "--epochs", "1", "--test-size", "0.5"]
+    if tags is TAGS:
+        command += ["--sep", ";"]
     outputs = []
     for seed in ("0", "0", "1"):
         assert cli.main([*command, "--seed", seed]) == 0
@@ -603,7 +627,8 @@ def test_demo_on_a_file(tmp_path, capsys, tags):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--text", "text"], "--labels COLUMN go together"),
+        (["--text", "text"], "FILE, --text COLUMN and --labels COLUMN go together"),
+        (["a.csv"], "--labels COLUMN go together"),
         (["--data", "a.csv", "--text", "text"], "--labels COLUMN go together"),
     ],
 )
@@ -678,6 +703,16 @@ def test_every_command_has_help(capsys, argv):
 
 def test_options_are_not_guessed(capsys):
     with pytest.raises(SystemExit) as raised:
-        cli.main(["demo", "--epoch", "3"])
+        cli.main(["explain", "a goal", "--model", "m", "--to", "--tops=3"])
     assert raised.value.code == 2
-    assert "unrecognized arguments: --epoch 3" in capsys.readouterr().err
+    said = "error: unrecognized arguments: --to --tops=3. See sktextcnn explain --help.\n"
+    assert capsys.readouterr().err == said
+
+
+def test_ctrl_c_while_arguments_are_read_ends_with_one_line(capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "build_parser", interrupt)
+    assert cli.main([]) == 130
+    assert capsys.readouterr().err == "error: interrupted.\n"

@@ -196,7 +196,7 @@ MODULES = {
     "cli.progress": set(),
     "cli.console": {"cli.progress"},
     "cli.rows": {"cli.tables.dialect", "cli.tables.reader"},
-    "cli.dataset": {"cli.rows"},
+    "cli.dataset": {"cli.console", "cli.rows"},
     "cli.options": {
         *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
     },

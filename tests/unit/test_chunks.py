@@ -61,7 +61,7 @@ def model(k, sparse_output=False):
     vars(clf).update(
         vocabulary_={f"w{i}": i for i in range(V)}, classes_=np.arange(k), multilabel_=True,
         sparse_output_=sparse_output, loss_="binary_crossentropy", max_length_=128,
-        weights_=weights, thresholds_=np.full(k, 0.5),
+        weights_=weights, linear_part_=None, thresholds_=np.full(k, 0.5),
     )
     return clf
 

@@ -136,15 +136,46 @@ def test_another_separator_is_noticed_before_anything_is_trained(sep):
     with pytest.raises(ValueError, match=r"a\.csv: .* split at it, 9 labels become 4\. Pass --sep '"):
         understand(pairs)
     assert understand(pairs, sep=sep).labels[3] == ["a", "b"]
-    (note,) = understand(pairs, sep=",").notes
-    assert f"--sep {sep!r}" in note
     assert understand(pairs, kind="single").notes == []
+
+
+@pytest.mark.parametrize("wrong", [",", r"\|"])
+@pytest.mark.parametrize("kind", ["auto", "multi"])
+def test_a_separator_that_no_row_holds_is_refused_where_another_is_found(wrong, kind):
+    pairs = [(a + b, f"{a}|{b}") for a in "abcd" for b in "abcd" if a < b]
+    with pytest.raises(ValueError, match=r"Pass --sep '\|'; or --kind single, if") as raised:
+        understand(pairs, sep=wrong, kind=kind)
+    said = f"a.csv: no row holds {wrong!r}, but '|' seems to separate labels: split at it, 6 labels "
+    assert str(raised.value).startswith(said)
+    assert understand(pairs, sep=wrong, kind="single").notes == []
+    assert len(understand(pairs, sep=wrong, single=False).notes) == 1  # there is a model already
+
+
+def test_a_separator_that_splits_something_is_taken_although_another_is_found():
+    pairs = [(a + b, f"{a}|{b}") for a in "abcd" for b in "abcd" if a < b]
+    note = understand([*pairs, ("e", "e;f")], sep=";").notes[0]
+    assert note == "'|' seems to separate labels: split at it, 8 labels become 6, with --sep '|'."
+    with pytest.raises(ValueError, match=r"Pass --sep '\|'; or --sep ',', if they are whole labels"):
+        understand([*pairs, ("e", "e,f")])
+    with pytest.raises(ValueError, match=r"Pass --sep '\|'; or --kind single, if they are whole"):
+        understand(pairs)
+
+
+@pytest.mark.parametrize("kind", ["auto", "multi"])
+def test_a_separator_that_no_row_holds_means_several_labels_and_is_noted(kind):
+    data = understand(zipped(ONE_TAG), sep="|", kind=kind)
+    assert data.labels == [[tag] for tag in ONE_TAG]
+    assert data.reading == Reading("text", ("tags",), "|", "multi")
+    assert data.notes == ["no row holds '|'. If each text has just one label: --kind single."]
+    assert understand(zipped(ONE_TAG), sep="|", kind="single").notes == []
+    assert understand(zipped(ONE_TAG), sep="|", single=True).single
+    assert understand(PAIRS, sep="|").reading.kind == "pairs"
 
 
 def test_a_comma_can_be_the_other_separator():
     combinations = [(a + b, f"{a},{b}") for a in "abc" for b in "abc" if a != b]
-    (note,) = understand(combinations, sep=";").notes
-    assert note.startswith("',' seems to separate labels")
+    with pytest.raises(ValueError, match="no row holds ';', but ',' seems to separate labels"):
+        understand(combinations, sep=";")
 
 
 @pytest.mark.parametrize(
@@ -221,10 +252,25 @@ def test_pairs_are_those_of_group_rows(rows):
     assert [*map(sorted, data.labels)] == [*map(sorted, sets)]
 
 
-def test_a_text_without_label_makes_label_sets():
-    data = understand([("nobody reads this", ""), *zipped(ONE_TAG)])
-    assert not data.single
-    assert data.labels[0] == []
+def test_a_text_without_label_does_not_make_label_sets():
+    rows = [("nobody reads this", ""), *zipped(ONE_TAG), ("nor this", None)]
+    message = (
+        r"a\.csv: 2 rows have no label \(line 2, line 15\): drop them with --skip-unlabelled, or --kind "
+        r"multi if they really have none\.$"
+    )
+    for kind in ("auto", "single"):
+        with pytest.raises(ValueError, match=message):
+            understand(rows, kind=kind)
+    with pytest.raises(ValueError, match=r"1 row has no label \(line 2\): .* --skip-unlabelled\.$"):
+        understand(rows[:-1], single=True)
+    for data in (
+        understand(rows, kind="multi"),
+        understand(rows, sep=";"),
+        understand(rows, single=False),
+    ):
+        assert not data.single
+        assert data.labels[0] == []
+    assert understand([*rows, ("x", "a,b")]).labels[0] == []
 
 
 def test_lists_of_one_label_stay_label_sets():
@@ -250,12 +296,11 @@ def test_a_model_says_what_its_texts_are():
     [
         ("single", ["a", "b"], "line 2 has 2 labels; --kind single takes one a row"),
         ("pairs", ["a", "b"], "line 2 has 2 labels; --kind pairs takes one a row"),
-        ("single", "", "line 2 has no label; drop the row, or choose --kind multi"),
     ],
 )
 def test_rows_that_do_not_fit_the_kind(kind, tags, message):
     with pytest.raises(ValueError, match=f"a.csv: {message}"):
-        understand([("x", tags), ("y", ["a"] if tags else "a")], kind=kind)
+        understand([("x", tags), ("y", ["a"])], kind=kind)
 
 
 def test_labels_are_counted():
