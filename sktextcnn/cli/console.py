@@ -13,6 +13,9 @@ from typing import Any, TextIO
 
 from sktextcnn.cli.progress import ProgressBar
 
+#: Warnings for programmers about what `sktextcnn.cli.dataset` has an own note on.
+NOTED_ALREADY = ("The text .* carries different labels", "Labels such as .* look like several labels")
+
 
 class Console:
     """Where a command prints.
@@ -67,6 +70,8 @@ class Console:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # those of other packages, for developers
             warnings.simplefilter("default", UserWarning)
+            for message in NOTED_ALREADY:
+                warnings.filterwarnings("ignore", message, UserWarning)
             warnings.showwarning = lambda message, *_, **__: self.note(str(message))
             logger.addHandler(handler)
             try:

@@ -93,7 +93,9 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
     in_lists, sep = _are_lists(rows), "," if reading.sep is None else reading.sep
     sets = [_split(row.labels, sep) for row in rows]
     notes: list[str] = []
-    if reading.kind in ("auto", "multi") and not in_lists:
+    if in_lists:
+        notes += _look_within_lists(sets)
+    elif reading.kind in ("auto", "multi"):
         is_held = any(sep in row.labels for row in rows)
         notes += _look_for_separators(sets, reading.sep, is_held, untrained=single is None)
     kind = reading.kind
@@ -145,8 +147,7 @@ def _look_for_separators(
         if sep is None or is_held or not untrained:
             return []
         return [f"no row holds {sep!r}. If each text has just one label: --kind single."]
-    n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, other)
-    found = f"{other!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
+    found = _describe_separator(sets, other)
     whole = "--sep ','" if sep is None and is_held else "--kind single"
     if sep is None:
         raise ValueError(f"{found}. Pass --sep {other!r}; or {whole}, if they are whole labels.")
@@ -156,6 +157,17 @@ def _look_for_separators(
             "labels."
         )
     return [f"{found}, with --sep {other!r}."]
+
+
+def _look_within_lists(sets: Sequence[list[str]]) -> list[str]:
+    """Return a note if something seems to separate labels although they are in lists."""
+    sep = find_separator(sets)
+    return [f"{_describe_separator(sets, sep)}. In lists, labels are taken as they are."] if sep else []
+
+
+def _describe_separator(sets: Sequence[list[str]], sep: str) -> str:
+    n_labels, n_pieces = len({label for labels in sets for label in labels}), _count_pieces(sets, sep)
+    return f"{sep!r} seems to separate labels: split at it, {n_labels:,} labels become {n_pieces:,}"
 
 
 def _look_for_repeated(texts: Sequence[str], sets: Sequence[list[str]]) -> list[str]:

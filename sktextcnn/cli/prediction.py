@@ -46,7 +46,7 @@ def add_predict(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--output-format",
         choices=[name for name in FORMATS if name != "txt"],
-        help="of the output, where its name does not tell it (default: as the input)",
+        help="of the output, where its name does not tell it (without extension: as the input)",
     )
     group.add_argument(
         "--column", default="predicted", help="name of the column of labels (default: predicted)"
@@ -151,7 +151,7 @@ def _output_dialect(args: argparse.Namespace, table: Table) -> Dialect:
     default = "csv" if own in ("txt", "parquet") else own
     chosen = args.output_format or ("jsonl" if args.json else None)
     if chosen is None:
-        chosen = default if args.output == STANDARD else format_of(args.output, default)
+        chosen = format_of(args.output, default, option="--output-format")
     if chosen == "txt":
         raise ValueError(f"--output {args.output}: plain lines have no columns; write CSV instead.")
     delimiter = table.dialect.delimiter if chosen == own else ""

@@ -102,6 +102,19 @@ def test_fit_says_what_it_read_and_saves_a_model(tmp_path, capsys):
     np.testing.assert_array_equal(loaded.predict_proba(TEXTS), expected.predict_proba(TEXTS))
 
 
+def test_what_the_command_line_says_is_not_said_in_terms_of_python_as_well(tmp_path, capsys):
+    twice = write_csv(tmp_path / "a.csv", [(f"{text} {i}", "sport") for text in TEXTS for i in "ab"])
+    with open(twice, "a", encoding="utf-8") as file:
+        file.write(f"{TEXTS[0]} a,politics\n")
+    joined = labelled(tmp_path / "b.csv", ["a", "b", "a|b", "b|a"] * 3)
+    for path, options in [(twice, []), (joined, ["--kind", "single"])]:
+        command = ["fit", path, *COLUMNS, "--model", str(tmp_path / "model"), "--overwrite", *SMALL]
+        assert cli.main([*command, *options]) == 0
+        err = capsys.readouterr().err
+        assert err.count("come more than once, with different labels") == (path is twice)
+        assert not re.search(r"group_rows|split\(", err)
+
+
 def test_fit_evaluates_on_another_file(tmp_path, capsys):
     path, test = labelled(tmp_path / "a.csv"), labelled(tmp_path / "b.csv", [["sport"]] * 12)
     assert fit(path, tmp_path / "model", "--test", test, "--json") == 0
@@ -278,6 +291,13 @@ def test_predict_with_one_label_per_text(tmp_path, capsys, single_model):
     assert [(row["predicted"], row["again"]) for row in records] == [(name, name) for name in expected]
 
 
+def test_predict_to_a_file_whose_name_tells_no_format(tmp_path, model):
+    path = labelled(tmp_path / "a.csv")
+    assert predict(model, path, "--output", tmp_path / "b.dat", "--output-format", "csv") == 0
+    assert predict(model, path, "--output", tmp_path / "b") == 0
+    assert (tmp_path / "b").read_bytes() == (tmp_path / "b.dat").read_bytes()
+
+
 def test_predict_from_plain_lines(tmp_path, capsys, model):
     (tmp_path / "a.txt").write_text("the match\n\nthe vote\n", "utf-8")
     assert predict(model, tmp_path / "a.txt", "--text", "any") == 0
@@ -341,6 +361,7 @@ def test_a_label_that_holds_the_separator(tmp_path, capsys):
         (["text", "proba_sport"], ["--proba"], "has a column 'proba_sport' already"),
         (["text"], ["--output", "nowhere/b.csv"], "there is no folder .*nowhere"),
         (["text"], ["--output", "b.txt"], "plain lines have no columns; write CSV"),
+        (["text"], ["--output", "b.xlsx"], r"unknown extension '\.xlsx'; .* --output-format, one of"),
         (["text"], ["--encoding", "ascii"], "is not in ascii"),
     ],
 )

@@ -42,14 +42,16 @@ class Dialect:
     encoding: str = "utf-8"
 
 
-def format_of(name: str, default: str = "") -> str:
+def format_of(name: str, default: str = "", *, option: str = "--format") -> str:
     """Return the format that the name of a file tells.
 
     Parameters
     ----------
     name : str
     default : str, default=""
-        The format where it tells nothing.
+        The format where there is no extension.
+    option : str, default="--format"
+        Which names the format otherwise, for the message.
 
     Returns
     -------
@@ -58,7 +60,7 @@ def format_of(name: str, default: str = "") -> str:
     Raises
     ------
     ValueError
-        If the extension is none of `EXTENSIONS`, and there is no default.
+        If the extension is none of `EXTENSIONS`, or there is none, and no default.
 
     Examples
     --------
@@ -70,11 +72,11 @@ def format_of(name: str, default: str = "") -> str:
     found = SYNONYMS.get(extension, extension)
     if found in FORMATS:
         return found
-    if default:
+    if default and not extension:
         return default
     raise ValueError(
         f"{name}: unknown extension {'.' + extension if extension else ''!r}; expected {EXTENSIONS}. "
-        f"Or name the format: --format, one of {', '.join(FORMATS)}."
+        f"Or name the format: {option}, one of {', '.join(FORMATS)}."
     )
 
 

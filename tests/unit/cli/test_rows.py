@@ -139,6 +139,11 @@ def test_another_separator_is_noticed_before_anything_is_trained(sep):
     assert understand(pairs, kind="single").notes == []
 
 
+def test_a_separator_within_lists_is_pointed_out():
+    (note,) = understand([("x", ["a|b", "c"]), ("y", ["b|c"]), ("z", ["a"])]).notes
+    assert note.startswith("'|' seems to separate labels: split at it, 4 labels become 3.")
+
+
 @pytest.mark.parametrize("wrong", [",", r"\|"])
 @pytest.mark.parametrize("kind", ["auto", "multi"])
 def test_a_separator_that_no_row_holds_is_refused_where_another_is_found(wrong, kind):

@@ -167,7 +167,9 @@ def test_formats_by_name():
     assert [format_of(name) for name in ("a.CSV", "b.tsv.gz", "c.ndjson", "d.pq", "e.txt")] == [
         *("csv", "tsv", "jsonl", "parquet", "txt"),
     ]
-    assert format_of("a.dat", "csv") == "csv"
+    assert [format_of(name, "csv") for name in ("a", "-", "a.gz", "a.tsv")] == ["csv"] * 3 + ["tsv"]
+    with pytest.raises(ValueError, match=r"unknown extension '\.dat'; .* the format: --to, one of csv"):
+        format_of("a.dat", "csv", option="--to")
     for name, shown in [("a.json", "'.json'"), ("a.gz", "''"), ("a", "''")]:
         with pytest.raises(ValueError, match=rf"{name}: unknown extension {shown}; expected \.csv"):
             format_of(name)
