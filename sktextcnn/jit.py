@@ -20,6 +20,9 @@ _LOGGER = logging.getLogger("sktextcnn")
 #: Kernels that this process has run once, so that they are compiled or loaded.
 _ready: set[Any] = set()
 
+#: Those of them that it compiled itself. The first one is announced: one note for all.
+_compiled: set[Any] = set()
+
 #: Held while kernels are compiled or loaded: by one thread, and not while the process forks, since a
 #: child would wait for a compiler whose thread it does not have.
 _lock = RLock()
@@ -71,7 +74,6 @@ def prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
 
 
 def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
-    said = False
     for function, arguments in calls:
         try:
             function(*arguments)
@@ -82,16 +84,17 @@ def _prepare(calls: Iterable[tuple[Any, tuple]]) -> None:
                 "folder in the environment variable NUMBA_CACHE_DIR."
             ) from error
         _ready.add(function)
-        if not said and _was_compiled(function):
-            said = True
-            _say(_folder(function))
+        if _was_compiled(function):
+            if not _compiled:
+                _say(_folder(function))
+            _compiled.add(function)
 
 
 def _say(folder: str) -> None:
     if folder:
         _LOGGER.warning(
             "sktextcnn compiles its kernels for the first time on this machine, which takes some "
-            "seconds; they are kept in %s.",
+            "seconds; they are kept in folders such as %s.",
             folder,
         )
     else:

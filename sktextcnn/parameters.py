@@ -200,6 +200,9 @@ class Parameters(BaseEstimator):
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
 
+    # Python names the function in its error about an unknown argument: by the class that users know.
+    __init__.__qualname__ = "TextCNNClassifier.__init__"
+
     def _resolved(
         self, fitted: FittedState, settings: Settings, *, engine: str, folds: list, linear: bool
     ) -> Resolved:

@@ -2,6 +2,21 @@
 
 from sktextcnn.explain.evidence import Evidence, NgramMean
 from sktextcnn.explain.html import highlight
-from sktextcnn.explain.records import Explanation, Explanations, Mistake
+from sktextcnn.explain.records import (
+    Explanation,
+    ExplanationList,
+    Explanations,
+    Mistake,
+    NgramMeans,
+)
 
-__all__ = ["Evidence", "Explanation", "Explanations", "Mistake", "NgramMean", "highlight"]
+__all__ = [
+    "Evidence",
+    "Explanation",
+    "ExplanationList",
+    "Explanations",
+    "Mistake",
+    "NgramMean",
+    "NgramMeans",
+    "highlight",
+]

@@ -11,10 +11,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.engine.engines import open_network
-from sktextcnn.explain.evidence import Evidence, NgramMean, name_evidence, rank_ngrams
+from sktextcnn.explain.evidence import Evidence, name_evidence, rank_ngrams
 from sktextcnn.explain.logits import explain_logits
 from sktextcnn.explain.mistakes import WrongDecision, find_wrong, keep_worst
-from sktextcnn.explain.records import Explanation, Explanations, Mistake
+from sktextcnn.explain.records import Explanation, ExplanationList, Explanations, Mistake, NgramMeans
 from sktextcnn.labels.classes import find_labels
 from sktextcnn.labels.parsing import check_in_common, count_unseen
 from sktextcnn.objective import check_kind
@@ -26,7 +26,7 @@ from sktextcnn.text.tokens import TokenIds, check_texts, encode, read_chunks
 class Explainer(Predictor):
     """The methods of `TextCNNClassifier` that say why."""
 
-    def explain(self, X: Any, *, labels: Any = None) -> list[Explanations]:
+    def explain(self, X: Any, *, labels: Any = None) -> ExplanationList[Explanations]:
         """Say which n-grams of each text spoke for a label, and how strongly.
 
         A label's logit is a constant plus what each n-gram adds: those that the filters of the network
@@ -43,10 +43,11 @@ class Explainer(Predictor):
 
         Returns
         -------
-        list of Explanations, of length n
-            For each text a list, with its ``text``, of one `sktextcnn.explain.Explanation` for each
-            label: its ``decision``, ``probability``, ``threshold`` and ``logit``, and the ``base`` and
-            ``evidence`` that the logit is the sum of. Notebooks show them with highlighted words.
+        ExplanationList of Explanations, of length n
+            A list. For each text it has another one, with its ``text``, of one
+            `sktextcnn.explain.Explanation` for each label: its ``decision``, ``probability``,
+            ``threshold`` and ``logit``, and the ``base`` and ``evidence`` that the logit is the sum of.
+            `print` shows them as sums, notebooks with highlighted words.
 
         Raises
         ------
@@ -76,7 +77,7 @@ class Explainer(Predictor):
         """
         check_is_fitted(self, "weights_")
         columns = None if labels is None else find_labels(labels, self.classes_)
-        explained: list[Explanations] = []
+        explained: ExplanationList[Explanations] = ExplanationList()
         for texts in read_chunks(X, TEXTS_PER_CHUNK):
             explained += self._explain(texts, None if columns is None else [columns] * len(texts))
         return explained
@@ -121,7 +122,9 @@ class Explainer(Predictor):
         """Return what stands between the tokens of an n-gram."""
         return "" if self.analyzer == "char" else " "
 
-    def explain_errors(self, X: Any, y: Any, *, labels: Any = None, n: int = 10) -> list[Mistake]:
+    def explain_errors(
+        self, X: Any, y: Any, *, labels: Any = None, n: int = 10
+    ) -> ExplanationList[Mistake]:
         """Return the worst false positives and misses, with what spoke for and against the label.
 
         Parameters
@@ -137,11 +140,11 @@ class Explainer(Predictor):
 
         Returns
         -------
-        list of Mistake
-            `sktextcnn.explain.Mistake`, with ``row``, ``text``, ``label``, ``kind`` and ``explanation``,
-            the one whose probability is furthest on the wrong side of the threshold first. With one
-            label per text, a wrong one is a false positive of that label and a miss of the true one, and
-            the distance between their probabilities counts.
+        ExplanationList of Mistake
+            A list of `sktextcnn.explain.Mistake`, with ``row``, ``text``, ``label``, ``kind`` and
+            ``explanation``, the one whose probability is furthest on the wrong side of the threshold
+            first. With one label per text, a wrong one is a false positive of that label and a miss of
+            the true one, and the distance between their probabilities counts.
 
         Raises
         ------
@@ -186,12 +189,12 @@ class Explainer(Predictor):
                 first += len(logits)
         columns = [np.array([one.column]) for one in found]
         explained = self._explain([texts[one.row] for one in found], columns) if found else []
-        return [
+        return ExplanationList(
             Mistake(one.row, texts[one.row], explanation.label, one.kind, explanation)
             for one, (explanation,) in zip(found, explained, strict=True)
-        ]
+        )
 
-    def top_ngrams(self, X: Any, label: Any, n: int = 20, *, min_texts: int = 2) -> list[NgramMean]:
+    def top_ngrams(self, X: Any, label: Any, n: int = 20, *, min_texts: int = 2) -> NgramMeans:
         """Return the n-grams that speak for a label most strongly.
 
         Where there are few, the last ones may speak against it: their contribution is negative.
@@ -209,9 +212,10 @@ class Explainer(Predictor):
 
         Returns
         -------
-        list of NgramMean
-            `sktextcnn.explain.NgramMean`, with ``ngram``, ``contribution`` (the mean of what it adds to
-            the label's logit, over the texts in which it counts) and ``n_texts``; the highest first.
+        NgramMeans
+            A list of `sktextcnn.explain.NgramMean`, with ``ngram``, ``contribution`` (the mean of what
+            it adds to the label's logit, over the texts in which it counts) and ``n_texts``; the highest
+            first.
 
         Raises
         ------
@@ -234,7 +238,7 @@ class Explainer(Predictor):
         _check_number("n", n)
         _check_number("min_texts", min_texts)
         evidence = self._evidence_for(X, find_labels([label], self.classes_))
-        return rank_ngrams(evidence, min_texts)[:n]
+        return NgramMeans(rank_ngrams(evidence, min_texts)[:n])
 
     def _evidence_for(self, X: Any, column: np.ndarray) -> Iterator[list[Evidence]]:
         for texts in read_chunks(X, TEXTS_PER_CHUNK):

@@ -103,20 +103,44 @@ def show(
     str
         HTML of a single element, everything in it escaped.
     """
-    number = "text-align:right;font-variant-numeric:tabular-nums"
-    rows = "".join(
-        f'<tr><td style="{number}">{value:+.3f}</td>'
-        f'<td style="text-align:left;white-space:pre-wrap">{escape(name)}</td></tr>'
-        for name, value in addends
-    )
+    rows = [(f"{value:+.3f}", name) for name, value in addends]
     # What cannot be highlighted is seen in the table alone.
     details = "<details open>" if any(one.char_start is None for one in evidence) else "<details>"
-    table = f"{details}<summary>What adds up to the logit</summary><table>{rows}</table></details>"
+    sums = f"{details}<summary>What adds up to the logit</summary>{table(rows)}</details>"
     return (
         '<div class="sktextcnn-explanation" style="margin-bottom:1em">'
         f'<div><strong dir="auto">{escape(head)}</strong> {escape(outcome)}</div>'
-        f"<div>{highlight(text, evidence)}</div>{table if rows else ''}</div>"
+        f"<div>{highlight(text, evidence)}</div>{sums if rows else ''}</div>"
     )
+
+
+def table(rows: Iterable[Sequence[str]], header: Sequence[str] = ()) -> str:
+    """Return a table whose columns hold numbers, save for the last, which holds names.
+
+    Parameters
+    ----------
+    rows : iterable of sequences of str
+    header : sequence of str, default=()
+        None is shown if it is empty.
+
+    Returns
+    -------
+    str
+        HTML of a single element, everything in it escaped.
+    """
+
+    def line(tag: str, cells: Sequence[str]) -> str:
+        number = "text-align:right;font-variant-numeric:tabular-nums"
+        name = "text-align:left;white-space:pre-wrap"
+        styles = [*[number] * (len(cells) - 1), name]
+        written = (
+            f'<{tag} style="{style}">{escape(cell)}</{tag}>'
+            for style, cell in zip(styles, cells, strict=True)
+        )
+        return f"<tr>{''.join(written)}</tr>"
+
+    head = line("th", header) if header else ""
+    return f"<table>{head}{''.join(line('td', row) for row in rows)}</table>"
 
 
 def escape(text: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sktextcnn.explain import html
-from sktextcnn.explain.evidence import Evidence
+from sktextcnn.explain.evidence import Evidence, NgramMean
 
 #: Pieces of evidence that are shown one by one.
 MOST_SHOWN = 8
+
+#: What is said of a text for which no label is explained.
+NO_LABEL = ("no label", "(labels= explains those that are not predicted, too)")
 
 
 class Explanation(NamedTuple):
@@ -119,12 +122,15 @@ class Explanations(list[Explanation]):
         return type(self), (self.text, [*self])
 
     def __str__(self) -> str:
-        return "\n".join([_printable(self.text), *(map(str, self) if self else ["no label"])])
+        return "\n".join([_printable(self.text), *(map(str, self) if self else [" ".join(NO_LABEL)])])
 
     def _repr_html_(self) -> str:
+        return self._to_html() + (html.LEGEND if self else "")
+
+    def _to_html(self) -> str:
         if not self:
-            return html.show("no label", "", self.text, [], [])
-        return "".join(each._to_html() for each in self) + html.LEGEND
+            return html.show(*NO_LABEL, self.text, [], [])
+        return "".join(each._to_html() for each in self)
 
     def to_frame(self) -> Any:
         """Return the evidence for all labels as a pandas DataFrame.
@@ -168,7 +174,41 @@ class Mistake(NamedTuple):
         return f"{self.kind} in row {self.row}: {_printable(self.text)}\n{self.explanation}"
 
     def _repr_html_(self) -> str:
-        return self.explanation._to_html(f"{self.kind} in row {self.row}, ") + html.LEGEND
+        return self._to_html() + html.LEGEND
+
+    def _to_html(self) -> str:
+        return self.explanation._to_html(f"{self.kind} in row {self.row}, ")
+
+
+Shown = TypeVar("Shown", Explanations, Mistake)
+
+
+class ExplanationList(list[Shown]):
+    """What is said of several texts: a list that shows its items one below the other.
+
+    `explain` returns one of `Explanations`, `explain_errors` one of `Mistake`.
+    """
+
+    def __str__(self) -> str:
+        return "\n\n".join(map(str, self)) if self else "(none)"
+
+    def _repr_html_(self) -> str:
+        if not self:
+            return "<div>(none)</div>"
+        return "".join(each._to_html() for each in self) + html.LEGEND
+
+
+class NgramMeans(list[NgramMean]):
+    """What `top_ngrams` finds: a list of `NgramMean` that shows itself as a table."""
+
+    def __str__(self) -> str:
+        head = f"{'mean':>8}  {'texts':>7}  n-gram"
+        rows = (f"{one.contribution:+8.3f}  {one.n_texts:7}  {_printable(one.ngram)}" for one in self)
+        return "\n".join([head, *rows])
+
+    def _repr_html_(self) -> str:
+        rows = ((f"{one.contribution:+.3f}", str(one.n_texts), one.ngram) for one in self)
+        return html.table(rows, ("mean", "texts", "n-gram"))
 
 
 def _printable(text: str) -> str:

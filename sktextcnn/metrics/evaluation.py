@@ -10,7 +10,7 @@ from sklearn.metrics import precision_recall_fscore_support
 
 from sktextcnn.metrics.measures import find_measure, needs_scores
 from sktextcnn.metrics.outcome import Outcome, find_classifier, observe
-from sktextcnn.metrics.tables import html_table, text_table, to_frame
+from sktextcnn.metrics.tables import html_table, measures_in_words, text_table, to_frame
 
 #: Overall measures of several labels per text, and of one.
 MEASURES = {
@@ -32,7 +32,8 @@ _HEADER = ("label", "precision", "recall", "F1", "support", "threshold")
 class Evaluation:
     """What a classifier gets right and wrong on n texts with k labels; see `evaluate`.
 
-    ``print`` shows it as a table, a notebook as an HTML table.
+    ``print`` shows it as a table, a notebook as an HTML table: measures in words there, and losses as
+    they are, the lower the better.
 
     Attributes
     ----------
@@ -115,7 +116,7 @@ class Evaluation:
     def __str__(self) -> str:
         rows, n_left = self._rows(MOST_ROWS)
         more = [f"... and {n_left} labels with fewer texts"] if n_left else []
-        overall = text_table(["measure", "value"], self.scores.items())
+        overall = text_table(["measure", "value"], measures_in_words(self.scores))
         return "\n".join([self._title(), "", *overall, "", *text_table(self._header(), rows), *more])
 
     def __repr__(self) -> str:
@@ -123,7 +124,8 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         rows, _ = self._rows(len(self.labels))
-        overall = html_table(["measure", "value"], self.scores.items(), self._title())
+        measures = measures_in_words(self.scores)
+        overall = html_table(["measure", "value"], measures, self._title())
         return f"<div>{overall}<br>{html_table(self._header(), rows)}</div>"
 
     def _title(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -86,6 +86,34 @@ def shorten(text: str, width: int) -> str:
     """Return `text` in one line of at most `width` characters."""
     text = " ".join(text.split())
     return text if len(text) <= width else text[: width - 3] + "..."
+
+
+def measures_in_words(scores: Mapping[str, float]) -> list[tuple[str, float]]:
+    """Return what people read of measures: names in words, and losses as they are, not negated.
+
+    Parameters
+    ----------
+    scores : mapping of str to float
+        By names of scorers; the higher, the better.
+
+    Returns
+    -------
+    list of (str, float)
+
+    Examples
+    --------
+    >>> from sktextcnn.metrics.tables import measures_in_words
+    >>> measures_in_words({"f1_micro": 0.9, "neg_hamming_loss": -0.04, "lrap": 0.8})
+    [('f1 micro', 0.9), ('hamming loss', 0.04), ('label ranking average precision', 0.8)]
+    """
+    written_out = {"lrap": "label ranking average precision"}
+    return [
+        (
+            written_out.get(name, name.removeprefix("neg_").replace("_", " ")),
+            abs(score) if name.startswith("neg_") else score,
+        )
+        for name, score in scores.items()
+    ]
 
 
 def to_frame(columns: dict[str, Any], index: Any, name: str) -> Any:

@@ -105,7 +105,7 @@ class TrainingHistoryDisplay(Display):
                 else None
             ),
             final_score=score if was_judged and np.isfinite(score) else None,
-            score_name=getattr(estimator.metric, "__name__", str(estimator.metric)),
+            score_name=_name_score(estimator),
         ).plot(ax)
 
     def plot(self, ax: Axes | None = None) -> TrainingHistoryDisplay:
@@ -152,3 +152,10 @@ class TrainingHistoryDisplay(Display):
             lines += [ax.axvline(self.best_epoch, color=neutral_color(), linestyle="--", label=name)]
         draw_legend(self.score_ax_ or ax, handles=lines)
         return self
+
+
+def _name_score(estimator: Any) -> str:
+    """Return what the held-out scores measure: of one label per text, micro-F1 is the accuracy."""
+    if not estimator.multilabel_ and estimator.metric == "f1_micro":
+        return "accuracy"
+    return getattr(estimator.metric, "__name__", str(estimator.metric))

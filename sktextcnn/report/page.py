@@ -20,6 +20,7 @@ import numpy as np
 from sktextcnn.explain import highlight
 from sktextcnn.explain.html import AGAINST, FOR
 from sktextcnn.metrics import Evaluation, evaluate
+from sktextcnn.metrics.tables import measures_in_words
 from sktextcnn.storage.files import new_file
 
 #: Mistakes of each kind on the page.
@@ -83,7 +84,7 @@ def write_report(
         title=f"Evaluation of {type(estimator).__name__}" if title is None else str(title),
         evaluation=evaluation,
         pictures=draw_pictures(estimator, evaluation),
-        mistakes=_find_mistakes(estimator, X, y),
+        mistakes=_find_mistakes(estimator, X, y, evaluation.multilabel),
     )
     _write_whole(path, page)
 
@@ -97,7 +98,8 @@ def render(*, title: str, evaluation: Evaluation, pictures: list, mistakes: list
     evaluation : Evaluation
     pictures : list of Picture
     mistakes : list of Mistake or None
-        None: the classifier cannot explain itself.
+        None: the classifier cannot explain itself. With one label per text, only the false positives: a
+        wrong label is the miss of another one as well, and stands on the page once.
 
     Returns
     -------
@@ -124,10 +126,12 @@ def render(*, title: str, evaluation: Evaluation, pictures: list, mistakes: list
         script=Markup(script),
         script_hash=f"sha256-{digest}",
         evaluation=evaluation,
+        measures=measures_in_words(evaluation.scores),
         rows=_rows_of(evaluation),
         remarks=_remarks_on(evaluation),
         pictures=pictures,
         mistakes=mistakes,
+        true_label=lambda mistake: evaluation.labels[int(evaluation.truth[mistake.row].argmax())],
         highlight=lambda explanation: Markup(highlight(explanation.text, explanation.evidence)),
     )
 
@@ -169,13 +173,14 @@ def _remarks_on(evaluation: Evaluation) -> list[str]:
     return remarks
 
 
-def _find_mistakes(estimator: Any, X: Any, y: Any) -> list | None:
-    """Return the worst mistakes; None if the classifier cannot say how they came about."""
+def _find_mistakes(estimator: Any, X: Any, y: Any, multilabel: bool) -> list | None:
+    """Return the worst mistakes for `render`; None if the classifier cannot say how they came about."""
     weights = getattr(estimator, "weights_", {})
     is_closed = "network" in weights and "linear_kernel" not in weights  # a network of one's own, alone
     if is_closed or not hasattr(estimator, "explain_errors"):
         return None
-    return [*estimator.explain_errors(X, y, n=N_MISTAKES)]
+    mistakes = estimator.explain_errors(X, y, n=N_MISTAKES)
+    return [one for one in mistakes if multilabel or one.kind == "false positive"]
 
 
 def _check_extras() -> None:

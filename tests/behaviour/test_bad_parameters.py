@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 from sktextcnn import TextCNNClassifier
@@ -89,6 +90,14 @@ INVALID = {
 
 # `classes` is looked at together with y, in test_bad_classes.
 INVALID_CASES = [(name, value) for name, values in INVALID.items() for value in values]
+
+
+def test_an_unknown_parameter_is_said_to_be_one_of_the_class_that_was_called():
+    with pytest.raises(
+        TypeError, match=r"^TextCNNClassifier\.__init__\(\) got an unexpected keyword argument 'epoch'"
+    ):
+        TextCNNClassifier(epoch=3)
+    assert "epochs" in clone(TextCNNClassifier(epochs=3)).get_params()
 
 
 def test_every_parameter_has_an_invalid_value_here():

@@ -185,7 +185,9 @@ MODULES = {
     },
     "report.svg": set(),
     "report.figures": {"metrics", "plotting", "report.svg"},
-    "report.page": {"explain", "explain.html", "metrics", "report.figures", "storage.files"},
+    "report.page": {
+        *("explain", "explain.html", "metrics", "metrics.tables", "report.figures", "storage.files"),
+    },
     "report": {"report.page"},
     "cli.tables": set(),
     "cli.tables.dialect": set(),

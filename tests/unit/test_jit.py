@@ -223,6 +223,24 @@ def test_kernels_are_prepared_once(monkeypatch):
     assert calls == [1]
 
 
+def test_kernels_of_all_rooms_are_announced_once(monkeypatch, caplog):
+    for name in ("_ready", "_compiled"):
+        monkeypatch.setattr(jit, name, set())
+    monkeypatch.setattr(jit, "_was_compiled", lambda function: True)
+    monkeypatch.setattr(jit, "_folder", lambda function: function.__name__)
+
+    def engine():
+        pass
+
+    def linear():
+        pass
+
+    for function in (engine, linear):
+        jit.prepare([(function, ())])
+    (message,) = caplog.messages
+    assert message.endswith("they are kept in folders such as engine.")
+
+
 def test_a_kernel_that_fails_is_named(monkeypatch, caplog):
     monkeypatch.setattr(jit, "_ready", set())
 

@@ -8,7 +8,16 @@ import sys
 
 import pytest
 
-from sktextcnn.explain import Evidence, Explanation, Explanations, Mistake
+from sktextcnn.explain import (
+    Evidence,
+    Explanation,
+    ExplanationList,
+    Explanations,
+    Mistake,
+    NgramMean,
+    NgramMeans,
+)
+from tests.examples import TAGS, TEXTS, eager
 
 GOAL, THE = Evidence("goal", 1, 2, 2.5, 4, 8), Evidence("the", 0, 1, -0.25, 0, 3)
 
@@ -53,7 +62,10 @@ def test_explanations_of_a_text_are_a_list():
     both = Explanations("the goal", [one, one])
     assert both == [one, one]
     assert str(both) == f"the goal\n{one}\n{one}"
-    assert str(Explanations("a\tb")) == "'a\\tb'\nno label"
+    text, said = str(Explanations("a\tb")).splitlines()
+    assert text == r"'a\tb'"
+    assert said == "no label (labels= explains those that are not predicted, too)"
+    assert "labels=" in Explanations("a")._repr_html_()
     for other in (copy.copy(both), copy.deepcopy(both), pickle.loads(pickle.dumps(both))):
         assert (other, other.text, type(other)) == (both, "the goal", Explanations)
 
@@ -62,6 +74,48 @@ def test_a_mistake_names_its_row():
     mistake = Mistake(7, "the goal", "sport", "false positive", explanation())
     assert str(mistake) == f"false positive in row 7: the goal\n{explanation()}"
     assert "false positive in row 7" in mistake._repr_html_()
+
+
+def test_several_texts_are_shown_one_below_the_other():
+    row = Explanations("the goal", [explanation()])
+    mistake = Mistake(7, "the goal", "sport", "false positive", explanation())
+    for item in (row, mistake):
+        shown = ExplanationList([item, item])
+        assert str(shown) == f"{item}\n\n{item}"
+        html = shown._repr_html_()
+        assert html.count("sktextcnn-explanation") == 2
+        assert html.count("unbroken line") == 1  # one legend for all
+    assert str(ExplanationList()) == "(none)"
+    assert "(none)" in ExplanationList()._repr_html_()
+
+
+def test_means_of_ngrams_are_a_table():
+    means = NgramMeans([NgramMean("a goal", 1.25, 31), NgramMean("<b>", -0.5, 2)])
+    assert str(means) == (
+        "    mean    texts  n-gram\n"  #
+        "  +1.250       31  a goal\n"
+        "  -0.500        2  <b>"
+    )
+    html = means._repr_html_()
+    assert html.count("<tr>") == 3
+    assert "&lt;b&gt;" in html
+    assert "<b>" not in html
+
+
+def test_what_a_classifier_says_of_texts_is_a_list_that_can_be_read():
+    clf = eager(epochs=3).fit(TEXTS, TAGS)
+    found = [
+        clf.explain(TEXTS[:2], labels="sport"),
+        clf.explain_errors(TEXTS, [["food"]] * 12, n=2),
+        clf.top_ngrams(TEXTS, "sport", n=3),
+    ]
+    assert [type(each) for each in found] == [ExplanationList, ExplanationList, NgramMeans]
+    for each in found:
+        assert each
+        assert each == [*each]
+        assert "(" not in str(each).splitlines()[0]  # no repr
+        for other in (copy.copy(each), pickle.loads(pickle.dumps(each))):
+            assert (other, type(other)) == (each, type(each))
 
 
 def test_evidence_as_a_frame():

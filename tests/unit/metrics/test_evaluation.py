@@ -160,6 +160,21 @@ def test_tables_can_be_read(fitted):
     assert [*frame] == ["precision", "recall", "f1", "support", "threshold"]
 
 
+def test_tables_name_measures_in_words_and_no_loss_is_negated(fitted):
+    found = evaluate(fitted, TEXTS, [["food"]] * 12)
+    lines = str(found).splitlines()
+    for name, scorer in [("hamming loss", "neg_hamming_loss"), ("coverage error", "neg_coverage_error")]:
+        value = f"{-found.scores[scorer]:.3f}"
+        (line,) = [line for line in lines if line.startswith(name)]
+        assert line.split() == [*name.split(), value]
+        assert f">{name}</td>" in found._repr_html_()
+    assert any(line.startswith("label ranking average precision  ") for line in lines)
+    for shown in (str(found), found._repr_html_()):
+        assert "neg" not in shown
+        assert "lrap" not in shown
+    assert found.to_dict()["scores"]["neg_coverage_error"] == found.scores["neg_coverage_error"] < 0
+
+
 def test_a_dict_of_an_evaluation_survives_json(fitted):
     content = evaluate(fitted, TEXTS, TAGS).to_dict()
     assert json.loads(json.dumps(content, allow_nan=False)) == content

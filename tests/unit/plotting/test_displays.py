@@ -130,6 +130,13 @@ def test_history_marks_the_epoch_that_was_kept():
     assert drawn.score_ax_.get_ylabel() == "Held-out f1_micro"
 
 
+@pytest.mark.parametrize(("metric", "name"), [("f1_micro", "accuracy"), ("f1_macro", "f1_macro")])
+def test_history_of_one_label_per_text_names_what_the_score_is(metric, name):
+    clf = tiny(validation=0.25, metric=metric).fit(TEXTS, TOPICS)
+    drawn = TrainingHistoryDisplay.from_estimator(clf)
+    assert drawn.score_ax_.get_ylabel() == f"Held-out {name}"
+
+
 def test_history_without_held_out_texts_shows_the_loss_alone():
     drawn = TrainingHistoryDisplay.from_estimator(tiny().fit(TEXTS, TAGS))
     assert drawn.score_ax_ is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 
 import numpy as np
@@ -87,6 +88,8 @@ def test_report_holds_everything(clf, tmp_path):
     assert page.text_of("h2") == "".join(headings)
     assert "mark" in page.names()
     assert "f1 micro" in page.text_of("dt")
+    assert "hamming loss" in page.text_of("dt")
+    assert "neg" not in page.text_of("dt")
     assert not {name for name in page.attributes() if name in ("src", "srcset")}
     links = [a["href"] for _, a in page.elements if "href" in a]
     assert all(link.startswith("#") for link in links)
@@ -130,6 +133,23 @@ def test_report_of_one_label_per_text(tmp_path, y):
     assert "labels per text" not in page.text_of("p")
     assert "Threshold" not in page.text_of("h3")
     assert "accuracy" in page.text_of("dt")
+
+
+def test_a_wrong_label_is_one_mistake_where_a_text_has_one(clf, monkeypatch, tmp_path):
+    monkeypatch.setattr("sktextcnn.report.figures.draw_pictures", lambda *given: [])
+    one_each = eager().fit(TEXTS, TOPICS)
+    predicted = one_each.predict(TEXTS).tolist()
+    truth = ["food" if label != "food" else "unseen" for label in predicted[:4]] + predicted[4:]
+    write_report(one_each, TEXTS, truth, tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text("utf-8")
+    assert html.count("<article>") == 4
+    for row in range(4):
+        assert html.count(f"Row {row} (from 0), probability") == 1
+    shown = sorted(f"{truth[row]}, predicted {predicted[row]}" for row in range(4))
+    headings = re.findall("<article>\n<h3>(.*)</h3>", html)
+    assert sorted(re.sub("<.*?>", "", heading) for heading in headings) == shown
+    write_report(clf, TEXTS, [["food"]] * 12, tmp_path / "report.html")
+    assert "predicted</span>" not in (tmp_path / "report.html").read_text("utf-8")
 
 
 def test_report_of_a_classifier_of_another_kind(tmp_path):
