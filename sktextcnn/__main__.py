@@ -6,13 +6,17 @@ import faulthandler
 import os
 import sys
 
-from sktextcnn.cli import main
-
 
 def run() -> int:
     """Run the command line as a program; return the exit status."""
-    _silence_libraries()
-    return main()
+    try:
+        from sktextcnn.cli import main  # here, as Ctrl-C may come while it is imported
+
+        _silence_libraries()
+        return main()
+    except KeyboardInterrupt:
+        print("error: interrupted.", file=sys.stderr)
+        return 130
 
 
 def _silence_libraries() -> None:

@@ -48,6 +48,21 @@ def test_errors_of_arguments_take_no_time():
     assert (result.stdout, result.stderr.count("\n")) == ("set()\n", 1), result.stderr
 
 
+def test_ctrl_c_while_modules_are_imported_ends_with_one_line():
+    code = (
+        "import sys\n"
+        "class Interrupt:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'sktextcnn.cli.console':\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupt())\n"
+        "from sktextcnn.__main__ import run\n"
+        "sys.exit(run())"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (130, "error: interrupted.\n")
+
+
 def test_a_reader_that_has_enough_ends_the_command_in_silence(tmp_path, table):
     model = tmp_path / "model"
     tiny().fit(TEXTS, TOPICS).save(model)
