@@ -53,7 +53,8 @@ def warn_if_empty(labels: Labels) -> None:
         if isinstance(name, str) and not name.strip() and count:
             advice = (
                 "Splitting an empty str gives ['']; a text without label is []: "
-                "[[tag for tag in tags if tag.strip()] for tags in label_sets]."
+                "[[tag for tag in tags if tag.strip()] for tags in label_sets]. Of a DataFrame, drop "
+                f"the column: y.drop(columns={name!r})."
                 if labels.multilabel
                 else "If it stands for a missing one, drop these texts, or pass label sets, where [] is "
                 "a text without label."
