@@ -157,7 +157,9 @@ def test_the_start_is_left_alone():
     assert state == State(state.weights)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adagrad", "sgd"))]
+)
 def test_epochs_in_one_run_or_in_several_are_the_same(optimizer):
     whole, history = learn(optimizer=optimizer, epochs=3)
     first, early = learn(optimizer=optimizer, epochs=1)
@@ -289,6 +291,7 @@ class Recorder(keras.callbacks.Callback):
         self.logs.append(dict(logs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mixed_float16", "mixed_bfloat16", "float64", "floatx=float64"])
 def test_the_global_precision_is_followed(name, learned):
     recorder, seen = Recorder(), []

@@ -170,6 +170,7 @@ def test_longer_texts_are_truncated():
     np.testing.assert_array_equal(logits, own_network.compute_logits(held, IDS.truncated(4)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(policy):
     before = keras.config.dtype_policy()
