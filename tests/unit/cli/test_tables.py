@@ -219,7 +219,7 @@ def test_a_text_that_is_never_closed_swallows_no_rows(tmp_path):
 
 
 def test_gzip_is_known_by_its_content(tmp_path):
-    (tmp_path / "a.csv").write_bytes(gzip.compress(b"a\nx\n"))
+    (tmp_path / "a.csv").write_bytes(gzip.compress(b"a\nx\n", mtime=0))
     content(tmp_path / "b.csv.gz", "a\nx\n")
     assert read(tmp_path / "a.csv") == read(tmp_path / "b.csv.gz") == [{"a": "x"}]
 
@@ -228,7 +228,7 @@ def test_gzip_is_known_by_its_content(tmp_path):
     ("data", "dialect"),
     [
         (b"a\nx\n", {}),
-        (gzip.compress(b"a\nx\n"), {}),
+        (gzip.compress(b"a\nx\n", mtime=0), {}),
         (b'{"a": "x"}', {"format": "jsonl"}),
         ("a\nx\n".encode("utf-16"), {"encoding": "utf-16"}),
     ],
@@ -275,8 +275,12 @@ def test_how_much_of_a_file_has_been_read(tmp_path):
         ("a.jsonl", b'{"a": 1}\n\n{"a": \n', "a.jsonl: line 3 is not valid JSON: Expecting"),
         ("a.jsonl", b'["x"]\n', "line 1 is not a JSON object; expected one in each line"),
         ("a.jsonl", b"[" * 200_000, "line 1 is not valid JSON"),
-        ("a.csv.gz", gzip.compress(b"a\nx\n")[:-4], "a.csv.gz cannot be read: Compressed file ended"),
-        ("a.csv.gz", gzip.compress(b"a" * 99)[:12] + b"!" * 9, "a.csv.gz cannot be read: "),
+        (
+            "a.csv.gz",
+            gzip.compress(b"a\nx\n", mtime=0)[:-4],
+            "a.csv.gz cannot be read: Compressed file ended",
+        ),
+        ("a.csv.gz", gzip.compress(b"a" * 99, mtime=0)[:12] + b"!" * 9, "a.csv.gz cannot be read: "),
     ],
 )
 def test_tables_that_cannot_be_read(tmp_path, name, data, message):
