@@ -17,6 +17,7 @@ from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes, read_input
 from sktextcnn.preparation import Preparation
+from sktextcnn.text.tokens import encode
 
 
 class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
@@ -290,7 +291,8 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
         begin = self._resume if resumes else self._begin
-        fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
+        numbered = encode(texts, self._tokenizer(), {}, keep_unknown=True)
+        fitted, tokens, start, settings = begin(numbered, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
         plan = self._plan(given, settings.seed)
         evaluator = self._evaluator(fitted, given, weight)
@@ -374,7 +376,8 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         begin = self._resume if resumes else self._begin
-        fitted, tokens, start, settings = begin(texts, given, ends=False)
+        numbered = encode(texts, self._tokenizer(), {}, keep_unknown=True)
+        fitted, tokens, start, settings = begin(numbered, given, ends=False)
         if resumes:
             fitted = replace(fitted, thresholds=self.thresholds_)
         settings = replace(settings, epochs=1)

@@ -38,12 +38,12 @@ from sktextcnn.resolved import (
     choose_validation,
     is_option,
 )
-from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.text.vocabulary import (
     check_matches,
     check_vocabulary,
+    choose_vocabulary,
     extend_vocabulary,
-    learn_vocabulary,
 )
 
 if TYPE_CHECKING:
@@ -57,10 +57,14 @@ Beginning = tuple[FittedState, TokenIds, State, Settings]
 class Preparation(Predictor):
     """What `TextCNNClassifier` makes of its parameters and of training data, before it trains."""
 
-    def _begin(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
-        """Return what a new model starts from; `ends` if this is all of its training."""
+    def _begin(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
+        """Return what a new model starts from; `ends` if this is all of its training.
+
+        The texts come with all their tokens told apart, in terms of no vocabulary.
+        """
         vectors = check_embeddings(self.embeddings)
-        vocabulary, tokens = self._read_vocabulary(texts, vectors)
+        vocabulary = self._choose_vocabulary(numbered, vectors)
+        tokens = numbered.in_terms_of(vocabulary)
         max_length = choose_max_length(self.max_length, tokens.lengths)
         if max_length is None and self.network is not None:  # to which its texts are padded
             max_length = max(1, int(tokens.lengths.max()))
@@ -70,10 +74,10 @@ class Preparation(Predictor):
         weights = self._first_weights(fitted, given, vectors, settings)
         return fitted, tokens.truncated(max_length), State(weights), settings
 
-    def _resume(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
+    def _resume(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
         """Return what the fitted model goes on from."""
         check_kind(given.multilabel, self.multilabel_)
-        tokens = encode(texts, self._tokenizer(), self.vocabulary_, keep_unknown=True)
+        tokens = numbered.in_terms_of(self.vocabulary_)
         fitted = self._describe(given, self.vocabulary_, self.max_length_, self.embedding_mode_)
         fitted = replace(fitted, history=self.history_)
         remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
@@ -90,26 +94,20 @@ class Preparation(Predictor):
         self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
         check_same_classes(self.classes, self.classes_)
 
-    def _read_vocabulary(
-        self, texts: list[str], vectors: WordVectors | None
-    ) -> tuple[dict[str, int], TokenIds]:
-        """Return a new model's vocabulary, and the texts in its terms."""
-        tokenize = self._tokenizer()
+    def _choose_vocabulary(self, numbered: TokenIds, vectors: WordVectors | None) -> dict[str, int]:
+        """Return a new model's vocabulary."""
         if self.vocabulary is not None:
             vocabulary = check_vocabulary(self.vocabulary)
-            tokens = encode(texts, tokenize, vocabulary, keep_unknown=True)
-            if tokens.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
-                check_matches(vocabulary, texts, tokenize, lowercase=self.lowercase)
-            return vocabulary, tokens
-        vocabulary, tokens = learn_vocabulary(
-            texts, tokenize, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
+            check_matches(vocabulary, numbered.unknown, lowercase=self.lowercase)
+            return vocabulary
+        vocabulary = choose_vocabulary(
+            numbered, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
         )
         if vectors is None:
-            return vocabulary, tokens
+            return vocabulary
         find_tokens(vectors, vocabulary)  # some must have one, before others join them
-        words = usable_words(vectors, tokenize)
-        vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
-        return vocabulary, encode(texts, tokenize, vocabulary, keep_unknown=True)
+        words = usable_words(vectors, self._tokenizer())
+        return extend_vocabulary(vocabulary, words, self.max_features)
 
     def _describe(
         self,

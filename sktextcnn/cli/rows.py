@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sktextcnn.cli.tables.dialect import Record
-from sktextcnn.cli.tables.reader import Table
+from sktextcnn.tables.dialect import Record
+from sktextcnn.tables.reader import Table
 
 KINDS = {
     "single": "one label per text",

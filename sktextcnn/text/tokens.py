@@ -18,6 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from sktextcnn.text.spool import join_on_disk
+
 PADDING, UNKNOWN, FIRST_TOKEN = 0, 1, 2
 
 #: Words, and every other visible character (punctuation, emoji) as a token of its own.
@@ -30,6 +32,9 @@ TEXTS_WORTH_REMEMBERING = 16
 
 #: Pieces that an `Encoder` remembers, and the longest of them: some ten megabytes.
 MOST_PIECES, LONGEST_PIECE = 100_000, 40
+
+#: Tokens, and texts, that are worked on at a time where they are on disk: some ten megabytes.
+TOKENS_PER_PART, TEXTS_PER_PART = 1 << 20, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -44,11 +49,15 @@ class TokenIds:
         Text ``i`` owns ``flat[offsets[i]:offsets[i + 1]]``.
     unknown : tuple of str, default=()
         Tokens outside the vocabulary, if they are told apart: their ids follow those of the vocabulary.
+    on_disk : bool, default=False
+        Whether `flat` is in a file, as are then those of all texts that are made of these, but for a
+        slice.
     """
 
     flat: np.ndarray
     offsets: np.ndarray
     unknown: tuple[str, ...] = ()
+    on_disk: bool = False
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -57,35 +66,87 @@ class TokenIds:
         """Return the texts of a slice without steps, as a view."""
         start, stop, _ = rows.indices(len(self))
         offsets = self.offsets[start : stop + 1]
-        return replace(self, flat=self.flat[offsets[0] : offsets[-1]], offsets=offsets - offsets[0])
+        flat = self.flat[offsets[0] : offsets[-1]]
+        return replace(self, flat=flat, offsets=offsets - offsets[0], on_disk=False)
 
     @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each text, shape (n_texts,)."""
         return np.diff(self.offsets)
 
+    def parts(self) -> Iterator[TokenIds]:
+        """Return the texts, some at a time, as views."""
+        return map(self.__getitem__, _parts(self.offsets))
+
+    def _changed(self, change: Callable[[TokenIds], TokenIds]) -> TokenIds:
+        """Return what a function makes of the texts: of each on its own, so that parts will do."""
+        if not self.on_disk:
+            return change(self)
+        return join(map(change, self.parts()))
+
     def take(self, rows: np.ndarray) -> TokenIds:
         """Return the texts at `rows`, in that order."""
-        starts, lengths = self.offsets[rows], self.lengths[rows]
+        if not self.on_disk:
+            return self._take(rows)
+        parts = _parts(to_offsets(self.lengths[rows]))
+        return replace(join(self._take(rows[part]) for part in parts), unknown=self.unknown)
+
+    def _take(self, rows: np.ndarray) -> TokenIds:
+        starts, lengths = self.offsets[rows], self.offsets[1:][rows] - self.offsets[rows]
         offsets = to_offsets(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return replace(self, flat=self.flat[np.repeat(starts, lengths) + within], offsets=offsets)
+        flat = self.flat[np.repeat(starts, lengths) + within]
+        return TokenIds(flat, offsets, self.unknown)
 
     def truncated(self, max_length: int | None) -> TokenIds:
         """Return every text truncated after `max_length` tokens, if that is not None."""
-        lengths = self.lengths
-        if max_length is None or lengths.max(initial=0) <= max_length:
+        if max_length is None or self.lengths.max(initial=0) <= max_length:
             return self
-        within = np.arange(len(self.flat)) - np.repeat(self.offsets[:-1], lengths)
-        offsets = to_offsets(np.minimum(lengths, max_length))
-        return replace(self, flat=self.flat[within < max_length], offsets=offsets)
+
+        def truncate(part: TokenIds) -> TokenIds:
+            lengths = part.lengths
+            within = np.arange(len(part.flat)) - np.repeat(part.offsets[:-1], lengths)
+            offsets = to_offsets(np.minimum(lengths, max_length))
+            return replace(part, flat=part.flat[within < max_length], offsets=offsets)
+
+        return self._changed(truncate)
 
     def known(self, n_ids: int) -> TokenIds:
         """Return the texts with the one id of unknown tokens in the place of ids from `n_ids` on."""
         if not self.unknown:
             return self
-        flat = np.where(self.flat < n_ids, self.flat, np.int32(UNKNOWN))
-        return TokenIds(flat, self.offsets)
+
+        def forget(part: TokenIds) -> TokenIds:
+            return TokenIds(np.where(part.flat < n_ids, part.flat, np.int32(UNKNOWN)), part.offsets)
+
+        return self._changed(forget)
+
+    def in_terms_of(self, vocabulary: Mapping[str, int]) -> TokenIds:
+        """Return texts of which no token is in the vocabulary yet in terms of a vocabulary.
+
+        Parameters
+        ----------
+        vocabulary : mapping of str to int
+            Token -> position, from 0.
+
+        Returns
+        -------
+        TokenIds
+            With tokens outside the vocabulary told apart, in the order in which they came.
+        """
+        new_ids, unknown = np.arange(FIRST_TOKEN + len(self.unknown), dtype=np.int32), []
+        for old_id, token in enumerate(self.unknown, FIRST_TOKEN):
+            position = vocabulary.get(token)
+            if position is None:
+                position = len(vocabulary) + len(unknown)
+                unknown.append(token)
+            new_ids[old_id] = position + FIRST_TOKEN
+        told_apart = tuple(unknown)
+
+        def renumber(part: TokenIds) -> TokenIds:
+            return replace(part, flat=new_ids[part.flat], unknown=told_apart)
+
+        return self._changed(renumber)
 
     def padded(self, extra: int) -> np.ndarray:
         """Return the texts as rows of one matrix, padded right with 0.
@@ -105,6 +166,42 @@ class TokenIds:
         matrix = np.zeros((len(lengths), width), np.int32)
         matrix[np.arange(width) < lengths[:, None]] = self.flat
         return matrix
+
+
+def join(parts: Iterable[TokenIds]) -> TokenIds:
+    """Return texts one after the other, on disk, holding one part of them at a time.
+
+    Parameters
+    ----------
+    parts : iterable of TokenIds
+        All in the same terms.
+
+    Returns
+    -------
+    TokenIds
+    """
+    lengths, unknown = [np.zeros(0, np.int64)], ()
+
+    def flats() -> Iterator[np.ndarray]:
+        nonlocal unknown
+        for part in parts:
+            lengths.append(part.lengths)
+            unknown = part.unknown
+            yield part.flat
+
+    flat = join_on_disk(flats(), np.int32)
+    return TokenIds(flat, to_offsets(np.concatenate(lengths)), unknown, on_disk=True)
+
+
+def _parts(offsets: np.ndarray) -> Iterator[slice]:
+    """Yield texts, one slice after the other, of which each fits into memory."""
+    start, n = 0, len(offsets) - 1
+    while start < n:
+        most = offsets[start] + TOKENS_PER_PART
+        stop = int(np.searchsorted(offsets, most, side="right")) - 1
+        stop = min(max(stop, start + 1), start + TEXTS_PER_PART, n)
+        yield slice(start, stop)
+        start = stop
 
 
 def to_offsets(lengths: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from sktextcnn.cli.tables.dialect import LINE, STANDARD, Dialect, Record, format_of, import_pyarrow
+from sktextcnn.tables.dialect import LINE, STANDARD, Dialect, Record, format_of, import_pyarrow
 
 ROWS_PER_BATCH = 1024
 GZIP_MAGIC = b"\x1f\x8b"
