@@ -105,7 +105,7 @@ class _Run:
         # Kernels are compiled for one kind of arguments, so everything is made of that kind.
         self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
         targets = examples.targets
-        self.targets = _own(targets.indices, np.int64), _own(targets.indptr, np.int64)
+        self.targets = _own(targets.indices, np.int32), _own(targets.indptr, np.int64)
         self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
         self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
         self.sizes = np.array(settings.kernel_sizes, np.int64)

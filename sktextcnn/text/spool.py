@@ -48,7 +48,7 @@ class Spool:
         OSError
             If they cannot be written; the message names the folder if it is full.
         """
-        left = memoryview(np.ascontiguousarray(numbers, self._dtype)).cast("B")
+        left = np.ascontiguousarray(numbers, self._dtype).data.cast("B")
         try:
             # Not into a map: a full disk would kill the process rather than raise an error.
             while left:
@@ -58,8 +58,8 @@ class Spool:
                 raise
             raise OSError(
                 errno.ENOSPC,
-                f"There is no space left in {tempfile.gettempdir()!r} for the token ids of a stream; name "
-                "a folder with more space in the environment variable TMPDIR",
+                f"There is no space left in {tempfile.gettempdir()!r} for the token ids of a stream; "
+                "name a folder with more space in the environment variable TMPDIR",
             ) from None
         self._n += len(numbers)
 
