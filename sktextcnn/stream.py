@@ -55,13 +55,14 @@ class TextStream:
     def __init__(
         self, source: Iterable[Pair] | Callable[[], Iterable[Pair]], *, chunk_size: int = 10_000
     ) -> None:
-        is_source = callable(source) or isinstance(source, Iterable)
-        if not is_source or isinstance(source, (str, bytes, Mapping)):
+        given: Any = source
+        is_source = hasattr(given, "__iter__") or callable(given)
+        if not is_source or isinstance(given, (str, bytes, Mapping)):
             raise TypeError(
                 f"source is a {type(source).__name__}; pass an iterable of (text, labels) pairs, or a "
                 "callable that returns one. For files, see TextStream.from_files."
             )
-        if not isinstance(chunk_size, int) or isinstance(chunk_size, bool) or chunk_size < 1:
+        if type(chunk_size) is not int or chunk_size < 1:
             raise ValueError(f"chunk_size={chunk_size!r}; expected a positive int.")
         self._source, self.chunk_size = source, chunk_size
 
@@ -151,15 +152,16 @@ class TextStream:
                 "(text, labels) pairs."
             )
         number = -1
-        for number, pair in enumerate(source):
+        for number, row in enumerate(source):
+            pair: Any = row
             if not isinstance(pair, (tuple, list)) or len(pair) != 2:
                 raise TypeError(
                     f"Row {number} of the stream is {pair!r:.60}; expected a pair (text, labels)."
                 )
             if not isinstance(pair[0], str):
                 raise TypeError(
-                    f"Row {number} of the stream has {pair[0]!r:.40}, a {type(pair[0]).__name__}, in the "
-                    "place of a text; expected a str."
+                    f"Row {number} of the stream has {pair[0]!r:.40} of type {type(pair[0]).__name__} "
+                    "in the place of a text; expected a str."
                 )
             yield pair[0], pair[1]
         if number < 0:

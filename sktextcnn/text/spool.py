@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,6 +36,7 @@ class Spool:
         self._dtype, self._n = np.dtype(dtype), 0
         # Without a buffer: what comes is large, and has to be in the file when that is mapped.
         self._file: Any = tempfile.TemporaryFile(buffering=0, prefix="sktextcnn-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)  # arrays on the file go on without it
 
     def append(self, numbers: np.ndarray) -> None:
         """Write numbers behind those there are.

@@ -32,7 +32,7 @@ TEXTS_WORTH_REMEMBERING = 16
 MOST_PIECES, LONGEST_PIECE = 100_000, 40
 
 #: Tokens, and texts, that are worked on at a time where they are on disk: some ten megabytes.
-TOKENS_PER_PART, TEXTS_PER_PART = 1 << 20, 1 << 16
+TOKENS_PER_PART, TEXTS_PER_PART = 1 << 18, 1 << 15
 
 
 @dataclass(frozen=True)
