@@ -15,6 +15,7 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
+from scipy import sparse
 
 from sktextcnn.callbacks import Progress
 from sktextcnn.decision.evaluator import Evaluator
@@ -22,7 +23,7 @@ from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
 from sktextcnn.linear.features import learn_ngrams, ngram_features
-from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
@@ -176,7 +177,6 @@ def learn(
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
-            n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
@@ -213,7 +213,7 @@ def learn(
             logits = open_network(state.weights)(examples.ids.take(held_out))
             return _TrainedNetwork(state, history, logits)
 
-        def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def fit_svms(rows: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
             started, places = perf_counter(), rows
             if sampled is not None:
                 rows = rows[np.isin(rows, sampled)]
@@ -230,11 +230,15 @@ def learn(
             progress.end_linear(perf_counter() - started)
             return found
 
-        def compute_margins(held_out: np.ndarray, kernel: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        def compute_margins(
+            held_out: np.ndarray, kernel: sparse.csr_matrix, bias: np.ndarray
+        ) -> np.ndarray:
             if sampled is None:
-                return features[held_out] @ kernel + bias
+                return multiply(features[held_out], kernel) + bias
             parts = tokens.take(held_out).parts()
-            return np.concatenate([ngram_features(part, ngrams) @ kernel + bias for part in parts])
+            return np.concatenate(
+                [multiply(ngram_features(part, ngrams), kernel) + bias for part in parts]
+            )
 
         none = np.zeros(0, np.int64)
         parts = [*plan.folds, *([(every, none)] if plan.refits else [])]

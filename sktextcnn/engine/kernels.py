@@ -329,7 +329,7 @@ def examples_of_calls() -> dict[Any, tuple]:
     windows = position, starts, np.array([1])  # of one filter, of width 1
     where = two, windows, winners, 0
     return {
-        densify: (np.zeros(2, np.int32), starts, rows, two),
+        densify: (position, starts, rows, two),
         drop: (two, rows, 0.5, key, 0, two.copy()),
         gather: (np.ones(2, np.int32), starts, rows, np.full(2, -1)),
         scatter: (*where, table),

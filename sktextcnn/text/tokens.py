@@ -355,8 +355,9 @@ class Encoder:
         Token -> position in the vocabulary, from 0.
     keep_unknown : bool, default=False
         Tell the tokens outside the vocabulary apart, rather than give them all the same id.
-    most_unknown : int, default=MOST_PIECES
-        So many of these are remembered from call to call; if there are more, they get new ids.
+    most_unknown : int or None, default=None
+        So many of these are remembered from call to call; if there are more, they get new ids. None:
+        `MOST_PIECES`.
 
     Examples
     --------
@@ -374,10 +375,10 @@ class Encoder:
         vocabulary: Mapping[str, int],
         *,
         keep_unknown: bool = False,
-        most_unknown: int = MOST_PIECES,
+        most_unknown: int | None = None,
     ) -> None:
         self._tokenize, self._ids = tokenize, _Ids(vocabulary, keep_unknown)
-        self._most_unknown = most_unknown
+        self._most_unknown = MOST_PIECES if most_unknown is None else most_unknown
         self._pieces: _Pieces | None = None
 
     def __call__(self, texts: Iterable[str]) -> TokenIds:
