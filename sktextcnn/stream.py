@@ -48,8 +48,8 @@ class TextStream:
     ...     yield "the minister resigns", ["politics"]
     >>> stream = TextStream(read)
     >>> clf = TextCNNClassifier(min_df=1, epochs=50, random_state=0).fit(stream)
-    >>> clf.predict_labels(["the match"])
-    [('sport',)]
+    >>> clf.predict_labels(["the minister votes"])
+    [('politics',)]
     """
 
     def __init__(

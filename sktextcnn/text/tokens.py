@@ -11,7 +11,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -55,7 +55,7 @@ class TokenIds:
     flat: np.ndarray
     offsets: np.ndarray
     unknown: tuple[str, ...] = ()
-    on_disk: bool = False
+    on_disk: bool = field(default=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
