@@ -100,7 +100,7 @@ def test_the_validation_score_can_be_watched():
     state, history = learn(observers=[ours], callbacks=[theirs], epochs=9)
     assert history["validation_score"] == [0.3, 0.4, 0.4]
     assert state.epoch == 3
-    assert ours.best.epoch == 2
+    assert ours.memory.best.epoch == 2
 
 
 def test_restore_best_weights_is_honoured():
@@ -110,7 +110,7 @@ def test_restore_best_weights_is_honoured():
         monitor="validation_score", mode="max", patience=2, restore_best_weights=True
     )
     state, _ = learn(observers=[ours], callbacks=[theirs], epochs=9)
-    assert same(state, ours.best)
+    assert same(state, ours.memory.best)
 
 
 @pytest.mark.parametrize("event", ["on_epoch_end", "on_train_batch_end"])
