@@ -107,8 +107,8 @@ class Checkpoint:
         try:
             write_archive(path, {"fit": self._folder.name, "part": name, "values": values})
         except OSError as error:
-            if self._path(_RESULT).exists():
-                return  # another process, which fits the same, has ended and cleared up
+            if isinstance(error, FileNotFoundError) and self._path(_RESULT).exists():
+                return  # another process, which fits the same, has ended and cleared up meanwhile
             raise OSError(
                 error.errno,
                 f"The checkpoint {path} cannot be written ({error.strerror}). What is in the folder so "
