@@ -16,6 +16,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sktextcnn.callbacks import Progress
 from sktextcnn.checkpoints import Checkpoint, EpochSaver, UnfinishedNetwork, pack_state, unpack_state
@@ -24,7 +25,7 @@ from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
 from sktextcnn.linear.features import learn_ngrams
-from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
@@ -206,7 +207,6 @@ def learn(
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
-            n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
@@ -265,12 +265,12 @@ def learn(
             checkpoint.write(name, trained.pack(start))
             return trained
 
-        def fit_svms(number: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def fit_svms(number: int, rows: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
             name = f"linear part {number + 1} of {len(plan.folds) + 1}"
             stored = checkpoint.read(name)
             if stored is not None:
                 progress.restore(name, n_linear=1)
-                return stored["kernel"], stored["bias"]
+                return sparse.csr_matrix(stored["kernel"], stored["shape"]), stored["bias"]
             started, part = perf_counter(), examples.take(rows)
             kernel, bias = fit_linear(
                 features[rows],
@@ -282,7 +282,8 @@ def learn(
                 n_threads=n_threads,
             )
             progress.end_linear(perf_counter() - started)
-            checkpoint.write(name, {"kernel": kernel, "bias": bias})
+            arrays = kernel.data, kernel.indices, kernel.indptr
+            checkpoint.write(name, {"kernel": arrays, "shape": kernel.shape, "bias": bias})
             return kernel, bias
 
         none = np.zeros(0, np.int64)
@@ -305,7 +306,7 @@ def learn(
         if final_svms is not None:
             margins = np.concatenate(
                 [
-                    features[held_out] @ kernel + bias
+                    multiply(features[held_out], kernel) + bias
                     for (_, held_out), (kernel, bias) in zip(
                         plan.folds, (svm() for svm in svms), strict=True
                     )
