@@ -210,7 +210,11 @@ def open_checkpoint(
     packages = (*_PACKAGES, *(_KERAS if engine == "keras" else ()))
     versions = {name: version(name) for name in packages}
     versions |= {"sktextcnn": __version__, "python": platform.python_version()}
-    folder = Path(checkpoint_dir) / fingerprint([versions, engine, *values])
+    try:
+        name = fingerprint([versions, engine, *values])
+    except TypeError as error:
+        raise TypeError(f"checkpoint_dir is for fits that can be recognised: {error}") from error
+    folder = Path(checkpoint_dir) / name
     folder.mkdir(exist_ok=True)
     return Checkpoint(folder)
 

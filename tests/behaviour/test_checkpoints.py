@@ -232,6 +232,24 @@ def test_a_search_goes_on(tmp_path, monkeypatch, epochs_run):
     assert len([*tmp_path.iterdir()]) == 2 * 2 + 1
 
 
+def test_callbacks_see_the_epochs_that_are_run(tmp_path, monkeypatch):
+    callback = pytest.importorskip("sklearn.callback", reason="before scikit-learn 1.9")
+
+    def monitored():
+        monitor = callback.ScoringMonitor(scoring="f1_micro")
+        return tiny(epochs=4, checkpoint_dir=tmp_path).set_callbacks(monitor), monitor
+
+    clf, _ = monitored()
+    assert killed_after(2, monkeypatch, lambda: clf.fit(TEXTS, Y))
+    clf, monitor = monitored()
+    assert_same_fit(clf.fit(TEXTS, Y), tiny(epochs=4).fit(TEXTS, Y))
+    seen = [row["task_name"] for row in monitor.get_logs().data]
+    assert sorted(seen) == ["epoch 2", "epoch 3", "fit"]
+    clf, monitor = monitored()
+    clf.fit(TEXTS, Y)
+    assert [row["task_name"] for row in monitor.get_logs().data] == ["fit"]
+
+
 # -- which fits are the same -------------------------------------------------------------------------
 
 
@@ -306,7 +324,7 @@ def test_a_metric_that_cannot_be_recognised_is_refused(tmp_path):
             return 0.0
 
     clf = tiny(metric=Metric(), checkpoint_dir=tmp_path)
-    with pytest.raises(TypeError, match=r"Metric.*cannot be pickled.*use a function"):
+    with pytest.raises(TypeError, match=r"recognised: .*Metric.*cannot be pickled.*use a function"):
         clf.fit(TEXTS, TAGS)
 
 
