@@ -29,7 +29,7 @@ from sktextcnn.engine import inference, kernels
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
-from sktextcnn.engine.weights import concatenate_kernels, split_kernels
+from sktextcnn.engine.weights import concatenate_kernels, grow_slot, split_kernels
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide, one_blas_thread
 
@@ -106,6 +106,7 @@ class _Run:
         self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
         targets = examples.targets
         self.targets = _own(targets.indices, np.int64), _own(targets.indptr, np.int64)
+        self.soft_targets = examples.soft_targets
         self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
         self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
         self.sizes = np.array(settings.kernel_sizes, np.int64)
@@ -113,8 +114,9 @@ class _Run:
         slots = state.slots if state.optimizer == settings.optimizer else {}
         parts = [state.weights] + [
             {
-                name: slots[name][i] if slots else np.full_like(w, start)
+                name: grow_slot(slots[name][i], fresh) if slots else fresh
                 for name, w in state.weights.items()
+                for fresh in [np.full_like(w, start)]
             }
             for i in range(self.n_slots)
         ]
@@ -211,8 +213,11 @@ class _Run:
             inputs = np.empty_like(hidden)
             kernels.drop(hidden, every, rate, self.keys[2], 0, inputs)
         logits = self._multiply(inputs, arrays["output_kernel"]) + arrays["output_bias"]
-        targets = np.zeros_like(logits)
-        kernels.densify(*self.targets, rows, targets)
+        if self.soft_targets is None:
+            targets = np.zeros_like(logits)
+            kernels.densify(*self.targets, rows, targets)
+        else:
+            targets = self.soft_targets[rows]
         losses, upstream = self._compute_loss(logits, targets)
         weight = self.sample_weight[rows]
         upstream *= (weight / np.float32(len(rows)))[:, None]

@@ -48,6 +48,7 @@ MODULES = {
             "text.tokens",
         ),
     },
+    "teaching": {"labels.classes", "labels.forms"},
     # what computes
     "jit": set(),
     "threads": set(),
@@ -145,7 +146,7 @@ MODULES = {
     },
     "classifier": {
         *("callbacks", "engine.engines", "engine.examples", "engine.observers", "explain.explainer"),
-        *("fitted", "fitting", "inputs", "preparation"),
+        *("fitted", "fitting", "inputs", "labels.classes", "preparation", "teaching"),
     },
     # its users
     "loading": {
