@@ -143,7 +143,7 @@ def grow_slot(slot: np.ndarray, fresh: np.ndarray) -> np.ndarray:
     >>> grow_slot(np.array([1.0, 2.0]), np.zeros(3))
     array([1., 2., 0.])
     """
-    grown = fresh.copy()
+    grown = np.array(fresh)
     grown[tuple(map(slice, slot.shape))] = slot
     return grown
 

@@ -73,7 +73,7 @@ def test_going_on_refuses_a_parameter_that_names_new_labels(classes, label):
     """Before anything is read."""
     message = (
         rf"The parameter classes holds {label!r}, which the fitted model lacks; it knows "
-        rf"\['food', 'news', 'sport'\]\. partial_fit\(X, y, classes=\[\*clf\.classes_, {label!r}\]\) adds"
+        rf"\['food', 'news', 'sport'\]\. partial_fit\(X, y, classes=\[\*clf\.classes_, {label!r}\]\)"
     )
     clf = tiny(warm_start=True).fit(TEXTS, TAGS).set_params(classes=classes)
     for method in (clf.fit, clf.partial_fit):
