@@ -97,6 +97,8 @@ MODULES = {
     "storage.encoding": set(),
     "storage.files": {"storage.encoding"},
     "storage.folder": {"storage.encoding", "storage.files"},
+    "storage.archive": {"storage.encoding", "storage.files"},
+    "storage.fingerprint": set(),
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
@@ -108,8 +110,18 @@ MODULES = {
     },
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
+    "checkpoints": {
+        *("engine.examples", "engine.observers", "storage.archive", "storage.fingerprint"),
+    },
     "fitting": {
-        *("callbacks", "decision.evaluator", "engine.engines", "engine.examples", "engine.observers"),
+        *(
+            "callbacks",
+            "checkpoints",
+            "decision.evaluator",
+            "engine.engines",
+            "engine.examples",
+            "engine.observers",
+        ),
         *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
     },
     "chunks": set(),
@@ -139,14 +151,16 @@ MODULES = {
         *("text.spans", "text.tokens"),
     },
     "preparation": {
-        *("callbacks", "decision.evaluator", "decision.rule", "decision.splits", "decision.thresholds"),
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.rule", "decision.splits"),
+        "decision.thresholds",
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
         *("fitted", "fitting", "inputs", "labels.forms", "objective", "parameters", "prediction"),
         *("resolved", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "explain.explainer"),
-        *("fitted", "fitting", "inputs", "labels.classes", "preparation", "teaching"),
+        *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation"),
+        *("teaching", "text.tokens"),
     },
     # its users
     "loading": {
