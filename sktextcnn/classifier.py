@@ -103,7 +103,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         total weight.
     classes : sequence or None, default=None
         Fixes the label space and its order; with a 0/1 matrix y it names the columns. A model that goes
-        on learning keeps its labels: naming others then is an error.
+        on learning keeps its labels, and gets more by `partial_fit` alone.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
         several times faster on a processor. "keras": the same network, or `network`, in Keras' own
