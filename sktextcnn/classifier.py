@@ -16,9 +16,10 @@ from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
 from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
-from sktextcnn.inputs import read_input
+from sktextcnn.inputs import check_alone, read_input, read_stream
 from sktextcnn.labels.classes import extend_classes
 from sktextcnn.preparation import Preparation
+from sktextcnn.stream import TextStream
 from sktextcnn.teaching import soften_targets
 from sktextcnn.text.tokens import encode
 
@@ -262,16 +263,17 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     # -- fitting -------------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TextCNNClassifier:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TextCNNClassifier:
         """Learn from texts and their labels.
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-        y : labels, label sets or 0/1 matrix of n rows
+        X : 1-D sequence of str of length n, or a column of shape (n, 1), or TextStream
+            Texts. A stream is read once; its token ids go to temporary files.
+        y : labels, label sets or 0/1 matrix of n rows, default=None
             1-D labels mean one label per text; lists, tuples or sets of labels, 2-D 0/1 matrices
-            (array, SciPy sparse, DataFrame) and label matrices mean several.
+            (array, SciPy sparse, DataFrame) and label matrices mean several. A `TextStream` brings its
+            labels, so there is no y then.
         sample_weight : array-like of shape (n,) or None, default=None
             Weight of each text: in the loss, and where it is held out, in early stopping and in the
             tuning of thresholds. A text of weight 0 is left out, but for its labels' place in
@@ -306,16 +308,18 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             self._check_resumes()
         if resumes:
             self._check_goes_on()
-        texts, given, weight = read_input(
-            X, y, sample_weight, self.classes_ if resumes else self.classes
-        )
+        classes = self.classes_ if resumes else self.classes
+        if isinstance(X, TextStream):
+            tokens, given, weight = read_stream(X, y, sample_weight, classes, self._numbering(resumes))
+        else:
+            texts, given, weight = read_input(X, y, sample_weight, classes)
+            tokens = encode(texts, self._tokenizer(), {}, keep_unknown=True)
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
         begin = self._resume if resumes else self._begin
-        numbered = encode(texts, self._tokenizer(), {}, keep_unknown=True)
-        fitted, tokens, start, settings = begin(numbered, given, ends=not self.warm_start)
+        fitted, tokens, start, settings = begin(tokens, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
-        plan = self._plan(given, settings.seed)
+        plan = self._plan(given, tokens, settings.seed)
         evaluator = self._evaluator(fitted, given, weight)
         callbacks = self._fit_callbacks(
             fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
@@ -334,7 +338,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
-            progress=self._progress(len(texts), settings, plan),
+            progress=self._progress(len(tokens), settings, plan),
             checkpoint=checkpoint,
             n_jobs=effective_n_jobs(self.n_jobs),
         )
@@ -361,7 +365,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     def partial_fit(
         self,
         X: Any,
-        y: Any,
+        y: Any = None,
         classes: Any = None,
         sample_weight: Any = None,
         *,
@@ -380,9 +384,10 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-        y : labels, label sets or 0/1 matrix of n rows
+        X : 1-D sequence of str of length n, or a column of shape (n, 1), or TextStream
+            Texts. Of a stream, each chunk is a mini-batch; if one of them fails, the model is as it was
+            before the first.
+        y : labels, label sets or 0/1 matrix of n rows, default=None
             As in `fit`.
         classes : sequence or None, default=None
             All labels there will be; needed in the first call, unless y holds them all or the
@@ -428,6 +433,9 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         >>> clf.classes_.tolist(), "soup" in clf.vocabulary_
         (['politics', 'sport', 'food'], True)
         """
+        if isinstance(X, TextStream):
+            check_alone(y, sample_weight)
+            return self._learn_by_chunks(X, classes=classes, new_words=new_words, teacher=teacher)
         resumes = hasattr(self, "weights_")
         known = self.classes
         if resumes:
@@ -461,6 +469,18 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             resolved=self._resolved(fitted, settings, engine=engine.name, folds=[], linear=False),
         )
         return self._assign(_trained(fitted, state, history, goes_on=True))
+
+    def _learn_by_chunks(self, stream: TextStream, **options: Any) -> TextCNNClassifier:
+        """Learn from one chunk of a stream after the other, or from none of them."""
+        before = self.__dict__.copy()
+        try:
+            for texts, labels in stream.chunks():
+                self.partial_fit(texts, labels, **options)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
 
     def _assign(self, fitted: FittedState) -> TextCNNClassifier:
         """Set all fitted attributes, together and last."""

@@ -11,6 +11,7 @@ from warnings import warn
 
 import numpy as np
 
+from sktextcnn.text.checks import check_texts
 from sktextcnn.text.cooccurrence import learn_vectors
 from sktextcnn.text.tokens import (
     FIRST_TOKEN,
@@ -19,7 +20,6 @@ from sktextcnn.text.tokens import (
     UNKNOWN,
     Tokenize,
     build_tokenizer,
-    check_texts,
 )
 from sktextcnn.text.vector_files import Entries, Found, collect, read_file
 from sktextcnn.text.vocabulary import learn_vocabulary

@@ -29,6 +29,7 @@ from sktextcnn.engine.weights import grow_weights, initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_known_classes
 from sktextcnn.labels.forms import Labels
+from sktextcnn.labels.hints import warn_if_sampled
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor
@@ -36,10 +37,12 @@ from sktextcnn.resolved import (
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
+    choose_linear_texts,
     choose_max_length,
     choose_validation,
     is_option,
 )
+from sktextcnn.text.numbering import TokenNumbering
 from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.text.vocabulary import (
     check_matches,
@@ -120,6 +123,12 @@ class Preparation(Predictor):
             vectors=join_table(self.weights_["embedding"], words, vectors),
             output_bias=_prior(given, exclusive=settings.exclusive)[k:],
         )
+
+    def _numbering(self, resumes: bool) -> TokenNumbering:
+        """Return what numbers the tokens of a stream, and drops none of a vocabulary that there is."""
+        vocabulary = self.vocabulary_ if resumes else self.vocabulary
+        kept = {} if vocabulary is None else check_vocabulary(vocabulary)
+        return TokenNumbering(self._tokenizer(), at_least=self.max_features or 0, kept=kept)
 
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
@@ -239,8 +248,8 @@ class Preparation(Predictor):
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
-    def _plan(self, given: Labels, seed: int) -> Plan:
-        """Return which texts are held out, and what they are for."""
+    def _plan(self, given: Labels, tokens: TokenIds, seed: int) -> Plan:
+        """Return which texts are held out, what they are for, and which the linear part learns from."""
         from sktextcnn.fitting import LinearSettings, Plan
 
         n, several = given.matrix.shape[0], given.multilabel
@@ -257,7 +266,12 @@ class Preparation(Predictor):
                 + ". Hold some out, or use threshold='tune' or a number."
             )
         of_tokens, of_characters = self._ngram_ranges()
-        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
+        # The texts of a stream are on disk, but not their features, so there may be too many of those.
+        sampled = self.linear and bool(folds) and tokens.on_disk
+        rows = choose_linear_texts(tokens.lengths, seed) if sampled else None
+        if rows is not None:
+            warn_if_sampled(len(rows), n)
+        linear = LinearSettings(of_tokens, of_characters, self.linear_C, rows)
         return Plan(
             folds=folds,
             n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
@@ -293,9 +307,9 @@ class Preparation(Predictor):
     ) -> FitCallbacks:
         """Return scikit-learn's callbacks, which see a model after each epoch."""
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
-        monitored = examples.take(held_out)
 
         def attributes(weights: Mapping) -> dict:
+            monitored = examples.take(held_out)
             logits = open_network(weights)(monitored.ids)
             truth, weight = monitored.targets.toarray(), monitored.sample_weight
             thresholds = evaluator.thresholds(logits, truth, weight)

@@ -98,7 +98,7 @@ class Examples:
     soft_targets: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Examples:
-        """Return the examples at `rows`."""
+        """Return the examples at `rows`; those on disk are written there once more."""
         return replace(
             self,
             ids=self.ids.take(rows),

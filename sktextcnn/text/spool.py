@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import tempfile
+import weakref
 from collections.abc import Iterable
 from typing import Any
 
@@ -35,6 +36,7 @@ class Spool:
         self._dtype, self._n = np.dtype(dtype), 0
         # Without a buffer: what comes is large, and has to be in the file when that is mapped.
         self._file: Any = tempfile.TemporaryFile(buffering=0, prefix="sktextcnn-")  # noqa: SIM115
+        weakref.finalize(self, self._file.close)  # arrays on the file go on without it
 
     def append(self, numbers: np.ndarray) -> None:
         """Write numbers behind those there are.
@@ -48,7 +50,7 @@ class Spool:
         OSError
             If they cannot be written; the message names the folder if it is full.
         """
-        left = memoryview(np.ascontiguousarray(numbers, self._dtype)).cast("B")
+        left = np.ascontiguousarray(numbers, self._dtype).data.cast("B")
         try:
             # Not into a map: a full disk would kill the process rather than raise an error.
             while left:
@@ -58,8 +60,8 @@ class Spool:
                 raise
             raise OSError(
                 errno.ENOSPC,
-                f"There is no space left in {tempfile.gettempdir()!r} for the token ids of a stream; name "
-                "a folder with more space in the environment variable TMPDIR",
+                f"There is no space left in {tempfile.gettempdir()!r} for the token ids of a stream; "
+                "name a folder with more space in the environment variable TMPDIR",
             ) from None
         self._n += len(numbers)
 

@@ -25,7 +25,9 @@ def learn_vocabulary(
     texts : iterable of str
     tokenize : callable
         From a text to its tokens.
-    min_df, max_df, max_features
+    min_df, max_df : int or float, default=1, 1.0
+        As of `choose_vocabulary`.
+    max_features : int or None, default=None
         As of `choose_vocabulary`.
 
     Returns

@@ -10,7 +10,7 @@ import pytest
 from sklearn.base import clone
 
 import sktextcnn
-from sktextcnn import as_label_matrix, load_embeddings
+from sktextcnn import TextStream, as_label_matrix, load_embeddings
 from sktextcnn.engine import compiled
 from sktextcnn.text.tokens import encode
 from tests.examples import (
@@ -155,6 +155,17 @@ def test_new_labels_are_learned():
     for _ in range(30):
         clf.partial_fit(texts, tags, classes=GROWN)
     assert clf.predict_labels(["by train", "the match"]) == [("travel",), ("sport",)]
+
+
+def test_streams_grow_words_chunk_by_chunk():
+    rows = [*zip(TEXTS, TAGS, strict=True), *zip(MORE, MORE_TAGS, strict=True)]
+    stream = TextStream(lambda: iter(rows), chunk_size=4)
+    clf = tiny().partial_fit(stream, classes=GROWN, new_words=True)
+    assert clf.n_epochs_ == 4
+    assert {"train", "coast", "soup", "match"} <= {*clf.vocabulary_}
+    clf = tiny().fit(TEXTS, TAGS)
+    clf.partial_fit(TextStream(lambda: iter(rows)), classes=GROWN, teacher=copy.deepcopy(clf))
+    assert clf.classes_.tolist() == GROWN
 
 
 # -- thresholds, words ------------------------------------------------------------------------------
