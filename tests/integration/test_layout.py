@@ -49,6 +49,7 @@ MODULES = {
         ),
     },
     # what computes
+    "frames": set(),
     "jit": set(),
     "threads": set(),
     # the linear part
@@ -125,7 +126,7 @@ MODULES = {
     },
     "explain.evidence": set(),
     "explain.html": {"explain.evidence"},
-    "explain.records": {"explain.evidence", "explain.html"},
+    "explain.records": {"explain.evidence", "explain.html", "frames"},
     "explain": {"explain.evidence", "explain.html", "explain.records"},
     "explain.logits": {
         *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
@@ -151,14 +152,14 @@ MODULES = {
     "loading": {
         *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
     },
-    "datasets._news_tags": {"labels.parsing"},
+    "datasets._news_tags": {"frames", "labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "metrics.outcome": {"labels.classes", "labels.matrix", "labels.parsing", "objective"},
     "metrics.ranking": set(),
     "metrics.measures": {"metrics.outcome", "metrics.ranking"},
     "metrics.scorers": {"metrics.measures", "metrics.outcome"},
-    "metrics.tables": set(),
-    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
+    "metrics.tables": {"frames"},
+    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables", "objective"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
     "model_selection.stratification": set(),
     "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
