@@ -126,6 +126,11 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         of `learning_rate` throughout instead.
     batch_size : int or "auto", default="auto"
         Texts per step. "auto": 1 in 32 of the training texts, at least 16 and at most 64 of them.
+    negative_samples : int or None, default=None
+        For very many labels: a step computes the labels that the texts of its batch carry and, drawn at
+        random, so many of the others, which stand for all others. The gradient is right on average, or
+        under "kl_divergence" and "categorical_crossentropy" nearly so. None: a step computes all labels.
+        Prediction always does. Needs the compiled engine.
     epochs : int or "auto", default="auto"
         Passes over the training texts; the most that early stopping allows. "auto": the fewer, the more
         texts there are, from 40 to 4.
@@ -278,7 +283,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         """
         from sktextcnn import fitting
 
-        engine = open_engine(self.engine, self.network, self.keras_callbacks)
+        engine = open_engine(self.engine, self.network, self.keras_callbacks, self.negative_samples)
         resumes = self.warm_start and hasattr(self, "weights_")
         if self.warm_start:
             self._check_resumes()
@@ -370,7 +375,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             self._check_goes_on()
             check_same_classes(classes, self.classes_)
         self._check_learns_by_batches()
-        engine = open_engine(self.engine, self.network, None)
+        engine = open_engine(self.engine, self.network, None, self.negative_samples)
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         begin = self._resume if resumes else self._begin

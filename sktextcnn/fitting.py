@@ -15,6 +15,7 @@ from functools import partial
 from time import perf_counter
 
 import numpy as np
+from scipy import sparse
 
 from sktextcnn.callbacks import Progress
 from sktextcnn.decision.evaluator import Evaluator
@@ -22,7 +23,7 @@ from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
 from sktextcnn.linear.features import learn_ngrams
-from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
@@ -172,7 +173,6 @@ def learn(
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
-            n_labels=truth.shape[1],
         )
         is_linear = features.shape[1] > 0  # texts that share no n-gram leave nothing to fit
 
@@ -209,7 +209,7 @@ def learn(
             logits = open_network(state.weights)(examples.ids.take(held_out))
             return _TrainedNetwork(state, history, logits)
 
-        def fit_svms(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def fit_svms(rows: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)
             found = fit_linear(
                 features[rows],
@@ -241,7 +241,7 @@ def learn(
         if final_svms is not None:
             margins = np.concatenate(
                 [
-                    features[held_out] @ kernel + bias
+                    multiply(features[held_out], kernel) + bias
                     for (_, held_out), (kernel, bias) in zip(
                         plan.folds, (svm() for svm in svms), strict=True
                     )

@@ -83,6 +83,7 @@ class Parameters(BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "negative_samples": [Interval(Integral, 1, None, closed="left"), None],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -142,6 +143,7 @@ class Parameters(BaseEstimator):
         learning_rate: float = 0.006,
         learning_rate_schedule: str = "linear",
         batch_size: int | str = "auto",
+        negative_samples: int | None = None,
         epochs: int | str = "auto",
         early_stopping: bool = True,
         n_iter_no_change: int = 5,
@@ -187,6 +189,7 @@ class Parameters(BaseEstimator):
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
+        self.negative_samples = negative_samples
         self.epochs = epochs
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change

@@ -140,7 +140,8 @@ class Preparation(Predictor):
 
     def _settings(self, fitted: FittedState, given: Labels, *, ends: bool) -> Settings:
         """Return how to train; `ends` if this is all of the training."""
-        n = given.matrix.shape[0]
+        n, k = given.matrix.shape
+        samples_labels = self.negative_samples is not None and self.negative_samples < k
         learning_rate, decays = choose_learning_rate(
             self.learning_rate, self.learning_rate_schedule, ends=ends
         )
@@ -152,6 +153,7 @@ class Preparation(Predictor):
             learning_rate=learning_rate,
             decays=decays,
             embedding_mode=fitted.embedding_mode or "trainable",
+            negative_samples=self.negative_samples if samples_labels else None,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
             batch_size=choose_batch_size(self.batch_size, n),

@@ -39,7 +39,12 @@ class Engine:
     in_threads: bool
 
 
-def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> Engine:
+def open_engine(
+    engine: str,
+    network: Callable | None,
+    keras_callbacks: Callable | None,
+    negative_samples: int | None = None,
+) -> Engine:
     """Import an engine, and nothing that it does not need.
 
     Parameters
@@ -48,6 +53,8 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
         "auto" means Keras where something needs it, whatever the machine.
     network, keras_callbacks : callable or None
         As of the classifier. Both need Keras.
+    negative_samples : int or None, default=None
+        As of the classifier. The compiled engine alone can sample labels.
 
     Returns
     -------
@@ -56,7 +63,7 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
     Raises
     ------
     ValueError
-        If the compiled engine is asked for something that it cannot do.
+        If an engine is asked for something that it cannot do.
     ImportError
         If Keras runs on another backend than TensorFlow.
     """
@@ -65,6 +72,12 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
         raise ValueError(
             f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
             "needs Keras; set engine='keras' (or 'auto'), or leave it out."
+        )
+    if (engine == "keras" or given) and negative_samples is not None:
+        asked = " and ".join(given) or "engine='keras'"
+        raise ValueError(
+            f"negative_samples={negative_samples!r} is for the compiled engine, and Keras, which "
+            f"computes all labels in every step, is what {asked} asks for. Leave one or the other out."
         )
     if engine == "keras" or given:
         from sktextcnn.engine import keras_engine

@@ -130,15 +130,22 @@ def _count(columns: tf.Tensor, n_columns: int) -> tf.Tensor:
     return tf.math.bincount(columns, minlength=n_columns, maxlength=n_columns, dtype=tf.float32, axis=-1)
 
 
+def _multiply(rows: tf.Tensor, positions: Any, values: Any, shape: tuple[int, int]) -> tf.Tensor:
+    """Return the product of rows (n, m) and a sparse matrix (m, k)."""
+    positions, values = tf.convert_to_tensor(positions), tf.convert_to_tensor(values)
+    matrix = tf.sparse.SparseTensor(positions, values, shape)
+    return tf.transpose(tf.sparse.sparse_dense_matmul(matrix, rows, adjoint_a=True, adjoint_b=True))
+
+
 @keras.saving.register_keras_serializable(package="sktextcnn")
 class LinearPartLayer(keras.layers.Layer):
     """Blends margins into logits, as `sktextcnn.linear.part.LinearPart` does, but from ids alone.
 
     Parameters
     ----------
-    n_ngrams, n_char_ngrams, n_held, n_labels, base : int
+    n_ngrams, n_char_ngrams, n_held, n_weights, n_labels, base : int
         Number of n-grams of tokens, of n-grams of characters, of those that the tokens of the vocabulary
-        hold, of labels, and of token ids.
+        hold, of weights other than 0, of labels, and of token ids.
     ngram_range : sequence of two int
         Fewest and most tokens of an n-gram.
     **kwargs : dict
@@ -150,6 +157,7 @@ class LinearPartLayer(keras.layers.Layer):
         n_ngrams: int,
         n_char_ngrams: int,
         n_held: int,
+        n_weights: int,
         n_labels: int,
         base: int,
         ngram_range: Sequence[int],
@@ -160,6 +168,7 @@ class LinearPartLayer(keras.layers.Layer):
             "n_ngrams": n_ngrams,
             "n_char_ngrams": n_char_ngrams,
             "n_held": n_held,
+            "n_weights": n_weights,
             "n_labels": n_labels,
             "base": base,
         }
@@ -168,13 +177,14 @@ class LinearPartLayer(keras.layers.Layer):
     def build(self, *_: object) -> None:
         """Make room for the weights."""
         sizes = self.sizes
-        n, k = sizes["n_ngrams"] + sizes["n_char_ngrams"], sizes["n_labels"]
+        n, k, m = sizes["n_ngrams"] + sizes["n_char_ngrams"], sizes["n_labels"], sizes["n_weights"]
         fixed = {"initializer": "zeros", "trainable": False}
         self.ngrams = self.add_weight(shape=(sizes["n_ngrams"],), dtype="int64", name="ngrams", **fixed)
         self.held = self.add_weight(shape=(sizes["n_held"], 2), dtype="int64", name="held", **fixed)
         self.held_counts = self.add_weight(shape=(sizes["n_held"],), name="held_counts", **fixed)
         self.idf = self.add_weight(shape=(n,), name="idf", **fixed)
-        self.kernel = self.add_weight(shape=(n, k), name="kernel", **fixed)
+        self.weighted = self.add_weight(shape=(m, 2), dtype="int64", name="weighted", **fixed)
+        self.kernel = self.add_weight(shape=(m,), name="kernel", **fixed)
         self.bias = self.add_weight(shape=(k,), name="bias", **fixed)
         self.blend = self.add_weight(shape=(3, k), name="blend", **fixed)
 
@@ -183,7 +193,8 @@ class LinearPartLayer(keras.layers.Layer):
         counts = tf.concat([self._count_ngrams(ids), self._count_characters(ids)], axis=1)
         weight = tf.where(counts > 0, 1.0 + tf.math.log(tf.maximum(counts, 1.0)), 0.0) * self.idf
         weight = tf.math.divide_no_nan(weight, tf.norm(weight, axis=1, keepdims=True))
-        margins = tf.matmul(weight, self.kernel) + self.bias
+        shape = self.idf.shape[0], self.bias.shape[0]
+        margins = _multiply(weight, self.weighted, self.kernel, shape) + self.bias
         return self.blend[0] * logits + self.blend[1] * margins + self.blend[2]
 
     def _count_ngrams(self, ids: tf.Tensor) -> tf.Tensor:
@@ -206,14 +217,8 @@ class LinearPartLayer(keras.layers.Layer):
 
     def _count_characters(self, ids: tf.Tensor) -> tf.Tensor:
         """Count the n-grams of characters in each text (n, n_char_ngrams)."""
-        base = self.sizes["base"]
-        held = tf.sparse.SparseTensor(
-            tf.convert_to_tensor(self.held),
-            tf.convert_to_tensor(self.held_counts),
-            (base, self.sizes["n_char_ngrams"]),
-        )
-        counts = tf.sparse.sparse_dense_matmul(held, _count(ids, base), adjoint_a=True, adjoint_b=True)
-        return tf.transpose(counts)
+        base, n = self.sizes["base"], self.sizes["n_char_ngrams"]
+        return _multiply(_count(ids, base), self.held, self.held_counts, (base, n))
 
     def get_config(self) -> dict:
         """Return what it takes to build the layer again."""
@@ -317,11 +322,13 @@ def finish(
     keras.Model
     """
     if linear_part is not None:
-        ngrams, held = linear_part.ngrams, linear_part.ngrams.characters.of_vocabulary.tocoo()
+        ngrams, kernel = linear_part.ngrams, linear_part.kernel.tocoo()
+        held = ngrams.characters.of_vocabulary.tocoo()
         layer = LinearPartLayer(
             n_ngrams=len(ngrams.keys),
             n_char_ngrams=held.shape[1],
             n_held=held.nnz,
+            n_weights=kernel.nnz,
             n_labels=linear_part.bias.size,
             base=ngrams.base,
             ngram_range=ngrams.ngram_range,
@@ -330,8 +337,8 @@ def finish(
         )
         logits = layer(logits, ids)
         # Which token of the vocabulary holds which n-gram of characters, and how often.
-        held_by = np.stack([held.row, held.col], axis=1)
-        parts = (ngrams.idf, linear_part.kernel, linear_part.bias, linear_part.blend)
+        held_by, weighted = (np.stack([each.row, each.col], axis=1) for each in (held, kernel))
+        parts = (ngrams.idf, weighted, kernel.data, linear_part.bias, linear_part.blend)
         layer.set_weights([ngrams.keys, held_by, held.data, *parts])
     if exclusive is not None:
         activation = "softmax" if exclusive else "sigmoid"

@@ -81,7 +81,7 @@ def explain_logits(
             of_network, of_margins, constant = linear_part.blend[:, labels]
             base = of_network * base + of_margins * linear_part.bias[labels] + constant
             own = slice(*ends[row : row + 2])
-            margins = values[own, None] * linear_part.kernel[ngrams[own]][:, labels]
+            margins = values[own, None] * linear_part.kernel[ngrams[own]][:, labels].toarray()
             start, stop = np.append(start, starts[own]), np.append(stop, stops[own])
             added = np.concatenate([of_network * added, of_margins * margins])
         # Filters that found the same window, and the linear part's n-gram there, are added up.

@@ -9,7 +9,7 @@ year 2020, so that an old runtime will do.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -209,7 +209,7 @@ def _add_linear_part(graph: _Graph, linear: LinearPart, ids: str, logits: str) -
     """Return logits (n, k) with the linear part's margins blended in."""
     columns = _add_columns(graph, linear.ngrams, ids)  # (n, P)
     # A text holds few of the many n-grams, so a matrix of features would be mostly zeros. Instead, a
-    # Scan goes from text to text, and picks the rows of the kernel that each needs.
+    # Scan goes from text to text, and picks the rows of the sparse kernel that each needs.
     margins = graph.add("Scan", columns, ids, body=_margins_of_a_text(graph, linear), num_scan_inputs=2)
     margins = graph.add("Add", margins, graph.constant(linear.bias, np.float32, "linear_bias"))
     of_network, of_margins, constant = (graph.constant(row, np.float32) for row in linear.blend)
@@ -267,7 +267,7 @@ def _margins_of_a_text(outer: _Graph, linear: LinearPart) -> onnx.GraphProto:
     """Return the graph from columns (P,) and ids (T',) of a text to its margins (k,), without bias."""
     from onnx import helper
 
-    ngrams, (n_ngrams, n_labels) = linear.ngrams, linear.kernel.shape
+    ngrams, kernel, (n_ngrams, n_labels) = linear.ngrams, linear.kernel, linear.kernel.shape
     graph = _Graph("linear", outer)
     found = graph.add("GreaterOrEqual", "columns", graph.integers(0))
     columns = [graph.add("Compress", "columns", found), graph.integers(n_ngrams)]
@@ -275,15 +275,29 @@ def _margins_of_a_text(outer: _Graph, linear: LinearPart) -> onnx.GraphProto:
         columns.append(_add_char_columns(graph, ngrams, "tokens"))
     # That one n-gram more than there are, which means nothing, spares every step below the case of none.
     idf = graph.constant([*ngrams.idf, 0], np.float32, "linear_idf")
-    nothing = np.zeros((1, n_labels), np.float32)
-    kernel = graph.constant(np.concatenate([linear.kernel, nothing]), np.float32, "linear_kernel")
+    offsets = np.append(kernel.indptr, kernel.nnz)
     graph.add_node("Unique", [graph.add("Concat", *columns, axis=0)], ["distinct", "", "", "counts"])
     counts = graph.add("Cast", "counts", to=_FLOAT)
     weight = graph.add("Add", graph.add("Log", counts), graph.constant([1], np.float32))
     weight = graph.add("Mul", weight, graph.add("Gather", idf, "distinct"))
     norm = graph.add("Max", graph.add("ReduceL2", weight), graph.constant([1e-30], np.float32))
     weight = graph.add("Div", weight, norm)
-    graph.add("MatMul", weight, graph.add("Gather", kernel, "distinct"), name="margins")
+    positions, repeat = _add_positions(graph, offsets, "distinct", "linear_kernel")
+    # What is picked is spread over a matrix (number of distinct n-grams, k) of zeros.
+    labels, values = (
+        graph.add("Gather", graph.constant([*numbers, 0], dtype, f"linear_{name}"), positions)
+        for name, dtype, numbers in (
+            ("labels", np.int64, kernel.indices),
+            ("kernel", np.float32, kernel.data),
+        )
+    )
+    n_cells = graph.add("Mul", graph.add("Shape", "distinct"), graph.integers(n_labels))
+    begin = graph.add("Range", graph.constant(0, np.int64), n_cells, graph.constant(n_labels, np.int64))
+    cells = graph.add("Add", repeat(begin), labels)
+    rows = graph.add("Expand", graph.constant([0], np.float32), n_cells)
+    rows = graph.add("ScatterElements", rows, cells, values, axis=0)
+    rows = graph.add("Reshape", rows, graph.integers(-1, n_labels))
+    graph.add("MatMul", weight, rows, name="margins")
     return graph.finish(
         inputs=[helper.make_tensor_value_info(name, _INT64, [None]) for name in ("columns", "tokens")],
         outputs=[helper.make_tensor_value_info("margins", _FLOAT, [n_labels])],
@@ -297,13 +311,31 @@ def _add_char_columns(graph: _Graph, ngrams: Ngrams, ids: str) -> str:
     counts = table.data.astype(np.int64)
     columns = len(ngrams.keys) + np.repeat(table.indices.astype(np.int64), counts)
     offsets = np.concatenate([[0], np.cumsum(counts)])[table.indptr]
-    first = graph.add("Gather", graph.constant(offsets[:-1], np.int64, "char_ngrams_first"), ids)
-    length = graph.add("Gather", graph.constant(np.diff(offsets), np.int64, "char_ngrams_length"), ids)
+    positions, _ = _add_positions(graph, offsets, ids, "char_ngrams")
+    return graph.add("Gather", graph.constant(columns, np.int64, "char_ngrams"), positions)
+
+
+def _add_positions(
+    graph: _Graph, offsets: np.ndarray, rows: str, name: str
+) -> tuple[str, Callable[[str], str]]:
+    """Return where the entries of some rows of a sparse matrix lie, one row after the other.
+
+    Those of row ``i`` lie from ``offsets[i]`` to ``offsets[i + 1]``. Also return a function that repeats
+    a number of each row once for each of its entries.
+    """
+    first = graph.add("Gather", graph.constant(offsets[:-1], np.int64, f"{name}_first"), rows)
+    length = graph.add("Gather", graph.constant(np.diff(offsets), np.int64, f"{name}_length"), rows)
     within = _add_range(graph, graph.add("ReduceMax", length, keepdims=0))
-    first, length = (graph.add("Unsqueeze", x, graph.integers(1)) for x in (first, length))
-    is_there = graph.add("Reshape", graph.add("Less", within, length), graph.integers(-1))
-    position = graph.add("Compress", graph.add("Add", first, within), is_there)
-    return graph.add("Gather", graph.constant(columns, np.int64, "char_ngrams"), position)
+    is_there = graph.add("Less", within, graph.add("Unsqueeze", length, graph.integers(1)))
+    shape = graph.add("Shape", is_there)
+    is_there = graph.add("Reshape", is_there, graph.integers(-1))
+
+    def repeat(numbers: str) -> str:
+        column = graph.add("Unsqueeze", numbers, graph.integers(1))
+        return graph.add("Compress", graph.add("Expand", column, shape), is_there)
+
+    within = graph.add("Compress", graph.add("Expand", within, shape), is_there)
+    return graph.add("Add", repeat(first), within), repeat
 
 
 def _pad(graph: _Graph, ids: str, n: int) -> str:

@@ -24,8 +24,9 @@ from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 #: Texts that must hold an n-gram for it to count.
 MIN_DF = 2
 
-#: Numbers in the linear model (n-grams times labels), at most: 200 MB. The rarest n-grams go first.
-MOST_WEIGHTS = 50_000_000
+#: N-grams, at most: the weights of a block of labels, which are in work together, are 200 MB then. The
+#: rarest go first.
+MOST_NGRAMS = 1_500_000
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,6 @@ def learn_ngrams(
     char_ngram_range: tuple[int, int] | None,
     *,
     vocabulary: Sequence[str],
-    n_labels: int,
 ) -> tuple[Ngrams, sparse.csr_matrix]:
     """Collect the n-grams of texts, and return the texts in their terms.
 
@@ -109,8 +109,6 @@ def learn_ngrams(
     char_ngram_range : tuple of (int, int) or None
         Fewest and most characters of an n-gram within a token; None for none of those.
     vocabulary : sequence of str
-    n_labels : int
-        Weights that each n-gram will have.
 
     Returns
     -------
@@ -142,9 +140,8 @@ def learn_ngrams(
     counts.sort_indices()
     df = np.bincount(counts.indices, minlength=counts.shape[1])
     kept = np.flatnonzero(df >= min(MIN_DF, len(ids)))
-    most = MOST_WEIGHTS // n_labels
-    if len(kept) > most:
-        kept = np.sort(kept[np.argsort(-df[kept], kind="stable")[:most]])
+    if len(kept) > MOST_NGRAMS:
+        kept = np.sort(kept[np.argsort(-df[kept], kind="stable")[:MOST_NGRAMS]])
     idf = np.log((1 + len(ids)) / (1 + df[kept])) + 1
     of_keys, of_characters = kept[kept < len(keys)], kept[kept >= len(keys)] - len(keys)
     ngrams = Ngrams(

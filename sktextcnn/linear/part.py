@@ -12,6 +12,9 @@ from sktextcnn.linear.characters import CharNgrams
 from sktextcnn.linear.features import Ngrams, ngram_features
 from sktextcnn.text.tokens import TokenIds
 
+#: Weights that are made dense to multiply with them, at most: 40 MB.
+MOST_DENSE = 10_000_000
+
 
 @dataclass(frozen=True)
 class LinearPart:
@@ -21,14 +24,15 @@ class LinearPart:
     ----------
     ngrams : Ngrams
         The M n-grams that are counted in a text.
-    kernel : ndarray of shape (M, k), dtype float32
+    kernel : csr_matrix of shape (M, k), dtype float32
+        Weights, sparse: those next to nothing are 0.
     bias : ndarray of shape (k,), dtype float32
     blend : ndarray of shape (3, k), dtype float32
         Weights of the logits and of the margins in their sum, and the constant that is added to it.
     """
 
     ngrams: Ngrams
-    kernel: np.ndarray
+    kernel: sparse.csr_matrix
     bias: np.ndarray
     blend: np.ndarray
 
@@ -49,7 +53,7 @@ class LinearPart:
         -------
         ndarray of shape (n, k), dtype float32
         """
-        return ngram_features(ids, self.ngrams) @ self.kernel + self.bias
+        return multiply(ngram_features(ids, self.ngrams), self.kernel) + self.bias
 
     def add_to(self, logits: np.ndarray, ids: TokenIds) -> np.ndarray:
         """Blend the network's logits with the margins.
@@ -78,7 +82,9 @@ class LinearPart:
             "char_ngrams_counts": characters.of_vocabulary.data,
             "char_ngrams_offsets": characters.of_vocabulary.indptr.astype(np.int32, copy=False),
             "idf": ngrams.idf,
-            "kernel": self.kernel,
+            "kernel": self.kernel.data,
+            "kernel_labels": self.kernel.indices.astype(np.int32, copy=False),
+            "kernel_offsets": self.kernel.indptr.astype(np.int64, copy=False),
             "bias": self.bias,
             "blend": self.blend,
         }
@@ -94,7 +100,36 @@ class LinearPart:
             sparse.csr_matrix(parts, (n_ids, len(arrays["char_ngrams"]))),
         )
         ngrams = Ngrams(arrays["ngrams"], arrays["idf"], _pair(arrays["ngram_range"]), n_ids, characters)
-        return cls(ngrams, arrays["kernel"], arrays["bias"], arrays["blend"])
+        parts = tuple(arrays[name] for name in ("kernel", "kernel_labels", "kernel_offsets"))
+        kernel = sparse.csr_matrix(parts, (len(ngrams.idf), len(arrays["bias"])))
+        return cls(ngrams, kernel, arrays["bias"], arrays["blend"])
+
+
+def multiply(features: sparse.csr_matrix, kernel: sparse.csr_matrix) -> np.ndarray:
+    """Return the product of features and a kernel, as a dense array.
+
+    Rows of the kernel that are dense are added up several times faster. So those of the n-grams that
+    occur are made dense, unless that would take more room than the texts in work do otherwise. The
+    numbers are the same: each is a sum in the order of the text's n-grams, and zeros change none.
+
+    Parameters
+    ----------
+    features : csr_matrix of shape (n, M), dtype float32
+    kernel : csr_matrix of shape (M, k), dtype float32
+
+    Returns
+    -------
+    ndarray of shape (n, k), dtype float32
+    """
+    occurs = np.zeros(kernel.shape[0], bool)
+    occurs[features.indices] = True
+    rows = np.flatnonzero(occurs)
+    if len(rows) * kernel.shape[1] > MOST_DENSE:
+        return (features @ kernel).toarray()
+    position = np.empty(kernel.shape[0], features.indices.dtype)
+    position[rows] = np.arange(len(rows))
+    parts = features.data, position[features.indices], features.indptr
+    return sparse.csr_matrix(parts, (features.shape[0], len(rows))) @ kernel[rows].toarray()
 
 
 def _pair(array: np.ndarray) -> tuple[int, int]:

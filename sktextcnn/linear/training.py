@@ -23,7 +23,7 @@ def fit_linear(
     *,
     C: float = 1.0,
     n_threads: int = 1,
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[sparse.csr_matrix, np.ndarray]:
     """Fit one linear SVM per label.
 
     Parameters
@@ -42,7 +42,7 @@ def fit_linear(
 
     Returns
     -------
-    kernel : ndarray of shape (M, k), dtype float32
+    kernel : csr_matrix of shape (M, k), dtype float32
     bias : ndarray of shape (k,), dtype float32
         A label that all or no texts carry has kernel 0 and bias 1 or -1. Texts of weight 0 do not count.
     """

@@ -29,7 +29,9 @@ _LINEAR_PART: Layout = {
     "char_ngrams_counts": (_FLOAT, ("n-grams in tokens",)),
     "char_ngrams_offsets": (_SHORT, ("token ids + 1",)),
     "idf": (_FLOAT, ("n-grams",)),
-    "kernel": (_FLOAT, ("n-grams", "labels")),
+    "kernel": (_FLOAT, ("weights",)),
+    "kernel_labels": (_SHORT, ("weights",)),
+    "kernel_offsets": (_INT, ("n-grams + 1",)),
     "bias": (_FLOAT, ("labels",)),
     "blend": (_FLOAT, (3, "labels")),
 }
@@ -213,7 +215,8 @@ def check_linear_part(arrays: Arrays, *, n_tokens: int, n_labels: int) -> None:
         With what was got and expected.
     """
     of, n_ids = "linear_part_", n_tokens + FIRST_TOKEN
-    sizes = {"token ids + 1": n_ids + 1, "labels": n_labels}
+    n_ngrams = np.size(arrays.get("idf", ()))
+    sizes = {"token ids + 1": n_ids + 1, "labels": n_labels, "n-grams + 1": n_ngrams + 1}
     known = _check_layout(arrays, _LINEAR_PART, sizes, of=of)
     least, most = arrays["ngram_range"].tolist()
     is_right = 1 <= least <= most <= 3
@@ -227,6 +230,7 @@ def check_linear_part(arrays: Arrays, *, n_tokens: int, n_labels: int) -> None:
     within = not keys.size or bool(keys[0] >= 0 and keys[-1] < n_keys)
     expect(within, f"{of}['ngrams']", keys, f"numbers from 0 to {n_keys - 1}")
     _check_characters(arrays, sizes["n-grams"] - sizes["n-grams of tokens"], of)
+    _check_rows(arrays, "kernel_labels", "kernel_offsets", n_labels, of)
     _check_no_others(of, arrays, known | {"char_ngrams"})
 
 
@@ -242,16 +246,20 @@ def _check_characters(arrays: Arrays, n_ngrams: int, of: str) -> None:
     words = f"the shape {(n_ngrams,)}, the n-grams that are not of tokens"
     expect(ngrams.shape == (n_ngrams,), f"{of}['char_ngrams']", ngrams, words)
     expect(bool((ngrams[:-1] < ngrams[1:]).all()), f"{of}['char_ngrams']", ngrams, "them to ascend")
-    columns, counts, offsets = (
-        arrays[f"char_ngrams_{part}"] for part in ("of_tokens", "counts", "offsets")
-    )
-    within = bool(((columns >= 0) & (columns < n_ngrams)).all())
-    expect(within, f"{of}['char_ngrams_of_tokens']", columns, f"numbers below {n_ngrams}")
+    _check_rows(arrays, "char_ngrams_of_tokens", "char_ngrams_offsets", n_ngrams, of)
+    counts = arrays["char_ngrams_counts"]
     are_counts = bool(((counts >= 1) & (counts == np.floor(counts))).all())
     expect(are_counts, f"{of}['char_ngrams_counts']", counts, "whole numbers from 1 on")
+
+
+def _check_rows(arrays: Arrays, columns_in: str, offsets_in: str, n_columns: int, of: str) -> None:
+    """Look at where the rows of a sparse matrix begin, and in which columns they have something."""
+    columns, offsets = arrays[columns_in], arrays[offsets_in]
+    within = bool(((columns >= 0) & (columns < n_columns)).all())
+    expect(within, f"{of}[{columns_in!r}]", columns, f"numbers below {n_columns}")
     ends = offsets[[0, -1]].tolist() == [0, len(columns)]
     ascend = ends and bool((np.diff(offsets) >= 0).all())
-    expect(ascend, f"{of}['char_ngrams_offsets']", offsets, f"them to ascend from 0 to {len(columns)}")
+    expect(ascend, f"{of}[{offsets_in!r}]", offsets, f"them to ascend from 0 to {len(columns)}")
 
 
 def check_optimizer(state: Mapping[str, Any], weights: Arrays) -> None:

@@ -22,6 +22,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sktextcnn.fitted import FITTED
 from sktextcnn.objective import LOSSES
@@ -35,7 +36,7 @@ from sktextcnn.storage.arrays import (
 from sktextcnn.storage.folder import read_folder, write_folder
 
 #: What `write_model` writes. Raise it as said above.
-SCHEMA = 1
+SCHEMA = 2
 
 #: Those that need not be there.
 OPTIONAL = {"optimizer_state_"}
@@ -136,9 +137,26 @@ def read_model(path: str | os.PathLike) -> SavedModel:
     try:
         is_right = isinstance(state, dict) and state.keys() == {"params", "left_out", "fitted"}
         expect(is_right, "state", state, "params, left_out and fitted")
-        return SavedModel(**state, schema=schema)
+        if schema < 2:
+            _to_2(state)
+        return SavedModel(**state)
     except ValueError as error:
         raise ValueError(f"{path} cannot be loaded: {error}") from error
+
+
+# -- former numbers ----------------------------------------------------------------------------------
+
+
+def _to_2(state: dict[str, Any]) -> None:
+    """Turn a state of schema 1 into one of schema 2: the linear part's kernel has become sparse."""
+    fitted = state["fitted"]
+    part: Any = fitted.get("linear_part_") if isinstance(fitted, dict) else None
+    kernel = part.get("kernel") if isinstance(part, dict) else None
+    if isinstance(kernel, np.ndarray) and kernel.ndim == 2 and kernel.dtype == np.float32:
+        rows = sparse.csr_matrix(kernel)
+        offsets = rows.indptr.astype(np.int64)
+        parts = {"kernel": rows.data, "kernel_labels": rows.indices, "kernel_offsets": offsets}
+        fitted["linear_part_"] = {**part, **parts}
 
 
 # -- fields ------------------------------------------------------------------------------------------

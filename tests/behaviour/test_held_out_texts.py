@@ -89,7 +89,7 @@ def test_the_blend_is_that_of_held_out_texts():
     ids = encode(TEXTS, str.split, clf.vocabulary_)
     features, even = ngram_features(ids, part.ngrams), np.ones((2, 3), np.float32)
     kernel, bias = fit_linear(features[:80], targets[:80], np.ones(80, np.float32), even, 0)
-    margins = features[80:] @ kernel + bias
+    margins = features[80:] @ kernel.toarray() + bias
     logits = compute_logits(clf.weights_, ids.take(np.arange(80, 120)))
     expected = fit_blend(
         logits, margins, Y[80:], np.ones(40), even, counts=Y.sum(axis=0), exclusive=False
@@ -97,7 +97,7 @@ def test_the_blend_is_that_of_held_out_texts():
     np.testing.assert_allclose(part.blend, expected, rtol=0.05, atol=0.05)
     # The linear part that is left has learned from all texts.
     kernel, bias = fit_linear(features, targets, np.ones(120, np.float32), even, 0)
-    np.testing.assert_allclose(part.kernel, kernel, atol=0.02)
+    np.testing.assert_allclose(part.kernel.toarray(), kernel.toarray(), atol=0.02)
     np.testing.assert_allclose(part.bias, bias, atol=0.02)
 
 

@@ -269,7 +269,8 @@ def test_sample_weight_reaches_the_linear_part():
 def test_class_weight_reaches_the_linear_part(blended):
     clf = both(class_weight={"a": 20.0}).fit(TEXTS, Y)
     first, second = clf.linear_part_, blended.linear_part_
-    for one, other in [(first.kernel, second.kernel), (first.bias, second.bias)]:
+    kernels = (part.kernel.toarray() for part in (first, second))
+    for one, other in [(*kernels,), (first.bias, second.bias)]:
         assert not np.array_equal(one[..., 0], other[..., 0])
         np.testing.assert_array_equal(one[..., 1:], other[..., 1:])
     assert first.bias[0] > second.bias[0]

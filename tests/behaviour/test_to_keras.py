@@ -95,7 +95,7 @@ def test_it_says_the_same_of_odd_texts(both_forms):
 def test_both_parts_have_their_say():
     clf = FITS["n-grams of (1, 2)"]()
     expected = clf.predict_proba(MANY)
-    without = replace(clf.linear_part_, kernel=np.zeros_like(clf.linear_part_.kernel))
+    without = replace(clf.linear_part_, kernel=0 * clf.linear_part_.kernel)
     silent = {**clf.weights_, "output_kernel": np.zeros_like(clf.weights_["output_kernel"])}
     for attribute, value in [("linear_part_", without), ("weights_", silent)]:
         other = copy.copy(clf)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
+from scipy.sparse import csr_matrix
 
 from sktextcnn.engine import inference, network
 from sktextcnn.engine.weights import initial_weights, prior_logits
@@ -141,10 +142,10 @@ def test_the_vector_of_padding_gets_no_gradient():
 def test_the_linear_part_follows_any_network():
     rng = np.random.default_rng(8)
     ids = as_ids([rng.integers(1, 11, length).tolist() for length in (0, 3, 9, 5, 12, 7)])
-    ngrams, features = learn_ngrams(ids, (1, 2), (2, 3), vocabulary="bcdefghij", n_labels=4)
+    ngrams, features = learn_ngrams(ids, (1, 2), (2, 3), vocabulary="bcdefghij")
     kernel = rng.normal(size=(features.shape[1], 4)).astype(np.float32)
     bias, blend = rng.normal(size=4).astype(np.float32), rng.normal(size=(3, 4)).astype(np.float32)
-    linear = LinearPart(ngrams, kernel, bias, blend)
+    linear = LinearPart(ngrams, csr_matrix(kernel), bias, blend)
     inputs = keras.Input((None,), dtype="int32")
     rows = keras.layers.Embedding(11, 3)(inputs)
     own = keras.Model(inputs, keras.layers.Dense(4)(keras.layers.GlobalMaxPooling1D()(rows)))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine.inference import compute_logits, to_probabilities
@@ -96,16 +97,17 @@ CHAR_NGRAM_RANGES = st.none() | st.sampled_from([(1, 1), (2, 4), (4, 4)])
 
 
 @few
-@given(networks(), filled, filled, NGRAM_RANGES, CHAR_NGRAM_RANGES, st.none() | st.integers(1, 6))
-def test_scores_are_those_of_any_linear_part(weights, seen, rows, ngram_range, char_range, max_length):
+@given(networks(), filled, filled, NGRAM_RANGES, CHAR_NGRAM_RANGES, st.data())
+def test_scores_are_those_of_any_linear_part(weights, seen, rows, ngram_range, char_range, data):
     """Also of texts without any n-gram, and of linear parts without one of the two kinds."""
     n_labels, rng = len(weights["output_bias"]), np.random.default_rng(len(seen))
     vocabulary = ["tea", "teatea", "milk", "a", "\u00e9t\u00e9", "silk", "!", "lks"]
-    ngrams, features = learn_ngrams(
-        as_ids(seen), ngram_range, char_range, vocabulary=vocabulary, n_labels=n_labels
-    )
+    ngrams, features = learn_ngrams(as_ids(seen), ngram_range, char_range, vocabulary=vocabulary)
     shapes = (features.shape[1], n_labels), n_labels, (3, n_labels)
-    linear = LinearPart(ngrams, *(rng.normal(size=shape).astype(np.float32) for shape in shapes))
+    kernel, bias, blend = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    kernel[rng.random(kernel.shape) < data.draw(st.sampled_from([0, 0.5, 1]))] = 0
+    linear = LinearPart(ngrams, csr_matrix(kernel), bias, blend)
+    max_length = data.draw(st.none() | st.integers(1, 6))
     model = build_onnx(weights, linear, rule_of(n_labels), max_length=max_length, metadata={})
     ids = as_ids(rows)
     found = run(open_session(model), ids.padded(0))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn import TextCNNClassifier
@@ -22,7 +23,7 @@ char_ranges = st.sampled_from([(1, 1), (2, 2), (4, 4), (2, 3), (3, 5)])
 
 def learned(corpus, char_ngram_range, ngram_range=(1, 2), min_df=1):
     vocabulary, ids = learn_vocabulary(corpus, list, min_df=min_df)
-    found = learn_ngrams(ids, ngram_range, char_ngram_range, vocabulary=[*vocabulary], n_labels=2)
+    found = learn_ngrams(ids, ngram_range, char_ngram_range, vocabulary=[*vocabulary])
     return vocabulary, ids, *found
 
 
@@ -70,7 +71,7 @@ def test_a_text_is_scored_alike_alone_and_among_others(corpus, others, char_ngra
     vocabulary, _, ngrams, features = learned(corpus, char_ngram_range, min_df=2)
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(features.shape[1], 2)).astype(np.float32)
-    part = LinearPart(ngrams, kernel, np.ones(2, np.float32), np.ones((3, 2), np.float32))
+    part = LinearPart(ngrams, csr_matrix(kernel), np.ones(2, np.float32), np.ones((3, 2), np.float32))
     logits = np.zeros((len(others), 2), np.float32)
     together = part.add_to(logits, new(others, vocabulary))
     order = random.sample(range(len(others)), len(others))

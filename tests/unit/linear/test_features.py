@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from sktextcnn.linear import features as module
 from sktextcnn.linear.features import learn_ngrams, ngram_features
-from sktextcnn.linear.part import LinearPart, blend_logits
+from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 
 #: One more than the largest id below, so that any two n-grams with one key would be found.
@@ -29,9 +32,9 @@ def ids_of(texts):
     return TokenIds(np.array([token for text in texts for token in text], np.int32), offsets)
 
 
-def learned(texts, ngram_range=(1, 2), *, base=BASE, n_labels=3):
+def learned(texts, ngram_range=(1, 2), *, base=BASE):
     vocabulary = range(FIRST_TOKEN, base)  # no n-grams of characters are asked for
-    return learn_ngrams(ids_of(texts), ngram_range, None, vocabulary=vocabulary, n_labels=n_labels)
+    return learn_ngrams(ids_of(texts), ngram_range, None, vocabulary=vocabulary)
 
 
 def joined(texts, prefix):
@@ -99,7 +102,7 @@ def test_a_text_is_scored_alike_alone_and_among_others(texts, ngram_range, data)
     rng = np.random.default_rng(0)
     n, k, m = len(texts), 3, len(ngrams.keys)
     kernel, bias = rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=k).astype(np.float32)
-    linear = LinearPart(ngrams, kernel, bias, np.array([0.7, 3.0, -0.2], np.float32))
+    linear = LinearPart(ngrams, csr_matrix(kernel), bias, np.array([0.7, 3.0, -0.2], np.float32))
     logits = rng.normal(size=(n, k)).astype(np.float32)
     together = linear.add_to(logits, ids)
     chosen = np.array(data.draw(st.lists(st.integers(0, n - 1), min_size=1, max_size=n)))
@@ -152,7 +155,7 @@ def test_texts_without_ngrams(texts):
     assert ngrams.keys.size == ngrams.idf.size == 0
     assert features.shape == (len(texts), 0)
     bias = np.array([1.0, -1.0, 0.5], np.float32)
-    linear = LinearPart(ngrams, np.zeros((0, 3), np.float32), bias, np.array([1.0, 2.0, 0.0]))
+    linear = LinearPart(ngrams, csr_matrix((0, 3), dtype=np.float32), bias, np.array([1.0, 2.0, 0.0]))
     blended = linear.add_to(np.zeros((2, 3), np.float32), ids_of([[2, 3], []]))
     np.testing.assert_array_equal(blended, [2 * bias] * 2)
 
@@ -174,9 +177,9 @@ def test_the_longest_keys_of_the_largest_default_vocabulary():
 def test_the_rarest_ngrams_go_first_where_there_are_too_many(monkeypatch):
     texts = [[2, 3, 4, 5], [2, 3, 4, 6], [2, 5, 6], [2, 3]]  # in 4, 3, 2, 2 and 2 texts
     assert learned(texts, (1, 1))[0].keys.tolist() == [2, 3, 4, 5, 6]
-    monkeypatch.setattr(module, "MOST_WEIGHTS", 7)
-    ngrams, features = learned(texts, (1, 1), n_labels=2)
-    assert ngrams.keys.tolist() == [2, 3, 4]  # 7 // 2 of them; ties go to the lower key
+    monkeypatch.setattr(module, "MOST_NGRAMS", 3)
+    ngrams, features = learned(texts, (1, 1))
+    assert ngrams.keys.tolist() == [2, 3, 4]  # ties go to the lower key
     assert len(ngrams.idf) == 3
     assert features.shape == (4, 3)
     np.testing.assert_array_equal(features.toarray(), ngram_features(ids_of(texts), ngrams).toarray())
@@ -187,9 +190,27 @@ def test_the_texts_are_left_alone(texts, ngram_range):
     ids = ids_of(texts)
     ids.flat.setflags(write=False)
     ids.offsets.setflags(write=False)
-    ngrams, features = learn_ngrams(ids, ngram_range, (1, 2), vocabulary=VOCABULARY, n_labels=2)
+    ngrams, features = learn_ngrams(ids, ngram_range, (1, 2), vocabulary=VOCABULARY)
     assert ngram_features(ids, ngrams).shape == features.shape
     assert ids.flat.tolist() == [token for text in texts for token in text]
+
+
+# -- products ----------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 1000), st.integers(0, 12), st.integers(0, 9), st.integers(1, 5))
+def test_a_product_has_the_same_bits_by_dense_rows_and_by_sparse_ones(seed, n, m, k):
+    rng = np.random.default_rng(seed)
+    features = np.where(rng.random((n, m)) < 0.4, rng.random((n, m)), 0).astype(np.float32)
+    kernel = np.where(rng.random((m, k)) < 0.3, rng.normal(size=(m, k)), 0).astype(np.float32)
+    given = csr_matrix(features), csr_matrix(kernel)
+    product = multiply(*given)
+    assert (product.shape, product.dtype) == ((n, k), np.float32)
+    np.testing.assert_allclose(product, features @ kernel, atol=1e-5)
+    with patch("sktextcnn.linear.part.MOST_DENSE", -1):
+        np.testing.assert_array_equal(multiply(*given), product)
+    for row in range(n):
+        np.testing.assert_array_equal(multiply(given[0][row], given[1])[0], product[row])
 
 
 # -- the sum -----------------------------------------------------------------------------------------
@@ -202,7 +223,7 @@ def test_scores_are_a_weighted_sum_of_both_parts():
     kernel = rng.normal(size=(len(ngrams.keys), 2)).astype(np.float32)
     bias, logits = np.array([0.5, -0.5], np.float32), rng.normal(size=(4, 2)).astype(np.float32)
     blend = np.array([[0.25, 0.5], [2.0, 1.0], [-1.0, 0.0]])  # label by label
-    blended = LinearPart(ngrams, kernel, bias, blend).add_to(logits, ids_of(texts))
+    blended = LinearPart(ngrams, csr_matrix(kernel), bias, blend).add_to(logits, ids_of(texts))
     assert blended.dtype == np.float32
     expected = blend[0] * logits + blend[1] * (features.toarray() @ kernel + bias) + blend[2]
     np.testing.assert_allclose(blended, expected, rtol=1e-5, atol=1e-6)
@@ -222,13 +243,11 @@ def test_the_sum_is_float32_and_leaves_both_parts_alone():
 def test_the_linear_part_as_arrays(texts, ngram_range, char_ngram_range):
     """They are of a network's kind, and say all of it: what comes of them gives the same scores."""
     ids, rng = ids_of(texts), np.random.default_rng(0)
-    ngrams, features = learn_ngrams(
-        ids, ngram_range, char_ngram_range, vocabulary=VOCABULARY, n_labels=2
-    )
+    ngrams, features = learn_ngrams(ids, ngram_range, char_ngram_range, vocabulary=VOCABULARY)
     kernel, bias, blend = (
         rng.normal(size=shape).astype(np.float32) for shape in ((features.shape[1], 2), 2, (3, 2))
     )
-    part = LinearPart(ngrams, kernel, bias, blend)
+    part = LinearPart(ngrams, csr_matrix(kernel), bias, blend)
     arrays = part.to_arrays()
     assert all(isinstance(array, np.ndarray) for array in arrays.values())
     again = LinearPart.from_arrays(arrays)

@@ -29,8 +29,9 @@ def problem(n=40, m=12, k=3, seed=0):
 
 
 def fitted(features, targets, sample_weight=None, label_weight=None, seed=0, **options):
+    """Return the weights of all n-grams, as a dense array, and the biases."""
     n, k = targets.shape
-    return fit_linear(
+    kernel, bias = fit_linear(
         features,
         sparse.csr_matrix(targets),
         np.ones(n, np.float32) if sample_weight is None else np.asarray(sample_weight, np.float32),
@@ -38,6 +39,7 @@ def fitted(features, targets, sample_weight=None, label_weight=None, seed=0, **o
         seed,
         **options,
     )
+    return kernel.toarray(), bias
 
 
 def best(features, carries, sample_weight=None, class_weight=None):
@@ -85,7 +87,7 @@ def test_no_other_weights_are_better(seed, n, m, k):
     targets = (rng.random((n, k)) < rng.choice([0.0, 0.1, 0.5, 0.9, 1.0], k)).astype(np.int8)
     sample_weight = rng.choice([0.0, 0.5, 1.0, 3.0], n)
     label_weight = rng.choice([0.3, 1.0, 10.0], (2, k))
-    with patch.object(training, "TOLERANCE", 1e-4):
+    with patch.object(training, "TOLERANCE", 1e-4), patch.object(svm, "SMALLEST_WEIGHT", 0):
         kernel, bias = fitted(features, targets, sample_weight, label_weight)
     for column in range(k):
         carries = targets[:, column] == 1
@@ -188,6 +190,18 @@ def test_a_text_of_weight_0_is_left_out():
     assert np.abs(fitted(features, targets)[0] - fitted(features, targets, weight)[0]).max() > 0.01
 
 
+def test_weights_that_are_small_beside_the_largest_of_their_label_are_left_out():
+    """Whatever an error costs, and the larger ones stay as they are."""
+    features, targets = problem(300, 400)
+    for weight in (1.0, 1e-4):
+        kernel, bias = fitted(features, targets, np.full(300, weight))
+        with patch.object(svm, "SMALLEST_WEIGHT", 0):
+            every, same_bias = fitted(features, targets, np.full(300, weight))
+        large = np.abs(every) >= 0.01 * np.abs(every).max(axis=0)
+        assert_same((kernel, bias), (np.where(large, every, 0), same_bias))
+        assert 0 < np.count_nonzero(kernel) < np.count_nonzero(every)
+
+
 def test_a_label_whose_texts_weigh_0_is_constant():
     features, targets = problem(30, 8)
     carries = targets[:, 0] == 1
@@ -275,7 +289,7 @@ def test_fitting_leaves_its_inputs_alone():
     for array in arrays:
         array.setflags(write=False)
     kernel, _ = fit_linear(features, given_targets, sample_weight, label_weight, 0)
-    assert kernel.any()
+    assert kernel.nnz
     for array, copy in zip(arrays, copies, strict=True):
         np.testing.assert_array_equal(array, copy)
     assert features.dtype == np.float32

@@ -173,7 +173,10 @@ WRONG_IN_LINEAR_PART = [
         lambda a: a[::-1],
         r"linear_part_\['ngram_range'\] is \[2, 1\]; expected two of 1, 2, 3",
     ),
-    ("kernel", lambda a: a[1:], r"linear_part_\['kernel'\] is .*which is \(n-grams, labels\)"),
+    ("kernel", lambda a: a[1:], r"linear_part_\['kernel_labels'\] is .*which is \(weights\)"),
+    ("kernel_labels", lambda a: a + 3, r"linear_part_\['kernel_labels'\] is .*numbers below 3"),
+    ("kernel_offsets", lambda a: a[1:], r"linear_part_\['kernel_offsets'\] is .*\(n-grams \+ 1\)"),
+    ("kernel_offsets", lambda a: a + 1, r"linear_part_\['kernel_offsets'\] is .*to ascend from 0 to"),
     ("blend", lambda a: a[:2], r"linear_part_\['blend'\] is .*which is \(3, labels\)"),
 ]
 
