@@ -17,12 +17,13 @@ SEPARATORS = (",", ";", "|", "\t", " ")
 #: texts are found in any collection.
 SHARE_OF_PAIRS = 0.05
 
-#: Labels are no labels if there are many of them, and more than this share of them occurs once. Tried on
-#: samples of 20 to 10,000 rows of eight sets with 2 to 100 labels. Of 1,163 tables that were read as they
-#: should be, it stops none: at most 78 % of the labels occur once, in 20 rows; from 300 rows on, 34 %. Of
-#: 245 wrong columns of each kind, it stops all texts, numbers of rows, ids and time stamps, 98 % of titles
-#: of three words and 88 % of two, 80 % of scores with three decimals, 59 % of dates and 40 % of lengths.
-#: What recurs as labels do passes: names of authors, and combinations at a separator nobody thought of.
+#: Labels are no labels if there are many of them, and more than this share of them occurs once. Tried
+#: on samples of 20 to 10,000 rows of eight sets with 2 to 100 labels. Of 1,163 tables that were read as
+#: they should be, it stops none: at most 78 % of the labels occur once, in 20 rows; from 300 rows on,
+#: 34 %. Of 245 wrong columns of each kind, it stops all texts, numbers of rows, ids and time stamps,
+#: 98 % of titles of three words and 88 % of two, 80 % of scores with three decimals, 59 % of dates and
+#: 40 % of lengths. What recurs as labels do passes: names of authors, and combinations at a separator
+#: that nobody thought of.
 MANY_LABELS, SHARE_OF_ONCE = 20, 0.8
 
 #: What other programs write for a value that is missing.
