@@ -31,8 +31,8 @@ def rows(options):
         mine, theirs = (runs[peer][0][1] for peer in ("ours", "SciKeras, plain Keras"))
         note = (
             f"Grid search with n_jobs={n_jobs} on {n_texts:,} texts of {SET}, {EPOCHS} epochs each: "
-            f"best mean micro-F1 of 3 folds at 0.5, ours {mine:.3f}, SciKeras {theirs:.3f}. SciKeras got "
-            "ready-made token ids."
+            f"best mean micro-F1 of 3 folds at 0.5, ours {mine:.3f}, SciKeras {theirs:.3f}. SciKeras "
+            "got ready-made token ids."
         )
         if n_jobs > 1:
             note += " The time of starting workers, which import their libraries, is included."
