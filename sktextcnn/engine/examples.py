@@ -95,7 +95,7 @@ class Examples:
     label_weight: np.ndarray
 
     def take(self, rows: np.ndarray) -> Examples:
-        """Return the examples at `rows`."""
+        """Return the examples at `rows`; those on disk are written there once more."""
         return replace(
             self,
             ids=self.ids.take(rows),

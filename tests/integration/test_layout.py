@@ -24,29 +24,35 @@ PACKAGE = Path(sktextcnn.__file__).parent
 MODULES = {
     # texts
     "text": set(),
-    "text.tokens": set(),
+    "text.checks": set(),
+    "text.spool": set(),
+    "text.tokens": {"text.spool"},
     "text.vocabulary": {"text.tokens"},
+    "text.numbering": {"text.spool", "text.tokens", "text.vocabulary"},
     "text.spans": {"text.tokens"},
     "text.vector_files": set(),
     "text.cooccurrence": {"text.tokens"},
-    "embeddings": {"text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"},
+    "embeddings": {
+        *("text.checks", "text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"),
+    },
     # labels
     "labels": set(),
     "labels.matrix": set(),
     "labels.classes": {"labels.matrix"},
     "labels.forms": {"labels.classes", "labels.matrix"},
     "labels.parsing": {"labels.classes", "labels.forms", "labels.matrix"},
+    "labels.collecting": {"labels.classes", "labels.forms"},
     "labels.hints": {"labels.forms"},
     "objective": set(),
+    # files of them
+    "tables": set(),
+    "tables.dialect": set(),
+    "tables.reader": {"tables.dialect"},
+    "tables.writer": {"tables.dialect"},
+    "stream": {"labels.classes", "tables.dialect", "tables.reader"},
     "inputs": {
-        *(
-            "labels.classes",
-            "labels.forms",
-            "labels.hints",
-            "labels.parsing",
-            "objective",
-            "text.tokens",
-        ),
+        *("labels.classes", "labels.collecting", "labels.forms", "labels.hints", "labels.parsing"),
+        *("objective", "stream", "text.checks", "text.numbering", "text.tokens"),
     },
     # what computes
     "jit": set(),
@@ -96,6 +102,8 @@ MODULES = {
     "storage.encoding": set(),
     "storage.files": {"storage.encoding"},
     "storage.folder": {"storage.encoding", "storage.files"},
+    "storage.archive": {"storage.encoding", "storage.files"},
+    "storage.fingerprint": set(),
     "storage.params": {"storage.encoding"},
     "storage.arrays": {"text.tokens"},
     "storage.schema": {"fitted", "objective", "storage.arrays", "storage.folder"},
@@ -107,8 +115,18 @@ MODULES = {
     },
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
+    "checkpoints": {
+        *("engine.examples", "engine.observers", "storage.archive", "storage.fingerprint"),
+    },
     "fitting": {
-        *("callbacks", "decision.evaluator", "engine.engines", "engine.examples", "engine.observers"),
+        *(
+            "callbacks",
+            "checkpoints",
+            "decision.evaluator",
+            "engine.engines",
+            "engine.examples",
+            "engine.observers",
+        ),
         *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
     },
     "chunks": set(),
@@ -121,7 +139,7 @@ MODULES = {
         *("engine.network", "engine.own_network", "export.onnx_model", "fitted", "inputs"),
         "labels.parsing",
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
-        *("storage.schema", "text.tokens", "threads"),
+        *("storage.schema", "text.checks", "text.tokens", "threads"),
     },
     "explain.evidence": set(),
     "explain.html": {"explain.evidence"},
@@ -135,17 +153,18 @@ MODULES = {
     "explain.explainer": {
         *("engine.engines", "explain.evidence", "explain.logits", "explain.mistakes"),
         *("explain.records", "labels.classes", "labels.parsing", "objective", "prediction"),
-        *("text.spans", "text.tokens"),
+        *("text.checks", "text.spans", "text.tokens"),
     },
     "preparation": {
-        *("callbacks", "decision.evaluator", "decision.rule", "decision.splits", "decision.thresholds"),
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.rule", "decision.splits"),
+        "decision.thresholds",
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
-        *("fitted", "fitting", "inputs", "labels.forms", "objective", "parameters", "prediction"),
-        *("resolved", "text.tokens", "text.vocabulary"),
+        *("fitted", "fitting", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
+        *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
-        *("callbacks", "engine.engines", "engine.examples", "engine.observers", "explain.explainer"),
-        *("fitted", "fitting", "inputs", "preparation"),
+        *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "preparation", "stream", "text.tokens"),
     },
     # its users
     "loading": {
@@ -162,7 +181,7 @@ MODULES = {
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
     "model_selection.stratification": set(),
     "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
-    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.tokens"},
+    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.checks"},
     "model_selection.comparison": {
         *("classifier", "labels.matrix", "labels.parsing", "metrics.scorers", "metrics.tables"),
         *("model_selection.baseline", "model_selection.splitters"),
@@ -189,29 +208,25 @@ MODULES = {
         *("explain", "explain.html", "metrics", "metrics.tables", "report.figures", "storage.files"),
     },
     "report": {"report.page"},
-    "cli.tables": set(),
-    "cli.tables.dialect": set(),
-    "cli.tables.reader": {"cli.tables.dialect"},
-    "cli.tables.writer": {"cli.tables.dialect"},
     "cli.progress": set(),
     "cli.console": {"cli.progress"},
-    "cli.rows": {"cli.tables.dialect", "cli.tables.reader"},
+    "cli.rows": {"tables.dialect", "tables.reader"},
     "cli.dataset": {"cli.console", "cli.rows"},
     "cli.options": {
-        *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
+        *("cli.console", "cli.dataset", "cli.rows", "tables.dialect", "tables.reader"),
     },
     "cli.training": {
         *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
-        *("cli.rows", "cli.tables.dialect", "labels.parsing", "metrics", "model_selection"),
+        *("cli.rows", "tables.dialect", "labels.parsing", "metrics", "model_selection"),
     },
     "cli.prediction": {
-        *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
-        *("cli.tables.reader", "cli.tables.writer", "loading"),
+        *("cli.console", "cli.options", "cli.progress", "cli.rows", "tables.dialect"),
+        *("tables.reader", "tables.writer", "loading"),
     },
     "cli.evaluation": {"cli.console", "cli.options", "cli.rows", "loading", "metrics", "report"},
     "cli.demo": {
         *("classifier", "cli.console", "cli.dataset", "cli.training", "cli.options", "cli.rows"),
-        *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
+        *("tables.dialect", "datasets", "metrics", "model_selection"),
     },
     "cli": {
         "cli.console",
@@ -221,7 +236,7 @@ MODULES = {
         "cli.options",
         "cli.prediction",
     },
-    "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
+    "__init__": {"classifier", "embeddings", "labels.parsing", "loading", "stream"},
     "__main__": {"cli"},
 }
 
@@ -233,6 +248,8 @@ LEAVES = {
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
+    "text.checks",
+    "text.spool",
     "text.tokens",
     "labels.matrix",
     "decision.thresholds",

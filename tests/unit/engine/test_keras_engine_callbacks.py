@@ -96,8 +96,8 @@ def test_restore_best_weights_is_honoured():
     )
     state, history = learn(observers=[ours], callbacks=[theirs], epochs=9)
     assert history["validation_score"] == [0.3, 0.4, 0.2, 0.1]
-    assert ours.best.epoch == 2
-    assert same(state, ours.best)
+    assert ours.memory.best.epoch == 2
+    assert same(state, ours.memory.best)
 
 
 @pytest.mark.parametrize("event", ["on_epoch_end", "on_train_batch_end"])
