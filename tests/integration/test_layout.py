@@ -76,7 +76,7 @@ MODULES = {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
         *("engine.weights", "jit", "text.tokens", "threads"),
     },
-    "engine.network": {"engine.weights", "linear.part", "text.tokens"},
+    "engine.network": {"engine.weights", "linear.part", "text.tokens", "threads"},
     "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
@@ -170,6 +170,7 @@ MODULES = {
     "loading": {
         *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
     },
+    "distributed": {"classifier", "loading", "storage.folder"},
     "datasets._news_tags": {"labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "metrics.outcome": {"labels.classes", "labels.matrix", "labels.parsing", "objective"},
@@ -242,7 +243,7 @@ MODULES = {
 
 #: Nothing but other leaves imports them, or the classifier.
 LEAVES = {
-    *("loading", "datasets", "cli", "metrics", "model_selection", "plotting", "report"),
+    *("loading", "datasets", "distributed", "cli", "metrics", "model_selection", "plotting", "report"),
     *("__init__", "__main__"),
 }
 
