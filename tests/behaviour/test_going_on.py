@@ -17,6 +17,7 @@ from tests.examples import (
     TOPICS,
     corpus,
     every_engine,
+    every_engine_and,
     matrix_of,
     same_weights,
     tiny,
@@ -92,7 +93,6 @@ def test_warm_start_refuses_another_kind():
         clf.fit(TEXTS, TOPICS)
 
 
-@every_engine
 @pytest.mark.parametrize(
     ("name", "value"),
     [("filters", 5), ("embedding_dim", 9), ("kernel_sizes", (1, 3)), ("hidden_units", 7)],
@@ -110,8 +110,7 @@ def test_warm_start_with_kernel_sizes_in_any_form(kernel_sizes):
     assert clf.fit(TEXTS, TAGS).n_epochs_ == 4
 
 
-@every_engine
-@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+@every_engine_and(["optimizer"], [("sgd",), ("adagrad",)])
 def test_warm_start_with_another_optimizer(optimizer):
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     clf.set_params(optimizer=optimizer).fit(TEXTS, TAGS)
