@@ -104,8 +104,7 @@ def unknown_label(label: Any, where: str, classes: np.ndarray) -> ValueError:
     """Return the error that says where there is a label outside a fixed label space."""
     return ValueError(
         f"{where} holds {label!r}, which is not among classes={shown(classes)}. Add it to "
-        f"classes, or leave it out. A fitted model gets new labels by partial_fit(X, y, "
-        f"classes=[*clf.classes_, {label!r}])."
+        "classes (of a fitted model by partial_fit), or leave it out."
     )
 
 
