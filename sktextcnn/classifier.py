@@ -10,6 +10,7 @@ from joblib import effective_n_jobs
 from sklearn.base import _fit_context
 
 from sktextcnn.callbacks import CallbackSupportMixin
+from sktextcnn.checkpoints import check_checkpoint_dir
 from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
@@ -171,6 +172,11 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     verbose : int, default=0
         1 prints a line per epoch of every network and per fit of the linear part, with the time left of
         the whole fit.
+    checkpoint_dir : str, path or None, default=None
+        A folder in which `fit` stores what is done of it, and from which the next fit of the same
+        parameters, texts and labels goes on if this one is interrupted; see :ref:`interrupted`. It needs
+        a `random_state`. What a fit has come to stays there until you remove the folder. Not used by
+        `partial_fit`.
     warm_start : bool, default=False
         Let `fit` go on from the last fit's weights, with its vocabulary and classes.
     keras_callbacks : callable or None, default=None
@@ -280,9 +286,17 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             If a text is not a str, or labels are of a type without meaning.
         ImportError
             If Keras is needed and runs on another backend than TensorFlow.
+        OSError
+            If a checkpoint cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If a part of a checkpoint is damaged; it is done again.
         """
         from sktextcnn import fitting
 
+        check_checkpoint_dir(self.checkpoint_dir, self.random_state)
         engine = open_engine(self.engine, self.network, self.keras_callbacks, self.negative_samples)
         resumes = self.warm_start and hasattr(self, "weights_")
         if self.warm_start:
@@ -302,17 +316,22 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         callbacks = self._fit_callbacks(
             fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
         )
+        vocabulary = sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__)
+        checkpoint = self._checkpoint(
+            engine.name, start, examples, settings, tokens, vocabulary, plan, evaluator
+        )
         found = fitting.learn(
             start,
             examples,
             settings,
             tokens=tokens,
-            vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
+            vocabulary=vocabulary,
             plan=plan,
             evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
             progress=self._progress(len(texts), settings, plan),
+            checkpoint=checkpoint,
             n_jobs=effective_n_jobs(self.n_jobs),
         )
         fitted = replace(

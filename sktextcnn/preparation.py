@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import FitCallbacks, Progress
+from sktextcnn.checkpoints import Checkpoint, open_checkpoint
 from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
@@ -235,6 +236,7 @@ class Preparation(Predictor):
             folds=folds,
             n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
             linear=linear if self.linear else None,
+            goes_on=self.warm_start,
         )
 
     def _evaluator(self, fitted: FittedState, given: Labels, weight: np.ndarray) -> Evaluator:
@@ -276,6 +278,13 @@ class Preparation(Predictor):
         sample_weight = data.pop("sample_weight")
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         return FitCallbacks(self, settings.epochs, attributes, metadata=metadata, **data)
+
+    def _checkpoint(self, engine: str, start: State, *values: Any) -> Checkpoint:
+        """Return where the parts of a fit are stored, which is known by all that they depend on."""
+        # Keras' archive of a network says when it was made; the function that builds it does not.
+        weights = {name: array for name, array in start.weights.items() if name != "network"}
+        every = [replace(start, weights=weights), *values, self.network, self.keras_callbacks]
+        return open_checkpoint(self.checkpoint_dir, every, engine=engine)
 
     def _progress(self, n: int, settings: Settings, plan: Plan) -> Progress:
         """Return what prints how far the fit is."""

@@ -371,6 +371,7 @@ def train(
     settings: Settings,
     *,
     observers: Iterable[Observer] = (),
+    history: History | None = None,
     n_threads: int | None = None,
 ) -> tuple[State, History]:
     """Train for up to ``settings.epochs`` epochs.
@@ -383,6 +384,8 @@ def train(
     settings : Settings
     observers : iterable of Observer, default=()
         Told of every epoch; one of them may stop training.
+    history : dict of str to list of float or None, default=None
+        Of the epochs of this run that led to `state`, if it was interrupted and goes on from there.
     n_threads : int or None, default=None
         Threads that share the work; None: as many as there are cores to use. The result is the same.
 
@@ -400,10 +403,10 @@ def train(
         If the compiled kernels cannot be loaded.
     """
     jit.prepare(kernels.examples_of_calls().items())
-    told = Observers(observers)
+    told = Observers(observers, history)
     with one_blas_thread() as granted, Team(n_threads or granted, **QUIET) as team:
         run = _Run(state, examples, settings, team)
-        for epoch in range(settings.epochs):
+        for epoch in range(told.n_epochs, settings.epochs):
             told.begin_epoch(epoch)
             started = perf_counter()
 

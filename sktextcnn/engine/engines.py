@@ -28,6 +28,8 @@ class Engine:
     train, train_final : callable
         How a network is trained, and how the final one, whose callbacks the user has given: see
         `sktextcnn.engine.compiled.train`.
+    has_callbacks : bool
+        Whether the user's callbacks watch the final network, and may change how it learns.
     in_threads : bool
         Whether several networks can be trained at the same time. Keras' are not: a strategy of
         `tf.distribute` is that of the thread it was entered in.
@@ -36,6 +38,7 @@ class Engine:
     name: str
     train: Train
     train_final: Train
+    has_callbacks: bool
     in_threads: bool
 
 
@@ -83,10 +86,12 @@ def open_engine(
         from sktextcnn.engine import keras_engine
 
         final = partial(keras_engine.train, keras_callbacks=keras_callbacks)
-        return Engine("keras", keras_engine.train, final, in_threads=False)
+        return Engine(
+            "keras", keras_engine.train, final, has_callbacks=bool(keras_callbacks), in_threads=False
+        )
     from sktextcnn.engine import compiled
 
-    return Engine("compiled", compiled.train, compiled.train, in_threads=True)
+    return Engine("compiled", compiled.train, compiled.train, has_callbacks=False, in_threads=True)
 
 
 def open_network(weights: Weights, team: Team | None = None) -> Callable[[TokenIds], np.ndarray]:

@@ -59,6 +59,7 @@ INVALID = {
     "engine": ["gpu", None, "tensorflow", True],
     "network": ["lstm", 3, []],
     "n_jobs": [0, 1.5, "all"],
+    "checkpoint_dir": [0, True, b"folder"],
     "early_stopping": ["always", "auto", None, 2],
     "n_iter_no_change": [0, -1, 2.5, None],
     "validation": [0.0, 1.0, -0.1, 1.5, 0, 1, "many", "abc", []],
