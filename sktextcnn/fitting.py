@@ -24,7 +24,7 @@ from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
-from sktextcnn.linear.features import learn_ngrams
+from sktextcnn.linear.features import learn_ngrams, ngram_features
 from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear
 from sktextcnn.text.tokens import TokenIds
@@ -43,11 +43,14 @@ class LinearSettings:
         Fewest and most characters of an n-gram within a token, if there are to be any.
     C : float
         Inverse of the regularization strength.
+    rows : ndarray or None, default=None
+        The texts that it learns from, if not from all of them.
     """
 
     ngram_range: tuple[int, int]
     char_ngram_range: tuple[int, int] | None
     C: float
+    rows: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -202,8 +205,9 @@ def learn(
     # How the two parts are to be blended is seen on held-out texts alone.
     is_linear = plan.linear is not None and len(truth) > 0
     if plan.linear is not None and is_linear:
+        sampled = plan.linear.rows
         ngrams, features = learn_ngrams(
-            tokens,
+            tokens if sampled is None else tokens.take(sampled),
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
@@ -271,12 +275,15 @@ def learn(
             if stored is not None:
                 progress.restore(name, n_linear=1)
                 return sparse.csr_matrix(stored["kernel"], stored["shape"]), stored["bias"]
-            started, part = perf_counter(), examples.take(rows)
+            started, places = perf_counter(), rows
+            if sampled is not None:
+                rows = rows[np.isin(rows, sampled)]
+                places = np.searchsorted(sampled, rows)
             kernel, bias = fit_linear(
-                features[rows],
-                part.targets,
-                part.sample_weight,
-                part.label_weight,
+                features[places],
+                examples.targets[rows],
+                examples.sample_weight[rows],
+                examples.label_weight,
                 settings.seed,
                 C=plan.linear.C,  # type: ignore[union-attr]
                 n_threads=n_threads,
@@ -285,6 +292,16 @@ def learn(
             arrays = kernel.data, kernel.indices, kernel.indptr
             checkpoint.write(name, {"kernel": arrays, "shape": kernel.shape, "bias": bias})
             return kernel, bias
+
+        def compute_margins(
+            held_out: np.ndarray, kernel: sparse.csr_matrix, bias: np.ndarray
+        ) -> np.ndarray:
+            if sampled is None:
+                return multiply(features[held_out], kernel) + bias
+            parts = tokens.take(held_out).parts()
+            return np.concatenate(
+                [multiply(ngram_features(part, ngrams), kernel) + bias for part in parts]
+            )
 
         none = np.zeros(0, np.int64)
         parts = [*plan.folds, *([(every, none)] if plan.refits else [])]
@@ -306,10 +323,8 @@ def learn(
         if final_svms is not None:
             margins = np.concatenate(
                 [
-                    multiply(features[held_out], kernel) + bias
-                    for (_, held_out), (kernel, bias) in zip(
-                        plan.folds, (svm() for svm in svms), strict=True
-                    )
+                    compute_margins(held_out, *svm())
+                    for (_, held_out), svm in zip(plan.folds, svms, strict=True)
                 ]
             )
             blend = fit_blend(

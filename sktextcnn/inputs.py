@@ -7,36 +7,42 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.labels.classes import check_classes
+from sktextcnn.labels.classes import check_classes, shown
+from sktextcnn.labels.collecting import LabelCollector
 from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
 from sktextcnn.labels.parsing import read_labels
 from sktextcnn.objective import check_sample_weight
-from sktextcnn.text.tokens import check_texts
+from sktextcnn.stream import TextStream
+from sktextcnn.text.checks import check_texts
+from sktextcnn.text.numbering import TokenNumbering
+from sktextcnn.text.tokens import TokenIds
 
 
-def check_same_classes(classes: Any, fitted: np.ndarray) -> None:
-    """Refuse `classes`, unless None, that name other labels than those a model goes on learning with.
+def check_known_classes(classes: Any, fitted: np.ndarray) -> None:
+    """Refuse `classes`, unless None, that name labels which a model that goes on learning lacks.
 
     Parameters
     ----------
     classes : sequence or None
-        In any order.
+        As of the constructor, in any order. There may be fewer, as the model may have got more since.
     fitted : ndarray of shape (k,)
         Labels of the fitted model.
 
     Raises
     ------
     TypeError, ValueError
-        As of `check_classes`; or if the labels differ.
+        As of `check_classes`; or if the model lacks a label.
     """
     if classes is None:
         return
     named = check_classes(classes).tolist()
-    if {*named} != {*fitted.tolist()}:
+    lacking = [label for label in named if label not in {*fitted.tolist()}]
+    if lacking:
         raise ValueError(
-            f"classes={named} differs from the fitted {fitted.tolist()}; a model that goes on learning "
-            "keeps its labels. Fit a clone instead."
+            f"The parameter classes holds {lacking[0]!r}, which the fitted model lacks; it knows "
+            f"{shown(fitted)}. partial_fit(X, y, classes=[*clf.classes_, {lacking[0]!r}]) adds it; or "
+            "fit a clone."
         )
 
 
@@ -76,3 +82,62 @@ def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[s
     warn_if_joined(given)
     warn_if_empty(given)
     return texts, given, weight
+
+
+def read_stream(
+    stream: TextStream, y: Any, sample_weight: Any, classes: Any, numbering: TokenNumbering
+) -> tuple[TokenIds, Labels, np.ndarray]:
+    """Read a stream to its end: tokens are numbered as they come, and written to disk.
+
+    Parameters
+    ----------
+    stream : TextStream
+    y, sample_weight : None
+        The labels are in the stream, and its texts have the same weight.
+    classes : sequence or None
+        Fixes the label space.
+    numbering : TokenNumbering
+        Without texts yet.
+
+    Returns
+    -------
+    numbered : TokenIds
+        Of n texts, on disk, in terms of an empty vocabulary.
+    labels : Labels
+    sample_weight : ndarray of shape (n,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is a `y` or a `sample_weight`; as of the stream and of `read_labels`.
+    """
+    check_alone(y, sample_weight)
+    labels = LabelCollector(classes)
+    for texts, rows in stream.chunks():
+        numbering.add(texts)
+        labels.add(rows)
+    given = labels.finish()
+    warn_if_joined(given)
+    warn_if_empty(given)
+    return numbering.finish(), given, np.ones(given.matrix.shape[0])
+
+
+def check_alone(y: Any, sample_weight: Any) -> None:
+    """Refuse labels and weights beside a stream.
+
+    Parameters
+    ----------
+    y, sample_weight : object
+
+    Raises
+    ------
+    ValueError
+        If one of them is not None.
+    """
+    if y is not None:
+        raise ValueError("X is a TextStream, which brings the labels of its texts; leave y out.")
+    if sample_weight is not None:
+        raise ValueError(
+            "X is a TextStream, whose texts all have the same weight; leave sample_weight out, or pass "
+            "texts and labels as lists."
+        )

@@ -20,14 +20,16 @@ from sktextcnn.embeddings import (
     check_embeddings,
     find_tokens,
     initial_embedding,
+    join_table,
     usable_words,
 )
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.weights import initial_weights, prior_logits
+from sktextcnn.engine.weights import grow_weights, initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
-from sktextcnn.inputs import check_same_classes
+from sktextcnn.inputs import check_known_classes
 from sktextcnn.labels.forms import Labels
+from sktextcnn.labels.hints import warn_if_sampled
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor
@@ -35,16 +37,19 @@ from sktextcnn.resolved import (
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
+    choose_linear_texts,
     choose_max_length,
     choose_validation,
     is_option,
 )
-from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
+from sktextcnn.text.numbering import TokenNumbering
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.text.vocabulary import (
     check_matches,
     check_vocabulary,
+    choose_vocabulary,
     extend_vocabulary,
-    learn_vocabulary,
+    find_frequent,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +63,14 @@ Beginning = tuple[FittedState, TokenIds, State, Settings]
 class Preparation(Predictor):
     """What `TextCNNClassifier` makes of its parameters and of training data, before it trains."""
 
-    def _begin(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
-        """Return what a new model starts from; `ends` if this is all of its training."""
+    def _begin(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
+        """Return what a new model starts from; `ends` if this is all of its training.
+
+        The texts come with all their tokens told apart, in terms of no vocabulary.
+        """
         vectors = check_embeddings(self.embeddings)
-        vocabulary, tokens = self._read_vocabulary(texts, vectors)
+        vocabulary = self._choose_vocabulary(numbered, vectors)
+        tokens = numbered.in_terms_of(vocabulary)
         max_length = choose_max_length(self.max_length, tokens.lengths)
         if max_length is None and self.network is not None:  # to which its texts are padded
             max_length = max(1, int(tokens.lengths.max()))
@@ -71,46 +80,75 @@ class Preparation(Predictor):
         weights = self._first_weights(fitted, given, vectors, settings)
         return fitted, tokens.truncated(max_length), State(weights), settings
 
-    def _resume(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
-        """Return what the fitted model goes on from."""
+    def _resume(
+        self, numbered: TokenIds, given: Labels, *, ends: bool, new_words: bool = False
+    ) -> Beginning:
+        """Return what the fitted model goes on from: with more labels or words than before, if new."""
         check_kind(given.multilabel, self.multilabel_)
-        tokens = encode(texts, self._tokenizer(), self.vocabulary_, keep_unknown=True)
-        fitted = self._describe(given, self.vocabulary_, self.max_length_, self.embedding_mode_)
+        vocabulary = self._extend_vocabulary(numbered) if new_words else self.vocabulary_
+        tokens = numbered.in_terms_of(vocabulary)
+        fitted = self._describe(given, vocabulary, self.max_length_, self.embedding_mode_)
         fitted = replace(fitted, history=self.history_)
+        settings = self._settings(fitted, given, ends=ends)
         remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
-        state = State(self.weights_, **remembered)
-        return (
-            fitted,
-            tokens.truncated(self.max_length_),
-            state,
-            self._settings(fitted, given, ends=ends),
+        state = State(self._grow_weights(fitted, given, settings), **remembered)
+        return fitted, tokens.truncated(self.max_length_), state, settings
+
+    def _extend_vocabulary(self, numbered: TokenIds) -> dict[str, int]:
+        """Return the vocabulary, and the tokens of the texts that it lacks."""
+        if self.vocabulary is not None:
+            raise ValueError(
+                "new_words=True adds tokens to the vocabulary, and vocabulary= fixes it in advance; "
+                "set one of them to None."
+            )
+        frequent = find_frequent(numbered, min_df=self.min_df, max_df=self.max_df)
+        return extend_vocabulary(self.vocabulary_, frequent, self.max_features)
+
+    def _grow_weights(
+        self, fitted: FittedState, given: Labels, settings: Settings
+    ) -> dict[str, np.ndarray]:
+        """Return the weights there are, and those of labels and words that they lack."""
+        k, words = len(self.classes_), [*fitted.vocabulary][len(self.vocabulary_) :]
+        if len(fitted.classes) == k and not words:
+            return self.weights_
+        if self.network is not None:
+            raise ValueError(
+                f"network= built a network for {k} labels and {len(self.vocabulary_)} tokens, and it "
+                "cannot get more of them; fit a clone to texts of all labels."
+            )
+        vectors = check_embeddings(self.embeddings) if words else None
+        return grow_weights(
+            self.weights_,
+            np.random.default_rng([settings.seed, self.n_epochs_]),
+            vectors=join_table(self.weights_["embedding"], words, vectors),
+            output_bias=_prior(given, exclusive=settings.exclusive)[k:],
         )
+
+    def _numbering(self, resumes: bool) -> TokenNumbering:
+        """Return what numbers the tokens of a stream, and drops none of a vocabulary that there is."""
+        vocabulary = self.vocabulary_ if resumes else self.vocabulary
+        kept = {} if vocabulary is None else check_vocabulary(vocabulary)
+        return TokenNumbering(self._tokenizer(), at_least=self.max_features or 0, kept=kept)
 
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
         self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
-        check_same_classes(self.classes, self.classes_)
+        check_known_classes(self.classes, self.classes_)
 
-    def _read_vocabulary(
-        self, texts: list[str], vectors: WordVectors | None
-    ) -> tuple[dict[str, int], TokenIds]:
-        """Return a new model's vocabulary, and the texts in its terms."""
-        tokenize = self._tokenizer()
+    def _choose_vocabulary(self, numbered: TokenIds, vectors: WordVectors | None) -> dict[str, int]:
+        """Return a new model's vocabulary."""
         if self.vocabulary is not None:
             vocabulary = check_vocabulary(self.vocabulary)
-            tokens = encode(texts, tokenize, vocabulary, keep_unknown=True)
-            if tokens.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
-                check_matches(vocabulary, texts, tokenize, lowercase=self.lowercase)
-            return vocabulary, tokens
-        vocabulary, tokens = learn_vocabulary(
-            texts, tokenize, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
+            check_matches(vocabulary, numbered.unknown, lowercase=self.lowercase)
+            return vocabulary
+        vocabulary = choose_vocabulary(
+            numbered, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
         )
         if vectors is None:
-            return vocabulary, tokens
+            return vocabulary
         find_tokens(vectors, vocabulary)  # some must have one, before others join them
-        words = usable_words(vectors, tokenize)
-        vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
-        return vocabulary, encode(texts, tokenize, vocabulary, keep_unknown=True)
+        words = usable_words(vectors, self._tokenizer())
+        return extend_vocabulary(vocabulary, words, self.max_features)
 
     def _describe(
         self,
@@ -172,20 +210,17 @@ class Preparation(Predictor):
             embedding, _ = initial_embedding(vectors, fitted.vocabulary, rng)
         if self.network is not None:
             return self._own_network(fitted, embedding, settings.seed)
-        n, k = given.matrix.shape
         return initial_weights(
             rng,
             n_tokens=len(fitted.vocabulary),
-            n_labels=k,
+            n_labels=len(fitted.classes),
             embedding_dim=self.embedding_dim,
             embedding=embedding,
             n_channels=2 if self.embedding_mode == "multichannel" else 1,
             kernel_sizes=settings.kernel_sizes,
             filters=self.filters,
             hidden_units=self.hidden_units,
-            output_bias=prior_logits(
-                np.bincount(given.matrix.indices, minlength=k), n, exclusive=settings.exclusive
-            ),
+            output_bias=_prior(given, exclusive=settings.exclusive),
         )
 
     def _own_network(self, fitted: FittedState, embedding: np.ndarray | None, seed: int) -> dict:
@@ -213,8 +248,8 @@ class Preparation(Predictor):
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
-    def _plan(self, given: Labels, seed: int) -> Plan:
-        """Return which texts are held out, and what they are for."""
+    def _plan(self, given: Labels, tokens: TokenIds, seed: int) -> Plan:
+        """Return which texts are held out, what they are for, and which the linear part learns from."""
         from sktextcnn.fitting import LinearSettings, Plan
 
         n, several = given.matrix.shape[0], given.multilabel
@@ -231,7 +266,12 @@ class Preparation(Predictor):
                 + ". Hold some out, or use threshold='tune' or a number."
             )
         of_tokens, of_characters = self._ngram_ranges()
-        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
+        # The texts of a stream are on disk, but not their features, so there may be too many of those.
+        sampled = self.linear and bool(folds) and tokens.on_disk
+        rows = choose_linear_texts(tokens.lengths, seed) if sampled else None
+        if rows is not None:
+            warn_if_sampled(len(rows), n)
+        linear = LinearSettings(of_tokens, of_characters, self.linear_C, rows)
         return Plan(
             folds=folds,
             n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
@@ -267,9 +307,9 @@ class Preparation(Predictor):
     ) -> FitCallbacks:
         """Return scikit-learn's callbacks, which see a model after each epoch."""
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
-        monitored = examples.take(held_out)
 
         def attributes(weights: Mapping) -> dict:
+            monitored = examples.take(held_out)
             logits = open_network(weights)(monitored.ids)
             truth, weight = monitored.targets.toarray(), monitored.sample_weight
             thresholds = evaluator.thresholds(logits, truth, weight)
@@ -292,6 +332,12 @@ class Preparation(Predictor):
         networks += [(n, settings.epochs)] * (plan.n_networks - len(plan.folds))
         n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
         return Progress(self.verbose, networks, n_linear, _name_of(self.metric))
+
+
+def _prior(given: Labels, *, exclusive: bool) -> np.ndarray:
+    """Return the output bias that predicts how frequent the labels are in the texts given."""
+    n, k = given.matrix.shape
+    return prior_logits(np.bincount(given.matrix.indices, minlength=k), n, exclusive=exclusive)
 
 
 def _name_of(metric: str | Callable) -> str:

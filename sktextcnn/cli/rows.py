@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sktextcnn.cli.tables.dialect import Record
-from sktextcnn.cli.tables.reader import Table
+from sktextcnn.tables.dialect import Record
+from sktextcnn.tables.reader import Table, check_columns
 
 KINDS = {
     "single": "one label per text",
@@ -41,12 +40,16 @@ class Reading:
         What separates labels in a str; None: a comma, unless it looks as if it were something else.
     kind : {"auto", "single", "multi", "pairs"}
         What a row stands for, see `interpret`.
+    delimiter : str
+        What stands between fields of CSV; empty: a comma. Unlike a wrong encoding, a wrong delimiter
+        cannot go unnoticed, so it may be taken from other tables.
     """
 
     text: str
     labels: tuple[str, ...] = ()
     sep: str | None = None
     kind: str = "auto"
+    delimiter: str = ""
 
 
 class Places:
@@ -133,7 +136,7 @@ def load_reading(folder: str | Path) -> Reading | None:
     try:
         found = json.loads(path.read_text("utf-8"))
         reading = Reading(**{**found, "labels": tuple(found["labels"])})
-        strings = [reading.text, reading.sep or "", reading.kind, *reading.labels]
+        strings = [reading.text, reading.sep or "", reading.kind, reading.delimiter, *reading.labels]
         if not all(isinstance(value, str) for value in strings) or reading.kind not in KINDS:
             raise TypeError("not of the fields' types")
     except FileNotFoundError:
@@ -180,35 +183,6 @@ def read_rows(table: Table, reading: Reading) -> Rows:
         raise ValueError(f"{table.name} is empty; expected a row for each text.")
     check_columns(table.name, columns, wanted)
     return Rows(table.name, rows, blank)
-
-
-def check_columns(name: str, columns: Any, wanted: Sequence[str]) -> None:
-    """Raise where a table lacks a column.
-
-    Parameters
-    ----------
-    name : str
-        Of the table.
-    columns : iterable of str
-        Those that it has.
-    wanted : sequence of str
-
-    Raises
-    ------
-    ValueError
-        If one is missing; the message names those there are.
-    """
-    columns = [*columns]
-    for column in wanted:
-        if column in columns:
-            continue
-        shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
-        found = [sep for sep in ";\t|," if len(columns) == 1 and sep in columns[0]]
-        advice = f" Its fields seem to end at {found[0]!r}: --delimiter {found[0]!r}." if found else ""
-        near = difflib.get_close_matches(column, columns, 1)
-        if near and not found:
-            advice = f" Did you mean {near[0]!r}?"
-        raise ValueError(f"{name} has no column {column!r}; its columns are {shown}.{advice}")
 
 
 def is_text(value: Any, place: str) -> bool:

@@ -24,31 +24,39 @@ PACKAGE = Path(sktextcnn.__file__).parent
 MODULES = {
     # texts
     "text": set(),
-    "text.tokens": set(),
+    "text.checks": set(),
+    "text.spool": set(),
+    "text.tokens": {"text.spool"},
     "text.vocabulary": {"text.tokens"},
+    "text.numbering": {"text.spool", "text.tokens", "text.vocabulary"},
     "text.spans": {"text.tokens"},
     "text.vector_files": set(),
     "text.cooccurrence": {"text.tokens"},
-    "embeddings": {"text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"},
+    "embeddings": {
+        *("text.checks", "text.cooccurrence", "text.tokens", "text.vector_files", "text.vocabulary"),
+    },
     # labels
     "labels": set(),
     "labels.matrix": set(),
     "labels.classes": {"labels.matrix"},
     "labels.forms": {"labels.classes", "labels.matrix"},
     "labels.parsing": {"labels.classes", "labels.forms", "labels.matrix"},
+    "labels.collecting": {"labels.classes", "labels.forms"},
     "labels.hints": {"labels.forms"},
     "objective": set(),
+    # files of them
+    "tables": set(),
+    "tables.dialect": set(),
+    "tables.reader": {"tables.dialect"},
+    "tables.writer": {"tables.dialect"},
+    "stream": {"labels.classes", "tables.dialect", "tables.reader"},
     "inputs": {
-        *(
-            "labels.classes",
-            "labels.forms",
-            "labels.hints",
-            "labels.parsing",
-            "objective",
-            "text.tokens",
-        ),
+        *("labels.classes", "labels.collecting", "labels.forms", "labels.hints", "labels.parsing"),
+        *("objective", "stream", "text.checks", "text.numbering", "text.tokens"),
     },
+    "teaching": {"labels.classes", "labels.forms"},
     # what computes
+    "frames": set(),
     "jit": set(),
     "threads": set(),
     # the linear part
@@ -70,11 +78,11 @@ MODULES = {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
         *("engine.weights", "jit", "text.tokens", "threads"),
     },
-    "engine.network": {"engine.weights", "linear.part", "text.tokens"},
+    "engine.network": {"engine.weights", "linear.part", "text.tokens", "threads"},
     "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "text.tokens"),
+        *("engine.own_network", "engine.weights", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
@@ -133,11 +141,11 @@ MODULES = {
         *("engine.network", "engine.own_network", "export.onnx_model", "fitted", "inputs"),
         "labels.parsing",
         *("linear.part", "objective", "parameters", "resolved", "storage.params"),
-        *("storage.schema", "text.tokens", "threads"),
+        *("storage.schema", "text.checks", "text.tokens", "threads"),
     },
     "explain.evidence": set(),
     "explain.html": {"explain.evidence"},
-    "explain.records": {"explain.evidence", "explain.html"},
+    "explain.records": {"explain.evidence", "explain.html", "frames"},
     "explain": {"explain.evidence", "explain.html", "explain.records"},
     "explain.logits": {
         *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
@@ -147,35 +155,37 @@ MODULES = {
     "explain.explainer": {
         *("engine.engines", "explain.evidence", "explain.logits", "explain.mistakes"),
         *("explain.records", "labels.classes", "labels.parsing", "objective", "prediction"),
-        *("text.spans", "text.tokens"),
+        *("text.checks", "text.spans", "text.tokens"),
     },
     "preparation": {
         *("callbacks", "checkpoints", "decision.evaluator", "decision.rule", "decision.splits"),
         "decision.thresholds",
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
-        *("fitted", "fitting", "inputs", "labels.forms", "objective", "parameters", "prediction"),
-        *("resolved", "text.tokens", "text.vocabulary"),
+        *("fitted", "fitting", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
+        *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
         *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
-        *("explain.explainer", "fitted", "fitting", "inputs", "preparation"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation", "stream"),
+        *("teaching", "text.tokens"),
     },
     # its users
     "loading": {
         *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
     },
-    "datasets._news_tags": {"labels.parsing"},
+    "distributed": {"classifier", "loading", "storage.folder"},
+    "datasets._news_tags": {"frames", "labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "metrics.outcome": {"labels.classes", "labels.matrix", "labels.parsing", "objective"},
     "metrics.ranking": set(),
     "metrics.measures": {"metrics.outcome", "metrics.ranking"},
     "metrics.scorers": {"metrics.measures", "metrics.outcome"},
-    "metrics.tables": set(),
-    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
+    "metrics.tables": {"frames"},
+    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables", "objective"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
     "model_selection.stratification": set(),
     "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
-    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.tokens"},
+    "model_selection.baseline": {"inputs", "metrics.measures", "metrics.outcome", "text.checks"},
     "model_selection.comparison": {
         *("classifier", "labels.matrix", "labels.parsing", "metrics.scorers", "metrics.tables"),
         *("model_selection.baseline", "model_selection.splitters"),
@@ -202,29 +212,25 @@ MODULES = {
         *("explain", "explain.html", "metrics", "metrics.tables", "report.figures", "storage.files"),
     },
     "report": {"report.page"},
-    "cli.tables": set(),
-    "cli.tables.dialect": set(),
-    "cli.tables.reader": {"cli.tables.dialect"},
-    "cli.tables.writer": {"cli.tables.dialect"},
     "cli.progress": set(),
     "cli.console": {"cli.progress"},
-    "cli.rows": {"cli.tables.dialect", "cli.tables.reader"},
+    "cli.rows": {"tables.dialect", "tables.reader"},
     "cli.dataset": {"cli.console", "cli.rows"},
     "cli.options": {
-        *("cli.console", "cli.dataset", "cli.rows", "cli.tables.dialect", "cli.tables.reader"),
+        *("cli.console", "cli.dataset", "cli.rows", "tables.dialect", "tables.reader"),
     },
     "cli.training": {
         *("callbacks", "classifier", "cli.console", "cli.dataset", "cli.options", "cli.progress"),
-        *("cli.rows", "cli.tables.dialect", "labels.parsing", "metrics", "model_selection"),
+        *("cli.rows", "tables.dialect", "labels.parsing", "metrics", "model_selection"),
     },
     "cli.prediction": {
-        *("cli.console", "cli.options", "cli.progress", "cli.rows", "cli.tables.dialect"),
-        *("cli.tables.reader", "cli.tables.writer", "loading"),
+        *("cli.console", "cli.options", "cli.progress", "cli.rows", "tables.dialect"),
+        *("tables.reader", "tables.writer", "loading"),
     },
     "cli.evaluation": {"cli.console", "cli.options", "cli.rows", "loading", "metrics", "report"},
     "cli.demo": {
         *("classifier", "cli.console", "cli.dataset", "cli.training", "cli.options", "cli.rows"),
-        *("cli.tables.dialect", "datasets", "metrics", "model_selection"),
+        *("tables.dialect", "datasets", "metrics", "model_selection"),
     },
     "cli": {
         "cli.console",
@@ -234,18 +240,20 @@ MODULES = {
         "cli.options",
         "cli.prediction",
     },
-    "__init__": {"classifier", "embeddings", "labels.parsing", "loading"},
+    "__init__": {"classifier", "embeddings", "labels.parsing", "loading", "stream"},
     "__main__": {"cli"},
 }
 
 #: Nothing but other leaves imports them, or the classifier.
 LEAVES = {
-    *("loading", "datasets", "cli", "metrics", "model_selection", "plotting", "report"),
+    *("loading", "datasets", "distributed", "cli", "metrics", "model_selection", "plotting", "report"),
     *("__init__", "__main__"),
 }
 
 #: Modules that need nothing but NumPy and the standard library.
 NUMPY_ALONE = [
+    "text.checks",
+    "text.spool",
     "text.tokens",
     "labels.matrix",
     "decision.thresholds",
