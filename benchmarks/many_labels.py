@@ -37,7 +37,7 @@ OURS = {
 #: fastText by loss: of learning rates from .2 to 1 and 10 or 25 epochs, what did best on a part of the
 #: training texts. An epoch of the last two takes a minute where there are 10,000 labels.
 FASTTEXT = {
-    "hs": {"lr": 0.5, "epoch": 25},
+    "hs": {"lr": 1.0, "epoch": 25},
     "softmax": {"lr": 0.5, "epoch": 5},
     "ova": {"lr": 0.5, "epoch": 5},
 }
