@@ -27,7 +27,7 @@ from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Obser
 from sktextcnn.linear.features import learn_ngrams, ngram_features
 from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear
-from sktextcnn.text.tokens import TokenIds
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
 
 
@@ -207,7 +207,7 @@ def learn(
     if plan.linear is not None and is_linear:
         sampled = plan.linear.rows
         ngrams, features = learn_ngrams(
-            tokens if sampled is None else tokens.take(sampled),
+            tokens if sampled is None else _take(tokens, sampled, len(vocabulary) + FIRST_TOKEN),
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
@@ -344,3 +344,13 @@ def learn(
     fitted = Fitted(state, linear_part, thresholds, history, score, label_scores)
     checkpoint.finish(fitted.pack(start))
     return fitted
+
+
+def _take(tokens: TokenIds, rows: np.ndarray, base: int) -> TokenIds:
+    """Return some texts; of tokens outside the vocabulary that they do not hold, not the characters."""
+    taken = tokens.take(rows)
+    is_met = np.zeros(base + len(taken.unknown), bool)
+    for part in taken.parts():
+        is_met[part.flat] = True
+    unknown = (token if met else "" for token, met in zip(taken.unknown, is_met[base:], strict=True))
+    return replace(taken, unknown=tuple(unknown))
