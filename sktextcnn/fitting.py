@@ -9,7 +9,7 @@ turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
@@ -19,14 +19,15 @@ from scipy import sparse
 
 from sktextcnn.callbacks import Progress
 from sktextcnn.decision.evaluator import Evaluator
+from sktextcnn.decision.held_out import in_parts, row_parts
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
+from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer, ValidationScore
 from sktextcnn.linear.features import learn_ngrams
 from sktextcnn.linear.part import LinearPart, blend_logits, multiply
-from sktextcnn.linear.training import fit_blend, fit_linear
+from sktextcnn.linear.training import fit_blend, fit_linear, sample_texts
 from sktextcnn.text.tokens import TokenIds
-from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
+from sktextcnn.threads import Jobs, Team, limit_jobs, one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,12 @@ class Plan:
         """The rows that are held out, fold after fold."""
         return np.concatenate([rows for _, rows in self.folds] or [np.zeros(0, np.int64)])
 
+    def held_out_parts(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Return the rows at ascending positions in `held_out`, a part for each fold."""
+        ends = np.cumsum([len(rows) for _, rows in self.folds])
+        parts = np.split(self.held_out[positions], np.searchsorted(positions, ends[:-1]))
+        return parts[: len(self.folds)]
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -116,13 +123,10 @@ class _TrainedNetwork:
     ----------
     state : State
     history : dict of str to list of float
-    logits : ndarray of shape (n_held_out, k)
-        Of the texts that were held out.
     """
 
     state: State
     history: History
-    logits: np.ndarray
 
 
 def learn(
@@ -163,10 +167,10 @@ def learn(
     -------
     Fitted
     """
-    every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
-    held_out_weight = examples.sample_weight[plan.held_out]
+    every = np.arange(len(examples.ids))
+    targets, weight = examples.targets[plan.held_out], examples.sample_weight[plan.held_out]
     # How the two parts are to be blended is seen on held-out texts alone.
-    is_linear = plan.linear is not None and len(truth) > 0
+    is_linear = plan.linear is not None and len(weight) > 0
     if plan.linear is not None and is_linear:
         ngrams, features = learn_ngrams(
             tokens,
@@ -190,12 +194,8 @@ def learn(
             watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                validate = partial(
-                    evaluator.validate,
-                    truth=examples.targets[held_out].toarray(),
-                    sample_weight=examples.sample_weight[held_out],
-                )
-                stopping = EarlyStopping(examples.ids.take(held_out), validate, plan.n_iter_no_change)
+                validate = partial(_validate, evaluator, examples.take(held_out))
+                stopping = EarlyStopping(validate, plan.n_iter_no_change)
                 watching.insert(0, stopping)
             state, history = (engine.train_final if is_final else engine.train)(
                 start,
@@ -206,8 +206,7 @@ def learn(
             )
             if stopping is not None and stopping.best is not None:
                 state = stopping.best
-            logits = open_network(state.weights)(examples.ids.take(held_out))
-            return _TrainedNetwork(state, history, logits)
+            return _TrainedNetwork(state, history)
 
         def fit_svms(rows: np.ndarray) -> tuple[sparse.csr_matrix, np.ndarray]:
             started, part = perf_counter(), examples.take(rows)
@@ -235,29 +234,61 @@ def learn(
         ]
         final_svms = jobs.submit(fit_svms, every) if is_linear else None
         fitted = [network() for network in networks]
-        logits = np.concatenate([network.logits for network in fitted])
         state, history = fitted[-1].state, fitted[0].history
         linear_part = None
-        if final_svms is not None:
-            margins = np.concatenate(
-                [
-                    multiply(features[held_out], kernel) + bias
-                    for (_, held_out), (kernel, bias) in zip(
-                        plan.folds, (svm() for svm in svms), strict=True
-                    )
-                ]
-            )
-            blend = fit_blend(
-                logits,
-                margins,
-                truth,
-                held_out_weight,
-                examples.label_weight,
-                counts=examples.targets.getnnz(axis=0),
-                exclusive=settings.exclusive,
-            )
-            logits = blend_logits(logits, margins, blend)
-            linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
-    thresholds = evaluator.thresholds(logits, truth, held_out_weight)
-    score, label_scores = evaluator.evaluate(logits, truth, thresholds, held_out_weight)
+        with Team(granted) as team:
+            cross_fitted = [open_network(each.state.weights, team) for each in fitted[: len(plan.folds)]]
+            every_part = plan.held_out_parts(np.arange(len(weight)))
+            logits = partial(_logits, cross_fitted, examples)
+            if final_svms is None:
+                found = evaluator.collect(logits(every_part), targets)
+            else:
+                margins = partial(_margins, [svm() for svm in svms], features)
+                sample = sample_texts(len(weight), targets.shape[1], settings.seed)
+                some = plan.held_out_parts(sample)
+                scores = np.concatenate([*logits(some)]), np.concatenate([*margins(some)])
+                blend = fit_blend(
+                    *scores,
+                    targets[sample].toarray(),
+                    weight[sample],
+                    examples.label_weight,
+                    counts=examples.targets.getnnz(axis=0),
+                    exclusive=settings.exclusive,
+                )
+                pairs: Iterable[tuple[np.ndarray, np.ndarray]] = [scores]
+                if len(sample) < len(weight):
+                    pairs = zip(logits(every_part), margins(every_part), strict=True)
+                found = evaluator.collect((blend_logits(*pair, blend) for pair in pairs), targets)
+                linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
+    thresholds = evaluator.thresholds(found, weight)
+    score, label_scores = evaluator.evaluate(found, thresholds, weight)
     return Fitted(state, linear_part, thresholds, history, score, label_scores)
+
+
+def _validate(
+    evaluator: Evaluator, held_out: Examples, network: Callable[[TokenIds], np.ndarray]
+) -> ValidationScore:
+    """Return what held-out texts say of a network."""
+    logits = in_parts(network, held_out.ids, held_out.targets.shape[1])
+    return evaluator.validate(evaluator.collect(logits, held_out.targets), held_out.sample_weight)
+
+
+def _logits(
+    networks: Sequence[Callable[[TokenIds], np.ndarray]],
+    examples: Examples,
+    parts: Sequence[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Yield the logits of held-out texts, a few at a time, each part of them by a network of its own."""
+    for network, rows in zip(networks, parts, strict=True):
+        yield from in_parts(network, examples.ids.take(rows), examples.targets.shape[1])
+
+
+def _margins(
+    svms: Sequence[tuple[sparse.csr_matrix, np.ndarray]],
+    features: sparse.csr_matrix,
+    parts: Sequence[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Yield the margins of the same texts, each part of them by SVMs of its own."""
+    for (kernel, bias), rows in zip(svms, parts, strict=True):
+        for part in row_parts(len(rows), len(bias)):
+            yield multiply(features[rows[part]], kernel) + bias

@@ -372,8 +372,9 @@ class Predictor(ClassifierMixin, Parameters):
             tuning="cardinality" if is_option(metric, "cardinality") else "tune",
             labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
         )
-        logits = self.decision_function(texts)
-        self.thresholds_ = evaluator.thresholds(logits, given.matrix.toarray(), weight)
+        with closing(self._score_chunks(texts, lambda logits: logits)) as parts:
+            found = evaluator.collect(parts, given.matrix)
+        self.thresholds_ = evaluator.thresholds(found, weight)
         return self
 
     def to_keras(self) -> keras.Model:

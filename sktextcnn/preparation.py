@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import FitCallbacks, Progress
 from sktextcnn.decision.evaluator import Evaluator
+from sktextcnn.decision.held_out import in_parts
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
 from sktextcnn.decision.thresholds import resolve_thresholds
@@ -266,9 +267,9 @@ class Preparation(Predictor):
         monitored = examples.take(held_out)
 
         def attributes(weights: Mapping) -> dict:
-            logits = open_network(weights)(monitored.ids)
-            truth, weight = monitored.targets.toarray(), monitored.sample_weight
-            thresholds = evaluator.thresholds(logits, truth, weight)
+            logits = in_parts(open_network(weights), monitored.ids, len(fitted.classes))
+            found = evaluator.collect(logits, monitored.targets)
+            thresholds = evaluator.thresholds(found, monitored.sample_weight)
             return replace(fitted, thresholds=thresholds, weights=dict(weights)).attributes()
 
         sample_weight = data.pop("sample_weight")

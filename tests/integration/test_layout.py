@@ -86,8 +86,10 @@ MODULES = {
     "decision.scoring": set(),
     "decision.rule": {"engine.inference"},
     "decision.thresholds": {"decision.rule"},
+    "decision.held_out": {"decision.rule", "decision.thresholds", "text.tokens"},
     "decision.evaluator": {
-        *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
+        *("decision.held_out", "decision.rule", "decision.scoring", "decision.thresholds"),
+        "engine.observers",
     },
     # what `fit` leaves, and saved models
     "resolved": set(),
@@ -108,8 +110,9 @@ MODULES = {
     # the classifier, where all of them meet
     "callbacks": {"engine.observers"},
     "fitting": {
-        *("callbacks", "decision.evaluator", "engine.engines", "engine.examples", "engine.observers"),
-        *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
+        *("callbacks", "decision.evaluator", "decision.held_out", "engine.engines", "engine.examples"),
+        *("engine.observers", "linear.features", "linear.part", "linear.training", "text.tokens"),
+        "threads",
     },
     "chunks": set(),
     "parameters": {
@@ -138,8 +141,9 @@ MODULES = {
         *("text.spans", "text.tokens"),
     },
     "preparation": {
-        *("callbacks", "decision.evaluator", "decision.rule", "decision.splits", "decision.thresholds"),
-        *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
+        *("callbacks", "decision.evaluator", "decision.held_out", "decision.rule", "decision.splits"),
+        *("decision.thresholds", "embeddings", "engine.engines", "engine.examples"),
+        *("engine.own_network", "engine.weights"),
         *("fitted", "fitting", "inputs", "labels.forms", "objective", "parameters", "prediction"),
         *("resolved", "text.tokens", "text.vocabulary"),
     },
@@ -235,7 +239,6 @@ LEAVES = {
 NUMPY_ALONE = [
     "text.tokens",
     "labels.matrix",
-    "decision.thresholds",
     "engine.weights",
     "engine.losses",
     "storage.arrays",

@@ -150,7 +150,7 @@ def test_it_is_held_trained_and_run(network):
 
 class Watcher(Observer):
     def end_epoch(self, epoch, logs, run):
-        self.state, self.logits = run.state(), run.compute_logits(IDS)
+        self.state, self.logits = run.state(), run.open_network()(IDS)
 
 
 def test_what_is_run_follows_the_weights():
