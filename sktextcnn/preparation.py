@@ -221,7 +221,14 @@ class Preparation(Predictor):
         )
         rng = np.random.default_rng([seed, n])
         automatic = is_option(self.validation, "auto")
-        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
+        folds = choose_folds(
+            validation,
+            given.matrix,
+            rng,
+            multilabel=several,
+            is_sparse=given.sparse,
+            at_most=automatic,
+        )
         if is_option(self.threshold, "cardinality") and not folds:
             raise ValueError(
                 "threshold='cardinality' looks at held-out texts, and there are none: "
