@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 # nothing, and TensorFlow is imported by `fit` alone.
 _EXPORTS = {
     "TextCNNClassifier": "classifier",
+    "TextStream": "stream",
     "as_label_matrix": "labels.parsing",
     "group_rows": "labels.parsing",
     "learn_embeddings": "embeddings",
@@ -20,6 +21,7 @@ _EXPORTS = {
 
 __all__ = [
     "TextCNNClassifier",
+    "TextStream",
     "__version__",
     "as_label_matrix",
     "group_rows",
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from sktextcnn.embeddings import learn_embeddings, load_embeddings
     from sktextcnn.labels.parsing import as_label_matrix, group_rows
     from sktextcnn.loading import load
+    from sktextcnn.stream import TextStream
 
 
 def __getattr__(name: str) -> Any:

@@ -122,6 +122,7 @@ class Progress:
         self._verbose, self._metric = verbose, metric
         self._n_texts = [n for n, _ in networks]
         self._n_linear, self._n_networks = n_linear, len(networks)
+        self._n_restored = 0  # of the linear parts
         self._linear_seconds: list[float] = []
         # Texts that networks have learned from, as often as they have, and that they still will.
         self._n_seen, self._n_left = 0, sum(n * epochs for n, epochs in networks)
@@ -148,9 +149,21 @@ class Progress:
         """Take note of a fit of the linear part."""
         with self._lock:
             self._linear_seconds.append(seconds)
-            number = len(self._linear_seconds)
+            number = len(self._linear_seconds) + self._n_restored
         self._tell()
         self.say([f"linear part {number} of {self._n_linear}", f"{seconds:.1f} s"])
+
+    def restore(self, what: str, *, n_texts: int = 0, n_linear: int = 0) -> None:
+        """Take note of work that a checkpoint spares: texts to learn from, fits of the linear part."""
+        with self._lock:
+            self._n_left -= n_texts
+            self._n_restored += n_linear
+        self._tell()
+        self.say([what, "from the checkpoint"])
+
+    def restore_all(self) -> None:
+        """Take note that a checkpoint holds the whole fit."""
+        self.restore("the whole fit", n_texts=self._n_left, n_linear=self._n_linear)
 
     def say(self, parts: Sequence[str]) -> None:
         """Print a line, and the time left."""
@@ -168,7 +181,8 @@ class Progress:
         spent, linear = perf_counter() - self._started, sum(self._linear_seconds)
         of_networks = max(spent - linear, 0.0) * self._n_left / max(self._n_seen, 1)
         n_done = len(self._linear_seconds)
-        return max(of_networks + linear / max(n_done, 1) * (self._n_linear - n_done), 0.0)
+        n_left = self._n_linear - self._n_restored - n_done
+        return max(of_networks + linear / max(n_done, 1) * n_left, 0.0)
 
     def end_epoch(self, number: int, epochs: int, epoch: int, logs: Mapping[str, float]) -> None:
         """Print a line on an epoch, numbered from 0, of a network, numbered from 0."""

@@ -10,13 +10,16 @@ from joblib import effective_n_jobs
 from sklearn.base import _fit_context
 
 from sktextcnn.callbacks import CallbackSupportMixin
+from sktextcnn.checkpoints import check_checkpoint_dir
 from sktextcnn.engine.engines import open_engine
 from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
 from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
-from sktextcnn.inputs import check_same_classes, read_input
+from sktextcnn.inputs import check_alone, check_same_classes, read_input, read_stream
 from sktextcnn.preparation import Preparation
+from sktextcnn.stream import TextStream
+from sktextcnn.text.tokens import encode
 
 
 class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
@@ -126,6 +129,11 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         of `learning_rate` throughout instead.
     batch_size : int or "auto", default="auto"
         Texts per step. "auto": 1 in 32 of the training texts, at least 16 and at most 64 of them.
+    negative_samples : int or None, default=None
+        For very many labels: a step computes the labels that the texts of its batch carry and, drawn at
+        random, so many of the others, which stand for all others. The gradient is right on average, or
+        under "kl_divergence" and "categorical_crossentropy" nearly so. None: a step computes all labels.
+        Prediction always does. Needs the compiled engine.
     epochs : int or "auto", default="auto"
         Passes over the training texts; the most that early stopping allows. "auto": the fewer, the more
         texts there are, from 40 to 4.
@@ -166,6 +174,11 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     verbose : int, default=0
         1 prints a line per epoch of every network and per fit of the linear part, with the time left of
         the whole fit.
+    checkpoint_dir : str, path or None, default=None
+        A folder in which `fit` stores what is done of it, and from which the next fit of the same
+        parameters, texts and labels goes on if this one is interrupted; see :ref:`interrupted`. It needs
+        a `random_state`. What a fit has come to stays there until you remove the folder. Not used by
+        `partial_fit`.
     warm_start : bool, default=False
         Let `fit` go on from the last fit's weights, with its vocabulary and classes.
     keras_callbacks : callable or None, default=None
@@ -248,16 +261,17 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
     # -- fitting -------------------------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> TextCNNClassifier:
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> TextCNNClassifier:
         """Learn from texts and their labels.
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-        y : labels, label sets or 0/1 matrix of n rows
+        X : 1-D sequence of str of length n, or a column of shape (n, 1), or TextStream
+            Texts. A stream is read once; its token ids go to temporary files.
+        y : labels, label sets or 0/1 matrix of n rows, default=None
             1-D labels mean one label per text; lists, tuples or sets of labels, 2-D 0/1 matrices
-            (array, SciPy sparse, DataFrame) and label matrices mean several.
+            (array, SciPy sparse, DataFrame) and label matrices mean several. A `TextStream` brings its
+            labels, so there is no y then.
         sample_weight : array-like of shape (n,) or None, default=None
             Weight of each text: in the loss, and where it is held out, in early stopping and in the
             tuning of thresholds. A text of weight 0 is left out, but for its labels' place in
@@ -275,39 +289,55 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             If a text is not a str, or labels are of a type without meaning.
         ImportError
             If Keras is needed and runs on another backend than TensorFlow.
+        OSError
+            If a checkpoint cannot be written.
+
+        Warns
+        -----
+        UserWarning
+            If a part of a checkpoint is damaged; it is done again.
         """
         from sktextcnn import fitting
 
-        engine = open_engine(self.engine, self.network, self.keras_callbacks)
+        check_checkpoint_dir(self.checkpoint_dir, self.random_state)
+        engine = open_engine(self.engine, self.network, self.keras_callbacks, self.negative_samples)
         resumes = self.warm_start and hasattr(self, "weights_")
         if self.warm_start:
             self._check_resumes()
         if resumes:
             self._check_goes_on()
-        texts, given, weight = read_input(
-            X, y, sample_weight, self.classes_ if resumes else self.classes
-        )
+        classes = self.classes_ if resumes else self.classes
+        if isinstance(X, TextStream):
+            tokens, given, weight = read_stream(X, y, sample_weight, classes, self._numbering(resumes))
+        else:
+            texts, given, weight = read_input(X, y, sample_weight, classes)
+            tokens = encode(texts, self._tokenizer(), {}, keep_unknown=True)
         if not given.matrix.nnz:
             raise ValueError("y holds no label anywhere: no text carries one.")
         begin = self._resume if resumes else self._begin
-        fitted, tokens, start, settings = begin(texts, given, ends=not self.warm_start)
+        fitted, tokens, start, settings = begin(tokens, given, ends=not self.warm_start)
         examples = self._examples(tokens, fitted, given, weight)
-        plan = self._plan(given, settings.seed)
+        plan = self._plan(given, tokens, settings.seed)
         evaluator = self._evaluator(fitted, given, weight)
         callbacks = self._fit_callbacks(
             fitted, examples, settings, plan, evaluator, X=X, y=y, sample_weight=sample_weight
+        )
+        vocabulary = sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__)
+        checkpoint = self._checkpoint(
+            engine.name, start, examples, settings, tokens, vocabulary, plan, evaluator
         )
         found = fitting.learn(
             start,
             examples,
             settings,
             tokens=tokens,
-            vocabulary=sorted(fitted.vocabulary, key=fitted.vocabulary.__getitem__),
+            vocabulary=vocabulary,
             plan=plan,
             evaluator=evaluator,
             engine=engine,
             observers=[callbacks],
-            progress=self._progress(len(texts), settings, plan),
+            progress=self._progress(len(tokens), settings, plan),
+            checkpoint=checkpoint,
             n_jobs=effective_n_jobs(self.n_jobs),
         )
         fitted = replace(
@@ -331,7 +361,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
     ) -> TextCNNClassifier:
         """Learn from a mini-batch: one pass over it, going on from the weights there are.
 
@@ -342,9 +372,10 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
 
         Parameters
         ----------
-        X : 1-D sequence of str of length n, or a column of shape (n, 1)
-            Texts.
-        y : labels, label sets or 0/1 matrix of n rows
+        X : 1-D sequence of str of length n, or a column of shape (n, 1), or TextStream
+            Texts. Of a stream, each chunk is a mini-batch; if one of them fails, the model is as it was
+            before the first.
+        y : labels, label sets or 0/1 matrix of n rows, default=None
             As in `fit`.
         classes : sequence or None, default=None
             All labels there will be; needed in the first call, unless it holds them all or the
@@ -365,16 +396,20 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         TypeError, ImportError
             As in `fit`.
         """
+        if isinstance(X, TextStream):
+            check_alone(y, sample_weight)
+            return self._learn_by_chunks(X, classes)
         resumes = hasattr(self, "weights_")
         if resumes:
             self._check_goes_on()
             check_same_classes(classes, self.classes_)
         self._check_learns_by_batches()
-        engine = open_engine(self.engine, self.network, None)
+        engine = open_engine(self.engine, self.network, None, self.negative_samples)
         known = self.classes_ if resumes else self.classes if classes is None else classes
         texts, given, weight = read_input(X, y, sample_weight, known)
         begin = self._resume if resumes else self._begin
-        fitted, tokens, start, settings = begin(texts, given, ends=False)
+        numbered = encode(texts, self._tokenizer(), {}, keep_unknown=True)
+        fitted, tokens, start, settings = begin(numbered, given, ends=False)
         if resumes:
             fitted = replace(fitted, thresholds=self.thresholds_)
         settings = replace(settings, epochs=1)
@@ -387,6 +422,18 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
             resolved=self._resolved(fitted, settings, engine=engine.name, folds=[], linear=False),
         )
         return self._assign(_trained(fitted, state, history, goes_on=True))
+
+    def _learn_by_chunks(self, stream: TextStream, classes: Any) -> TextCNNClassifier:
+        """Learn from one chunk of a stream after the other, or from none of them."""
+        before = self.__dict__.copy()
+        try:
+            for texts, labels in stream.chunks():
+                self.partial_fit(texts, labels, classes)
+        except BaseException:
+            self.__dict__.clear()
+            self.__dict__.update(before)
+            raise
+        return self
 
     def _assign(self, fitted: FittedState) -> TextCNNClassifier:
         """Set all fitted attributes, together and last."""

@@ -11,15 +11,9 @@ from warnings import warn
 
 import numpy as np
 
+from sktextcnn.text.checks import check_texts
 from sktextcnn.text.cooccurrence import learn_vectors
-from sktextcnn.text.tokens import (
-    FIRST_TOKEN,
-    PADDING,
-    TOKEN_PATTERN,
-    Tokenize,
-    build_tokenizer,
-    check_texts,
-)
+from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, TOKEN_PATTERN, Tokenize, build_tokenizer
 from sktextcnn.text.vector_files import Entries, Found, collect, read_file
 from sktextcnn.text.vocabulary import learn_vocabulary
 

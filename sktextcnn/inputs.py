@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from sktextcnn.labels.classes import check_classes
+from sktextcnn.labels.collecting import LabelCollector
 from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
 from sktextcnn.labels.parsing import read_labels
 from sktextcnn.objective import check_sample_weight
-from sktextcnn.text.tokens import check_texts
+from sktextcnn.stream import TextStream
+from sktextcnn.text.checks import check_texts
+from sktextcnn.text.numbering import TokenNumbering
+from sktextcnn.text.tokens import TokenIds
 
 
 def check_same_classes(classes: Any, fitted: np.ndarray) -> None:
@@ -76,3 +80,62 @@ def read_input(X: Any, y: Any, sample_weight: Any, classes: Any) -> tuple[list[s
     warn_if_joined(given)
     warn_if_empty(given)
     return texts, given, weight
+
+
+def read_stream(
+    stream: TextStream, y: Any, sample_weight: Any, classes: Any, numbering: TokenNumbering
+) -> tuple[TokenIds, Labels, np.ndarray]:
+    """Read a stream to its end: tokens are numbered as they come, and written to disk.
+
+    Parameters
+    ----------
+    stream : TextStream
+    y, sample_weight : None
+        The labels are in the stream, and its texts have the same weight.
+    classes : sequence or None
+        Fixes the label space.
+    numbering : TokenNumbering
+        Without texts yet.
+
+    Returns
+    -------
+    numbered : TokenIds
+        Of n texts, on disk, in terms of an empty vocabulary.
+    labels : Labels
+    sample_weight : ndarray of shape (n,)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there is a `y` or a `sample_weight`; as of the stream and of `read_labels`.
+    """
+    check_alone(y, sample_weight)
+    labels = LabelCollector(classes)
+    for texts, rows in stream.chunks():
+        numbering.add(texts)
+        labels.add(rows)
+    given = labels.finish()
+    warn_if_joined(given)
+    warn_if_empty(given)
+    return numbering.finish(), given, np.ones(given.matrix.shape[0])
+
+
+def check_alone(y: Any, sample_weight: Any) -> None:
+    """Refuse labels and weights beside a stream.
+
+    Parameters
+    ----------
+    y, sample_weight : object
+
+    Raises
+    ------
+    ValueError
+        If one of them is not None.
+    """
+    if y is not None:
+        raise ValueError("X is a TextStream, which brings the labels of its texts; leave y out.")
+    if sample_weight is not None:
+        raise ValueError(
+            "X is a TextStream, whose texts all have the same weight; leave sample_weight out, or pass "
+            "texts and labels as lists."
+        )

@@ -5,6 +5,7 @@ What they mean is said once, in the docstring of `TextCNNClassifier`.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -46,14 +47,8 @@ class Parameters(BaseEstimator):
         "strip_accents": [StrOptions({"unicode", "ascii"}), callable, None],
         "token_pattern": [str, None],
         "tokenizer": [callable, None],
-        "min_df": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="both"),
-        ],
-        "max_df": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(Real, 0, 1, closed="right"),
-        ],
+        "min_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="both")],
+        "max_df": [Interval(Integral, 1, None, closed="left"), Interval(Real, 0, 1, closed="right")],
         "max_features": [Interval(Integral, 1, None, closed="left"), None],
         "max_length": [
             Interval(Integral, 1, None, closed="left"),
@@ -83,6 +78,7 @@ class Parameters(BaseEstimator):
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "learning_rate_schedule": [StrOptions({"linear", "constant"})],
         "batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "negative_samples": [Interval(Integral, 1, None, closed="left"), None],
         "epochs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "early_stopping": ["boolean"],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
@@ -103,6 +99,7 @@ class Parameters(BaseEstimator):
         "max_labels": [Interval(Integral, 1, None, closed="left"), None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "checkpoint_dir": [str, os.PathLike, None],
         "warm_start": ["boolean"],
         "keras_callbacks": [callable, None],
     }
@@ -142,6 +139,7 @@ class Parameters(BaseEstimator):
         learning_rate: float = 0.006,
         learning_rate_schedule: str = "linear",
         batch_size: int | str = "auto",
+        negative_samples: int | None = None,
         epochs: int | str = "auto",
         early_stopping: bool = True,
         n_iter_no_change: int = 5,
@@ -152,6 +150,7 @@ class Parameters(BaseEstimator):
         max_labels: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        checkpoint_dir: str | os.PathLike | None = None,
         warm_start: bool = False,
         keras_callbacks: Callable | None = None,
     ) -> None:
@@ -187,6 +186,7 @@ class Parameters(BaseEstimator):
         self.learning_rate = learning_rate
         self.learning_rate_schedule = learning_rate_schedule
         self.batch_size = batch_size
+        self.negative_samples = negative_samples
         self.epochs = epochs
         self.early_stopping = early_stopping
         self.n_iter_no_change = n_iter_no_change
@@ -197,6 +197,7 @@ class Parameters(BaseEstimator):
         self.max_labels = max_labels
         self.random_state = random_state
         self.verbose = verbose
+        self.checkpoint_dir = checkpoint_dir
         self.warm_start = warm_start
         self.keras_callbacks = keras_callbacks
 

@@ -29,14 +29,8 @@ from sktextcnn.parameters import Parameters
 from sktextcnn.resolved import is_option
 from sktextcnn.storage.params import split_params
 from sktextcnn.storage.schema import SavedModel, write_model
-from sktextcnn.text.tokens import (
-    FIRST_TOKEN,
-    Encoder,
-    TokenIds,
-    build_tokenizer,
-    check_texts,
-    read_chunks,
-)
+from sktextcnn.text.checks import check_texts, read_chunks
+from sktextcnn.text.tokens import FIRST_TOKEN, Encoder, TokenIds, build_tokenizer
 from sktextcnn.threads import Team, one_blas_thread
 
 T = TypeVar("T")

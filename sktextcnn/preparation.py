@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from sktextcnn.callbacks import FitCallbacks, Progress
+from sktextcnn.checkpoints import Checkpoint, open_checkpoint
 from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.held_out import in_parts
 from sktextcnn.decision.rule import DecisionRule
@@ -28,6 +29,7 @@ from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
 from sktextcnn.inputs import check_same_classes
 from sktextcnn.labels.forms import Labels
+from sktextcnn.labels.hints import warn_if_sampled
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor
@@ -35,16 +37,18 @@ from sktextcnn.resolved import (
     choose_batch_size,
     choose_epochs,
     choose_learning_rate,
+    choose_linear_texts,
     choose_max_length,
     choose_validation,
     is_option,
 )
-from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, encode
+from sktextcnn.text.numbering import TokenNumbering
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.text.vocabulary import (
     check_matches,
     check_vocabulary,
+    choose_vocabulary,
     extend_vocabulary,
-    learn_vocabulary,
 )
 
 if TYPE_CHECKING:
@@ -58,10 +62,14 @@ Beginning = tuple[FittedState, TokenIds, State, Settings]
 class Preparation(Predictor):
     """What `TextCNNClassifier` makes of its parameters and of training data, before it trains."""
 
-    def _begin(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
-        """Return what a new model starts from; `ends` if this is all of its training."""
+    def _begin(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
+        """Return what a new model starts from; `ends` if this is all of its training.
+
+        The texts come with all their tokens told apart, in terms of no vocabulary.
+        """
         vectors = check_embeddings(self.embeddings)
-        vocabulary, tokens = self._read_vocabulary(texts, vectors)
+        vocabulary = self._choose_vocabulary(numbered, vectors)
+        tokens = numbered.in_terms_of(vocabulary)
         max_length = choose_max_length(self.max_length, tokens.lengths)
         if max_length is None and self.network is not None:  # to which its texts are padded
             max_length = max(1, int(tokens.lengths.max()))
@@ -71,10 +79,10 @@ class Preparation(Predictor):
         weights = self._first_weights(fitted, given, vectors, settings)
         return fitted, tokens.truncated(max_length), State(weights), settings
 
-    def _resume(self, texts: list[str], given: Labels, *, ends: bool) -> Beginning:
+    def _resume(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
         """Return what the fitted model goes on from."""
         check_kind(given.multilabel, self.multilabel_)
-        tokens = encode(texts, self._tokenizer(), self.vocabulary_, keep_unknown=True)
+        tokens = numbered.in_terms_of(self.vocabulary_)
         fitted = self._describe(given, self.vocabulary_, self.max_length_, self.embedding_mode_)
         fitted = replace(fitted, history=self.history_)
         remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
@@ -86,31 +94,31 @@ class Preparation(Predictor):
             self._settings(fitted, given, ends=ends),
         )
 
+    def _numbering(self, resumes: bool) -> TokenNumbering:
+        """Return what numbers the tokens of a stream, and drops none of a vocabulary that there is."""
+        vocabulary = self.vocabulary_ if resumes else self.vocabulary
+        kept = {} if vocabulary is None else check_vocabulary(vocabulary)
+        return TokenNumbering(self._tokenizer(), at_least=self.max_features or 0, kept=kept)
+
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
         self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
         check_same_classes(self.classes, self.classes_)
 
-    def _read_vocabulary(
-        self, texts: list[str], vectors: WordVectors | None
-    ) -> tuple[dict[str, int], TokenIds]:
-        """Return a new model's vocabulary, and the texts in its terms."""
-        tokenize = self._tokenizer()
+    def _choose_vocabulary(self, numbered: TokenIds, vectors: WordVectors | None) -> dict[str, int]:
+        """Return a new model's vocabulary."""
         if self.vocabulary is not None:
             vocabulary = check_vocabulary(self.vocabulary)
-            tokens = encode(texts, tokenize, vocabulary, keep_unknown=True)
-            if tokens.known(len(vocabulary) + FIRST_TOKEN).flat.max(initial=0) < FIRST_TOKEN:
-                check_matches(vocabulary, texts, tokenize, lowercase=self.lowercase)
-            return vocabulary, tokens
-        vocabulary, tokens = learn_vocabulary(
-            texts, tokenize, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
+            check_matches(vocabulary, numbered.unknown, lowercase=self.lowercase)
+            return vocabulary
+        vocabulary = choose_vocabulary(
+            numbered, min_df=self.min_df, max_df=self.max_df, max_features=self.max_features
         )
         if vectors is None:
-            return vocabulary, tokens
+            return vocabulary
         find_tokens(vectors, vocabulary)  # some must have one, before others join them
-        words = usable_words(vectors, tokenize)
-        vocabulary = extend_vocabulary(vocabulary, words, self.max_features)
-        return vocabulary, encode(texts, tokenize, vocabulary, keep_unknown=True)
+        words = usable_words(vectors, self._tokenizer())
+        return extend_vocabulary(vocabulary, words, self.max_features)
 
     def _describe(
         self,
@@ -141,7 +149,8 @@ class Preparation(Predictor):
 
     def _settings(self, fitted: FittedState, given: Labels, *, ends: bool) -> Settings:
         """Return how to train; `ends` if this is all of the training."""
-        n = given.matrix.shape[0]
+        n, k = given.matrix.shape
+        samples_labels = self.negative_samples is not None and self.negative_samples < k
         learning_rate, decays = choose_learning_rate(
             self.learning_rate, self.learning_rate_schedule, ends=ends
         )
@@ -153,6 +162,7 @@ class Preparation(Predictor):
             learning_rate=learning_rate,
             decays=decays,
             embedding_mode=fitted.embedding_mode or "trainable",
+            negative_samples=self.negative_samples if samples_labels else None,
             embedding_dropout=self.embedding_dropout,
             dropout=self.dropout,
             batch_size=choose_batch_size(self.batch_size, n),
@@ -211,8 +221,8 @@ class Preparation(Predictor):
             label_weight=label_weights(self.class_weight, given.matrix, given.classes, given.multilabel),
         )
 
-    def _plan(self, given: Labels, seed: int) -> Plan:
-        """Return which texts are held out, and what they are for."""
+    def _plan(self, given: Labels, tokens: TokenIds, seed: int) -> Plan:
+        """Return which texts are held out, what they are for, and which the linear part learns from."""
         from sktextcnn.fitting import LinearSettings, Plan
 
         n, several = given.matrix.shape[0], given.multilabel
@@ -236,11 +246,17 @@ class Preparation(Predictor):
                 + ". Hold some out, or use threshold='tune' or a number."
             )
         of_tokens, of_characters = self._ngram_ranges()
-        linear = LinearSettings(of_tokens, of_characters, self.linear_C)
+        # The texts of a stream are on disk, but not their features, so there may be too many of those.
+        sampled = self.linear and bool(folds) and tokens.on_disk
+        rows = choose_linear_texts(tokens.lengths, seed) if sampled else None
+        if rows is not None:
+            warn_if_sampled(len(rows), n)
+        linear = LinearSettings(of_tokens, of_characters, self.linear_C, rows)
         return Plan(
             folds=folds,
             n_iter_no_change=self.n_iter_no_change if self.early_stopping else None,
             linear=linear if self.linear else None,
+            goes_on=self.warm_start,
         )
 
     def _evaluator(self, fitted: FittedState, given: Labels, weight: np.ndarray) -> Evaluator:
@@ -271,9 +287,9 @@ class Preparation(Predictor):
     ) -> FitCallbacks:
         """Return scikit-learn's callbacks, which see a model after each epoch."""
         held_out = np.arange(0) if plan.refits or not plan.folds else plan.folds[0][1]
-        monitored = examples.take(held_out)
 
         def attributes(weights: Mapping) -> dict:
+            monitored = examples.take(held_out)
             logits = in_parts(open_network(weights), monitored.ids, len(fitted.classes))
             found = evaluator.collect(logits, monitored.targets)
             thresholds = evaluator.thresholds(found, monitored.sample_weight)
@@ -282,6 +298,13 @@ class Preparation(Predictor):
         sample_weight = data.pop("sample_weight")
         metadata = {} if sample_weight is None else {"sample_weight": sample_weight}
         return FitCallbacks(self, settings.epochs, attributes, metadata=metadata, **data)
+
+    def _checkpoint(self, engine: str, start: State, *values: Any) -> Checkpoint:
+        """Return where the parts of a fit are stored, which is known by all that they depend on."""
+        # Keras' archive of a network says when it was made; the function that builds it does not.
+        weights = {name: array for name, array in start.weights.items() if name != "network"}
+        every = [replace(start, weights=weights), *values, self.network, self.keras_callbacks]
+        return open_checkpoint(self.checkpoint_dir, every, engine=engine)
 
     def _progress(self, n: int, settings: Settings, plan: Plan) -> Progress:
         """Return what prints how far the fit is."""

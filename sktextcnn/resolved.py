@@ -23,6 +23,11 @@ EPOCHS_BY_SIZE = 100
 SHORTEST = 128
 
 
+#: Tokens of the texts that the linear part learns from, at most, where texts come as a stream. Features
+#: and SVMs take some 200 bytes of memory a token.
+MOST_LINEAR_TOKENS = 5_000_000
+
+
 @dataclass(frozen=True)
 class Resolved:
     """What the parameters that depend on the texts, on labels or on each other became in a fit.
@@ -154,3 +159,25 @@ def choose_validation(
 def is_option(value: Any, name: str) -> bool:
     """Return whether a parameter is that word; arrays have an ``==`` of their own."""
     return isinstance(value, str) and value == name
+
+
+def choose_linear_texts(lengths: np.ndarray, seed: int) -> np.ndarray | None:
+    """Return the texts of a stream that the linear part learns from.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n_texts,)
+        Number of tokens of each text.
+    seed : int
+
+    Returns
+    -------
+    ndarray of int, or None
+        As many texts as have `MOST_LINEAR_TOKENS` tokens together, at random, ascending; None where all
+        have no more.
+    """
+    if lengths.sum() <= MOST_LINEAR_TOKENS:
+        return None
+    order = np.random.default_rng([seed, len(lengths)]).permutation(len(lengths))
+    n = max(1, int(np.searchsorted(np.cumsum(lengths[order]), MOST_LINEAR_TOKENS, side="right")))
+    return np.sort(order[:n])

@@ -17,8 +17,8 @@ from sktextcnn.cli.options import (
     skipping_of,
 )
 from sktextcnn.cli.rows import KINDS, Reading
-from sktextcnn.cli.tables.dialect import EXTENSIONS, Dialect
 from sktextcnn.cli.training import divide, showing_progress
+from sktextcnn.tables.dialect import EXTENSIONS, Dialect
 
 #: Fewer texts than this cannot be divided into a part to learn from and one to test on.
 MIN_TEXTS = 8

@@ -14,8 +14,8 @@ from typing import Any, NoReturn
 from sktextcnn.cli.console import Console, count
 from sktextcnn.cli.dataset import Dataset, interpret
 from sktextcnn.cli.rows import KINDS, Reading, load_reading, read_rows
-from sktextcnn.cli.tables.dialect import EXTENSIONS, FORMATS, Dialect, Record
-from sktextcnn.cli.tables.reader import Table, open_table
+from sktextcnn.tables.dialect import EXTENSIONS, FORMATS, Dialect, Record
+from sktextcnn.tables.reader import Table, open_table
 
 #: Words for values, beside what Python would read.
 WORDS = {"true": True, "false": False, "none": None}

@@ -13,8 +13,8 @@ from typing import Any
 from sktextcnn.cli.console import Console, count, shorten
 from sktextcnn.cli.options import add_common, add_model, add_table, dialect_of, reading_of
 from sktextcnn.cli.progress import format_seconds
-from sktextcnn.cli.rows import Places, check_columns, is_text, name_label, naming
-from sktextcnn.cli.tables.dialect import (
+from sktextcnn.cli.rows import Places, is_text, name_label, naming
+from sktextcnn.tables.dialect import (
     FORMATS,
     LINE,
     STANDARD,
@@ -23,8 +23,8 @@ from sktextcnn.cli.tables.dialect import (
     format_of,
     import_pyarrow,
 )
-from sktextcnn.cli.tables.reader import Table, open_table
-from sktextcnn.cli.tables.writer import create_table
+from sktextcnn.tables.reader import Table, check_columns, open_table
+from sktextcnn.tables.writer import create_table
 
 #: Rows, and characters of their texts, that are held at the same time.
 ROWS_PER_BATCH, CHARACTERS_PER_BATCH = 4096, 1_000_000

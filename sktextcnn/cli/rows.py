@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sktextcnn.cli.tables.dialect import Record
-from sktextcnn.cli.tables.reader import Table
+from sktextcnn.tables.dialect import Record
+from sktextcnn.tables.reader import Table, check_columns
 
 KINDS = {
     "single": "one label per text",
@@ -180,35 +179,6 @@ def read_rows(table: Table, reading: Reading) -> Rows:
         raise ValueError(f"{table.name} is empty; expected a row for each text.")
     check_columns(table.name, columns, wanted)
     return Rows(table.name, rows, blank)
-
-
-def check_columns(name: str, columns: Any, wanted: Sequence[str]) -> None:
-    """Raise where a table lacks a column.
-
-    Parameters
-    ----------
-    name : str
-        Of the table.
-    columns : iterable of str
-        Those that it has.
-    wanted : sequence of str
-
-    Raises
-    ------
-    ValueError
-        If one is missing; the message names those there are.
-    """
-    columns = [*columns]
-    for column in wanted:
-        if column in columns:
-            continue
-        shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
-        found = [sep for sep in ";\t|," if len(columns) == 1 and sep in columns[0]]
-        advice = f" Its fields seem to end at {found[0]!r}: --delimiter {found[0]!r}." if found else ""
-        near = difflib.get_close_matches(column, columns, 1)
-        if near and not found:
-            advice = f" Did you mean {near[0]!r}?"
-        raise ValueError(f"{name} has no column {column!r}; its columns are {shown}.{advice}")
 
 
 def is_text(value: Any, place: str) -> bool:

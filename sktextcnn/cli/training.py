@@ -28,7 +28,7 @@ from sktextcnn.cli.options import (
 )
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import save_reading
-from sktextcnn.cli.tables.dialect import STANDARD
+from sktextcnn.tables.dialect import STANDARD
 
 #: Candidates of a search that are shown, and what is said of them.
 MOST_CANDIDATES = 20

@@ -12,6 +12,10 @@ the slice of a kernel at offset j, the window at t has the value sum_j (E K_j)[t
 3. Tokens that do not occur are not updated.
 4. Texts are of their own lengths: nothing is padded.
 
+5. With `negative_samples`, k is not the number of all labels but of those that the batch's texts carry,
+   and of some others that stand for the rest. Labels are then rows of the output kernel, so that what a
+   step reads and changes lies together, as with tokens.
+
 Work is shared among threads in parts that change nothing in the numbers.
 """
 
@@ -26,7 +30,7 @@ import numpy as np
 
 from sktextcnn import jit
 from sktextcnn.engine import inference, kernels
-from sktextcnn.engine.examples import Examples, Settings, State, batches
+from sktextcnn.engine.examples import Examples, Settings, State, batches, draw_negatives
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
 from sktextcnn.engine.weights import concatenate_kernels, split_kernels
@@ -54,6 +58,9 @@ WORTH_A_TEAM = 2**24
 
 #: Numbers in an array of which parts are worth a second thread.
 WORTH_SHARING = 2**17
+
+#: Logits whose losses are computed together: what is made of them stays in the processor's cache.
+LOGITS_TOGETHER = 2**15
 
 #: Of `numpy.errstate`: what is not finite is found at the end of an epoch, without warnings.
 QUIET: dict[str, Any] = {"over": "ignore", "invalid": "ignore"}
@@ -105,7 +112,7 @@ class _Run:
         # Kernels are compiled for one kind of arguments, so everything is made of that kind.
         self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
         targets = examples.targets
-        self.targets = _own(targets.indices, np.int64), _own(targets.indptr, np.int64)
+        self.targets = _own(targets.indices, np.int32), _own(targets.indptr, np.int64)
         self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
         self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
         self.sizes = np.array(settings.kernel_sizes, np.int64)
@@ -121,6 +128,9 @@ class _Run:
         parts = [concatenate_kernels(part, settings.kernel_sizes) for part in parts]
         parts += parts[:1] * (3 - len(parts))  # slots that the optimizer does not look at
         self.arrays = {name: tuple(part[name] for part in parts) for name in parts[0]}
+        if settings.negative_samples is not None:
+            transposed = tuple(np.ascontiguousarray(a.T) for a in self.arrays["output_kernel"])
+            self.arrays["output_kernel"] = transposed
         kernel = self.arrays.pop("kernel")
         self.n_weights, n_filters = kernel[0].size, kernel[0].shape[1]
         self.blocks = [
@@ -131,6 +141,7 @@ class _Run:
         n_static = {"trainable": 0.0, "static": 1.0, "multichannel": 0.5}[settings.embedding_mode]
         self.n_static = int(n_static * dim)
         self.position = np.full(n_tokens, -1)
+        self.label_position = np.full(self.label_weight.shape[1], -1)
 
     # -- what observers see --------------------------------------------------------------------------
 
@@ -138,6 +149,8 @@ class _Run:
         """Return a copy of all weights (0), or of what the optimizer remembers of them (1, 2)."""
         kernel = np.concatenate([block.arrays[number] for block in self.blocks], axis=1)
         arrays = {name: arrays[number] for name, arrays in self.arrays.items()}
+        if self.settings.negative_samples is not None:
+            arrays["output_kernel"] = arrays["output_kernel"].T
         return split_kernels({**arrays, "kernel": kernel}, self.settings.kernel_sizes)
 
     def open_network(self) -> Callable[[TokenIds], np.ndarray]:
@@ -178,17 +191,15 @@ class _Run:
         features, winners = np.empty(shape, np.float32), np.empty(shape, np.int32)
         batch = _Batch(vectors, (*texts, self.sizes), features, winners)
         self.team.map(partial(self._convolve, batch), self.blocks)
-        loss, upstream, gradients = self._run_head(features, rows)
+        loss, upstream, updates = self._run_head(features, rows)
         upstream *= features > 0  # of what was dropped or not positive, nothing
         upstream /= np.float32(1 - self.dropout)
-        gradients["bias"] = upstream.sum(axis=0)
+        updates += self._updates(self.arrays["bias"], upstream.sum(axis=0))
         to_vectors = self.team.map(partial(self._backpropagate, batch, upstream), self.blocks)
         tasks: list[Callable[[], None]] = [
             partial(self._update_vectors, tokens, to_vectors, part) for part in self._parts(vectors)
         ]
-        for name, gradient in gradients.items():
-            tasks += self._updates(self.arrays[name], gradient)
-        (self.team if vectors.size >= WORTH_SHARING else self.alone).run(tasks)
+        (self.team if vectors.size >= WORTH_SHARING else self.alone).run(tasks + updates)
         return loss
 
     def _convolve(self, batch: _Batch, block: _Block) -> None:
@@ -201,41 +212,89 @@ class _Run:
 
     def _run_head(
         self, features: np.ndarray, rows: np.ndarray
-    ) -> tuple[float, np.ndarray, dict[str, np.ndarray]]:
-        """Return the loss, and its gradients: of the features, and of the dense layers' weights."""
-        arrays, rate = {name: arrays[0] for name, arrays in self.arrays.items()}, self.dropout
-        inputs, every = features, np.arange(len(rows))
-        if "hidden_kernel" in arrays:
-            hidden = self._multiply(features, arrays["hidden_kernel"]) + arrays["hidden_bias"]
-            hidden = np.maximum(hidden, 0)
-            inputs = np.empty_like(hidden)
-            kernels.drop(hidden, every, rate, self.keys[2], 0, inputs)
-        logits = self._multiply(inputs, arrays["output_kernel"]) + arrays["output_bias"]
-        targets = np.zeros_like(logits)
-        kernels.densify(*self.targets, rows, targets)
-        losses, upstream = self._compute_loss(logits, targets)
-        weight = self.sample_weight[rows]
-        upstream *= (weight / np.float32(len(rows)))[:, None]
-        gradients = {
-            "output_kernel": self._multiply(inputs.T, upstream),
-            "output_bias": upstream.sum(axis=0),
-        }
-        upstream = self._multiply(upstream, arrays["output_kernel"].T)
-        if "hidden_kernel" in arrays:
-            upstream *= (inputs > 0) / np.float32(1 - rate)
-            gradients["hidden_kernel"] = self._multiply(features.T, upstream)
-            gradients["hidden_bias"] = upstream.sum(axis=0)
-            upstream = self._multiply(upstream, arrays["hidden_kernel"].T)
-        return float(losses @ weight), upstream, gradients
+    ) -> tuple[float, np.ndarray, list[Callable[[], None]]]:
+        """Return the loss, its gradient of the features, and what lets the dense layers take a step."""
+        run_output = self._run_output if self.settings.negative_samples is None else self._run_sampled
+        if "hidden_kernel" not in self.arrays:
+            return run_output(features, rows)
+        kernel, bias = self.arrays["hidden_kernel"], self.arrays["hidden_bias"]
+        hidden = np.maximum(self._multiply(features, kernel[0]) + bias[0], 0)
+        inputs = np.empty_like(hidden)
+        kernels.drop(hidden, np.arange(len(rows)), self.dropout, self.keys[2], 0, inputs)
+        loss, upstream, updates = run_output(inputs, rows)
+        upstream *= (inputs > 0) / np.float32(1 - self.dropout)
+        updates += self._updates(kernel, self._multiply(features.T, upstream))
+        updates += self._updates(bias, upstream.sum(axis=0))
+        return loss, self._multiply(upstream, kernel[0].T), updates
 
-    def _compute_loss(self, logits: np.ndarray, targets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the loss of each text and the gradient of the logits, a thread's texts at a time."""
-        found = self.team.run(
-            partial(compute_loss, self.settings.loss, logits[part], targets[part], self.label_weight)
-            for part in self._parts(logits)
-        )
-        losses, gradients = zip(*found, strict=True)
-        return np.concatenate(losses), np.concatenate(gradients)
+    def _run_output(
+        self, inputs: np.ndarray, rows: np.ndarray
+    ) -> tuple[float, np.ndarray, list[Callable[[], None]]]:
+        """Return what `_run_head` does, of the output layer and all labels."""
+        kernel, bias = self.arrays["output_kernel"], self.arrays["output_bias"]
+        logits = self._multiply(inputs, kernel[0]) + bias[0]
+        carried, local, starts = self._gather_labels(rows)
+        loss, upstream = self._compute_loss(logits, carried[local], starts, rows, self.label_weight)
+        updates = self._updates(kernel, self._multiply(inputs.T, upstream))
+        updates += self._updates(bias, upstream.sum(axis=0))
+        return loss, self._multiply(upstream, kernel[0].T), updates
+
+    def _run_sampled(
+        self, inputs: np.ndarray, rows: np.ndarray
+    ) -> tuple[float, np.ndarray, list[Callable[[], None]]]:
+        """Return the same of the labels that some text of the batch carries, and of a sample of others.
+
+        Each label drawn stands for several: so many times it counts in the sum over labels or, where
+        labels exclude each other, in the sum below the softmax. An expected gradient is then that of all
+        labels, or, with the softmax, close to it: Bengio and Senécal (2008),
+        https://doi.org/10.1109/TNN.2007.912312.
+        """
+        kernel, bias = self.arrays["output_kernel"], self.arrays["output_bias"]
+        carried, local, starts = self._gather_labels(rows)
+        drawn, times = draw_negatives(carried, self.settings, bias[0].size, self.epoch, self.step)
+        labels = np.concatenate([carried, drawn])
+        own_kernel, weight = kernel[0][labels], self.label_weight[:, labels]
+        logits = self._multiply(inputs, own_kernel.T) + bias[0][labels]
+        if self.settings.exclusive:
+            logits[:, len(carried) :] += np.log(times)
+        else:
+            weight[1, len(carried) :] *= times
+        loss, upstream = self._compute_loss(logits, local, starts, rows, weight)
+        updates = self._updates(kernel, self._multiply(upstream.T, inputs), labels)
+        updates += self._updates(bias, upstream.sum(axis=0)[:, None], labels)
+        return loss, self._multiply(upstream, own_kernel), updates
+
+    def _gather_labels(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the labels that texts carry, each text's as positions among them, and its first one."""
+        return kernels.gather(*self.targets, rows, self.label_position)
+
+    def _compute_loss(
+        self,
+        logits: np.ndarray,
+        columns: np.ndarray,
+        starts: np.ndarray,
+        rows: np.ndarray,
+        label_weight: np.ndarray,
+    ) -> tuple[float, np.ndarray]:
+        """Return the sum of the losses of texts, whose labels are in `columns`, and what comes back.
+
+        That is the gradient of the logits; of the mean loss, unlike the first.
+        """
+        targets, upstream = np.zeros_like(logits), np.empty_like(logits)
+        kernels.densify(columns, starts, np.arange(len(rows)), targets)
+        losses, weight = np.empty(len(rows), np.float32), self.sample_weight[rows]
+
+        def work(part: slice) -> None:
+            for low in range(part.start, part.stop, step):
+                few = slice(low, min(low + step, part.stop))
+                losses[few], upstream[few] = compute_loss(
+                    self.settings.loss, logits[few], targets[few], label_weight
+                )
+
+        step = max(LOGITS_TOGETHER // logits.shape[1], 1)
+        self.team.map(work, self._parts(logits))
+        upstream *= (weight / np.float32(len(rows)))[:, None]
+        return float(losses @ weight), upstream
 
     def _multiply(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Return a product, its columns divided by its size alone: BLAS may round others otherwise."""
@@ -261,7 +320,7 @@ class _Run:
         else:
             to_kernel, to_vectors = np.zeros_like(kernel), np.zeros_like(vectors)
             kernels.spread(*where, vectors, kernel, to_kernel, to_vectors)
-        for update in self._updates(block.arrays, to_kernel, [slice(None)]):
+        for update in self._updates(block.arrays, to_kernel, parts=[slice(None)]):
             update()
         return to_vectors
 
@@ -275,15 +334,19 @@ class _Run:
         kernels.update(self.optimizer, arrays, tokens[part], gradient, self.n_static, self.rate)
 
     def _updates(
-        self, arrays: tuple[np.ndarray, ...], gradient: np.ndarray, parts: list[slice] | None = None
+        self,
+        arrays: tuple[np.ndarray, ...],
+        gradient: np.ndarray,
+        rows: np.ndarray | None = None,
+        parts: list[slice] | None = None,
     ) -> list[Callable[[], None]]:
-        """Return the tasks that let an array take a step: by default parts worth a thread each."""
+        """Return the tasks that let rows of an array, or all, take a step: parts worth a thread each."""
         gradient = gradient.reshape(-1, gradient.shape[-1])
-        arrays = tuple(array.reshape(gradient.shape) for array in arrays)
+        arrays = tuple(array.reshape(-1, gradient.shape[1]) for array in arrays)
+        rows = np.arange(len(gradient)) if rows is None else rows
         parts = parts or self._parts(gradient)
-        every = np.arange(len(gradient))
         return [
-            partial(kernels.update, self.optimizer, arrays, every[p], gradient[p], 0, self.rate)
+            partial(kernels.update, self.optimizer, arrays, rows[p], gradient[p], 0, self.rate)
             for p in parts
         ]
 
@@ -308,6 +371,7 @@ def train(
     settings: Settings,
     *,
     observers: Iterable[Observer] = (),
+    history: History | None = None,
     n_threads: int | None = None,
 ) -> tuple[State, History]:
     """Train for up to ``settings.epochs`` epochs.
@@ -320,6 +384,8 @@ def train(
     settings : Settings
     observers : iterable of Observer, default=()
         Told of every epoch; one of them may stop training.
+    history : dict of str to list of float or None, default=None
+        Of the epochs of this run that led to `state`, if it was interrupted and goes on from there.
     n_threads : int or None, default=None
         Threads that share the work; None: as many as there are cores to use. The result is the same.
 
@@ -337,10 +403,10 @@ def train(
         If the compiled kernels cannot be loaded.
     """
     jit.prepare(kernels.examples_of_calls().items())
-    told = Observers(observers)
+    told = Observers(observers, history)
     with one_blas_thread() as granted, Team(n_threads or granted, **QUIET) as team:
         run = _Run(state, examples, settings, team)
-        for epoch in range(settings.epochs):
+        for epoch in range(told.n_epochs, settings.epochs):
             told.begin_epoch(epoch)
             started = perf_counter()
 

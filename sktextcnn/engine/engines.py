@@ -28,6 +28,8 @@ class Engine:
     train, train_final : callable
         How a network is trained, and how the final one, whose callbacks the user has given: see
         `sktextcnn.engine.compiled.train`.
+    has_callbacks : bool
+        Whether the user's callbacks watch the final network, and may change how it learns.
     in_threads : bool
         Whether several networks can be trained at the same time. Keras' are not: a strategy of
         `tf.distribute` is that of the thread it was entered in.
@@ -36,10 +38,16 @@ class Engine:
     name: str
     train: Train
     train_final: Train
+    has_callbacks: bool
     in_threads: bool
 
 
-def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable | None) -> Engine:
+def open_engine(
+    engine: str,
+    network: Callable | None,
+    keras_callbacks: Callable | None,
+    negative_samples: int | None = None,
+) -> Engine:
     """Import an engine, and nothing that it does not need.
 
     Parameters
@@ -48,6 +56,8 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
         "auto" means Keras where something needs it, whatever the machine.
     network, keras_callbacks : callable or None
         As of the classifier. Both need Keras.
+    negative_samples : int or None, default=None
+        As of the classifier. The compiled engine alone can sample labels.
 
     Returns
     -------
@@ -56,7 +66,7 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
     Raises
     ------
     ValueError
-        If the compiled engine is asked for something that it cannot do.
+        If an engine is asked for something that it cannot do.
     ImportError
         If Keras runs on another backend than TensorFlow.
     """
@@ -66,14 +76,22 @@ def open_engine(engine: str, network: Callable | None, keras_callbacks: Callable
             f"engine='compiled' trains the standard network without Keras, and {' and '.join(given)} "
             "needs Keras; set engine='keras' (or 'auto'), or leave it out."
         )
+    if (engine == "keras" or given) and negative_samples is not None:
+        asked = " and ".join(given) or "engine='keras'"
+        raise ValueError(
+            f"negative_samples={negative_samples!r} is for the compiled engine, and Keras, which "
+            f"computes all labels in every step, is what {asked} asks for. Leave one or the other out."
+        )
     if engine == "keras" or given:
         from sktextcnn.engine import keras_engine
 
         final = partial(keras_engine.train, keras_callbacks=keras_callbacks)
-        return Engine("keras", keras_engine.train, final, in_threads=False)
+        return Engine(
+            "keras", keras_engine.train, final, has_callbacks=bool(keras_callbacks), in_threads=False
+        )
     from sktextcnn.engine import compiled
 
-    return Engine("compiled", compiled.train, compiled.train, in_threads=True)
+    return Engine("compiled", compiled.train, compiled.train, has_callbacks=False, in_threads=True)
 
 
 def open_network(weights: Weights, team: Team | None = None) -> Callable[[TokenIds], np.ndarray]:

@@ -31,6 +31,8 @@ class Settings:
     batch_size, epochs, seed : int
     embedding_mode : str, default="trainable"
         "static": the embeddings are left as they are; "multichannel": the first half of their columns.
+    negative_samples : int or None, default=None
+        Labels of a step beside those that its texts carry; None for all.
     """
 
     kernel_sizes: tuple[int, ...]
@@ -45,6 +47,7 @@ class Settings:
     epochs: int
     seed: int
     embedding_mode: str = "trainable"
+    negative_samples: int | None = None
 
 
 @dataclass
@@ -92,7 +95,7 @@ class Examples:
     label_weight: np.ndarray
 
     def take(self, rows: np.ndarray) -> Examples:
-        """Return the examples at `rows`."""
+        """Return the examples at `rows`; those on disk are written there once more."""
         return replace(
             self,
             ids=self.ids.take(rows),
@@ -124,3 +127,28 @@ def batches(lengths: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iter
         window = window[np.argsort(lengths[window], kind="stable")]
         for first in rng.permutation(range(0, len(window), batch_size)):
             yield window[first : first + batch_size]
+
+
+def draw_negatives(
+    carried: np.ndarray, settings: Settings, n_labels: int, epoch: int, step: int
+) -> tuple[np.ndarray, np.float32]:
+    """Draw some of the labels that no text of a batch carries, all of them equally likely.
+
+    Parameters
+    ----------
+    carried : ndarray of int
+        The other labels.
+    settings : Settings
+        With `negative_samples`: how many, if there are so many.
+    n_labels, epoch, step : int
+
+    Returns
+    -------
+    labels : ndarray of int
+    times : float32
+        For how many labels each of them stands.
+    """
+    others = np.delete(np.arange(n_labels), carried)
+    n = min(settings.negative_samples or 0, len(others))
+    rng = np.random.default_rng([settings.seed, epoch, step])
+    return rng.choice(others, n, replace=False), np.float32(max(len(others), 1) / max(n, 1))

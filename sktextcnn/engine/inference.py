@@ -35,6 +35,9 @@ BLOCKS_TOGETHER = 16
 #: Numbers in the products of distinct tokens and kernels: 80 MB, unless a single text has more.
 NUMBERS_PER_PRODUCT = 20_000_000
 
+#: Texts whose largest windows are held at a time: some ten megabytes.
+TEXTS_PER_PART = 4096
+
 #: Tokens whose windows NumPy sums up together: few, so that sums stay in the processor's cache.
 TOKENS_PER_CHUNK = 1024
 
@@ -134,6 +137,11 @@ class Network:
         -------
         ndarray of shape (n, k), dtype float32
         """
+        starts = range(0, max(len(ids), 1), TEXTS_PER_PART)
+        parts = [self._compute_logits(ids[start : start + TEXTS_PER_PART]) for start in starts]
+        return np.concatenate(parts) if len(parts) > 1 else parts[0]
+
+    def _compute_logits(self, ids: TokenIds) -> np.ndarray:
         x, _ = self.find_windows(ids)
         if "hidden_kernel" in self._weights:
             x = np.maximum(self._dense("hidden", x), 0)

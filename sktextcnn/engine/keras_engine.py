@@ -230,8 +230,8 @@ class _Bridge(keras.callbacks.Callback):
     def __init__(self, run: _Run, batches: _Batches, observers: Observers, settings: Settings) -> None:
         super().__init__()
         self._run, self._batches, self._observers, self._settings = run, batches, observers, settings
-        self._n_left = settings.epochs * len(batches)
-        self._decays_from = (settings.learning_rate, self._n_left)
+        self._n_left = (settings.epochs - observers.n_epochs) * len(batches)
+        self._decays_from = (settings.learning_rate, settings.epochs * len(batches))
         self._last_rate = np.nan
         self._started = 0.0
 
@@ -298,6 +298,7 @@ def train(
     settings: Settings,
     *,
     observers: Iterable[Observer] = (),
+    history: History | None = None,
     keras_callbacks: Callable[[], Sequence] | None = None,
     n_threads: int | None = None,
 ) -> tuple[State, History]:
@@ -314,6 +315,8 @@ def train(
     settings : Settings
     observers : iterable of Observer, default=()
         Told of every epoch, numbered from 0.
+    history : dict of str to list of float or None, default=None
+        Of the epochs of this run that led to `state`, if it was interrupted and goes on from there.
     keras_callbacks : callable or None, default=None
         Returns the Keras callbacks of this run. They see the true weights, iterations and learning
         rates, may set the rate (which then decays from there, if it does), set weights or stop.
@@ -335,7 +338,7 @@ def train(
         If the loss is no longer finite.
     """
     callbacks = [] if keras_callbacks is None else _check_callbacks(keras_callbacks())
-    told, results = Observers(observers), []
+    told, results = Observers(observers, history), []
 
     def build() -> keras.Model:
         return _build(state, examples, settings)
@@ -349,6 +352,7 @@ def train(
             model.fit(
                 feed.dataset(),
                 epochs=settings.epochs,
+                initial_epoch=told.n_epochs,
                 callbacks=[_Bridge(run, feed, told, settings), *callbacks],
                 shuffle=False,  # it is
                 verbose=0,

@@ -51,6 +51,8 @@ class Observers(Observer):
     Parameters
     ----------
     observers : iterable of Observer
+    history : dict of str to list of float or None, default=None
+        The logs of epochs that were run before.
 
     Attributes
     ----------
@@ -58,9 +60,14 @@ class Observers(Observer):
         The logs of every epoch.
     """
 
-    def __init__(self, observers: Iterable[Observer]) -> None:
+    def __init__(self, observers: Iterable[Observer], history: History | None = None) -> None:
         self._observers = [*observers]
-        self.history: History = {}
+        self.history: History = {name: [*values] for name, values in (history or {}).items()}
+
+    @property
+    def n_epochs(self) -> int:
+        """How many epochs have been run."""
+        return len(self.history.get("loss", []))
 
     def begin_epoch(self, epoch: int) -> None:
         """Tell all of them."""
@@ -112,6 +119,28 @@ class ValidationScore:
     has_hits: bool
 
 
+@dataclass
+class Memory:
+    """What early stopping remembers of the epochs so far.
+
+    Attributes
+    ----------
+    best : State or None
+        Of the best epoch.
+    score : float
+        Its score.
+    has_started : bool
+        Whether there has been a hit.
+    n_waited : int
+        Epochs since the best one.
+    """
+
+    best: State | None = None
+    score: float = -np.inf
+    has_started: bool = False
+    n_waited: int = 0
+
+
 class EarlyStopping(Observer):
     """Evaluates held-out texts, remembers the best epoch, and stops when none gets better.
 
@@ -125,35 +154,35 @@ class EarlyStopping(Observer):
         From a network, see `Run.open_network`, to what the held-out texts say of it.
     n_iter_no_change : int
         Epochs to wait for an improvement.
+    memory : Memory or None, default=None
+        Of epochs that were run before.
 
     Attributes
     ----------
-    best : State or None
-        Of the best epoch so far.
+    memory : Memory
     """
 
     def __init__(
         self,
         validate: Callable[[Callable[[TokenIds], np.ndarray]], ValidationScore],
         n_iter_no_change: int,
+        memory: Memory | None = None,
     ) -> None:
-        self.best: State | None = None
-        self._validate = validate
-        self._score, self._has_started = -np.inf, False
-        self._n_iter_no_change = n_iter_no_change
-        self._n_waited = 0
+        self.memory = memory or Memory()
+        self._validate, self._n_iter_no_change = validate, n_iter_no_change
 
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
         """Evaluate the held-out texts; return whether training has waited long enough."""
         found = self._validate(run.open_network())
         score = logs["validation_score"] = found.score
-        self._has_started |= found.has_hits
-        is_best = self.best is None or score > self._score
+        memory = self.memory
+        memory.has_started |= found.has_hits
+        is_best = memory.best is None or score > memory.score
         # Of equals the latest while there is no hit, since it has learned more; the earliest later.
-        if is_best or (score == self._score and not self._has_started):
-            self._score, self.best = score, run.state()
-        self._n_waited = self._n_waited + 1 if self._has_started and not is_best else 0
-        return self._n_waited >= self._n_iter_no_change
+        if is_best or (score == memory.score and not memory.has_started):
+            memory.score, memory.best = score, run.state()
+        memory.n_waited = memory.n_waited + 1 if memory.has_started and not is_best else 0
+        return memory.n_waited >= self._n_iter_no_change
 
 
 def check_finite(loss: float, learning_rate: float, weights: Iterable[np.ndarray] = ()) -> float:

@@ -518,7 +518,7 @@ def run(function: Callable[[np.ndarray], tf.Tensor], ids: TokenIds, length: int)
     ids, n_rows = ids.truncated(length), max(8, min(ROWS, TOKENS // length))
     parts = []
     for start in range(0, max(len(ids), 1), n_rows):
-        few = ids.take(np.arange(start, min(start + n_rows, len(ids)))).padded(0)
+        few = ids[start : start + n_rows].padded(0)
         matrix = np.zeros((n_rows, length), np.int32)
         matrix[: len(few), : few.shape[1]] = few
         parts.append(np.asarray(function(matrix))[: len(few)])

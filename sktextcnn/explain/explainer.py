@@ -19,8 +19,9 @@ from sktextcnn.labels.classes import find_labels
 from sktextcnn.labels.parsing import check_in_common, count_unseen
 from sktextcnn.objective import check_kind
 from sktextcnn.prediction import TEXTS_PER_CHUNK, Predictor
+from sktextcnn.text.checks import check_texts, read_chunks
 from sktextcnn.text.spans import find_spans
-from sktextcnn.text.tokens import TokenIds, check_texts, encode, read_chunks
+from sktextcnn.text.tokens import TokenIds, encode
 
 
 class Explainer(Predictor):

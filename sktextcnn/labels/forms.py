@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -222,8 +222,13 @@ def read_form(y: Any) -> Form:
     if not rows:
         raise ValueError("y holds no rows: at least one text is needed.")
     if any(map(is_set, rows)):
-        return LabelSets(_check_sets(rows))
-    return SingleLabels(_check_single(rows), holds_objects(y))
+        sets, sizes = check_sets(rows), None
+        if not any(isinstance(row, (set, frozenset)) for row in rows):
+            sizes = {*map(len, sets)}
+        form = LabelSets(sets)
+        refuse_rows_of_a_matrix(sizes, form.names)
+        return form
+    return SingleLabels(check_single(rows), holds_objects(y))
 
 
 def is_set(value: Any) -> bool:
@@ -235,9 +240,25 @@ def is_set(value: Any) -> bool:
     )
 
 
-def _check_single(rows: list) -> list:
-    """Return labels as Python's own types, or name the first row that is none."""
-    for position, label in enumerate(rows):
+def check_single(rows: list, first: int = 0) -> list:
+    """Return labels as Python's own types, or name the first row that is none.
+
+    Parameters
+    ----------
+    rows : list
+    first : int, default=0
+        Number of the first row, for messages.
+
+    Returns
+    -------
+    list
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `read_form`.
+    """
+    for position, label in enumerate(rows, first):
         if is_missing(label):
             raise ValueError(
                 f"y[{position}] is {label}; every text needs a label. Drop the row, or pass label "
@@ -250,16 +271,32 @@ def _check_single(rows: list) -> list:
             )
     check_kinds(rows)
     labels = [label.item() if isinstance(label, np.generic) else label for label in rows]
-    for position, label in enumerate(labels):
+    for position, label in enumerate(labels, first):
         if isinstance(label, float) and not label.is_integer():
             raise ValueError(f"y[{position}] is {label}, a continuous value; expected labels.")
     return labels
 
 
-def _check_sets(rows: list) -> list[list[Hashable]]:
-    """Return label sets as lists, or name the first row that is none."""
+def check_sets(rows: list, first: int = 0) -> list[list[Hashable]]:
+    """Return label sets as lists, or name the first row that is none.
+
+    Parameters
+    ----------
+    rows : list
+    first : int, default=0
+        Number of the first row, for messages.
+
+    Returns
+    -------
+    list of list
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `read_form`.
+    """
     sets = []
-    for position, row in enumerate(rows):
+    for position, row in enumerate(rows, first):
         if isinstance(row, str):
             raise TypeError(
                 f"y[{position}] is the str {row!r} among label sets, and would be split into "
@@ -281,16 +318,30 @@ def _check_sets(rows: list) -> list[list[Hashable]]:
                     f"y[{position}] holds a {type(label).__name__}; labels must be str or int."
                 )
         sets.append([label.item() if isinstance(label, np.generic) else label for label in labels])
-    could_be_matrix = len({*map(len, sets)}) == 1 and not any(
-        isinstance(row, (set, frozenset)) for row in rows
-    )
-    present = {label for labels in sets for label in labels}
-    if could_be_matrix and present and present <= {0, 1}:
+    return sets
+
+
+def refuse_rows_of_a_matrix(sizes: set[int] | None, names: Iterable[Any]) -> None:
+    """Refuse label sets that may be meant as rows of a 0/1 matrix.
+
+    Parameters
+    ----------
+    sizes : set of int or None
+        How many labels the rows have; None where a row cannot be one of a matrix.
+    names : iterable
+        All labels.
+
+    Raises
+    ------
+    ValueError
+        If the rows have the same length and hold nothing but 0 and 1.
+    """
+    present = {*names}
+    if sizes is not None and len(sizes) == 1 and present and present <= {0, 1}:
         raise ValueError(
             "y is a list of equal-length rows of 0 and 1: a 0/1 matrix, or sets of the labels 0 and "
             "1? Pass np.asarray(y) for a matrix, or sets such as {0, 1} for labels."
         )
-    return sets
 
 
 def _refuse_column_of_names(y: np.ndarray) -> None:

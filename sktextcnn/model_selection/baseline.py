@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from sktextcnn.inputs import read_input
 from sktextcnn.metrics.measures import find_measure
 from sktextcnn.metrics.outcome import observe, to_names
-from sktextcnn.text.tokens import check_texts
+from sktextcnn.text.checks import check_texts
 
 
 class LinearBaseline(ClassifierMixin, BaseEstimator):

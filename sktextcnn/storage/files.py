@@ -139,8 +139,23 @@ def write_array(path: Path, array: np.ndarray) -> ArrayFile:
     ArrayFile
     """
     with new_file(path) as file:
-        counted = _Counted(file)
-        np.lib.format.write_array(counted, array, version=(1, 0), allow_pickle=False)
+        return append_array(file, array)
+
+
+def append_array(file: Any, array: np.ndarray) -> ArrayFile:
+    """Write an array into an open file, from where that stands.
+
+    Parameters
+    ----------
+    file : binary file
+    array : ndarray
+
+    Returns
+    -------
+    ArrayFile
+    """
+    counted = _Counted(file)
+    np.lib.format.write_array(counted, array, version=(1, 0), allow_pickle=False)
     return ArrayFile(array.dtype.str, [*array.shape], counted.size, counted.crc32)
 
 

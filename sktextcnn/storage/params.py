@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -27,8 +28,8 @@ def split_params(
     Returns
     -------
     written : dict
-        What `sktextcnn.storage.encoding.to_json` takes. Series and the like have become arrays. Contents
-        are shared, not copied.
+        What `sktextcnn.storage.encoding.to_json` takes. Series and the like have become arrays, paths
+        str. Contents are shared, not copied.
     left_out : dict of str to str
         Name of each other parameter -> a short description of it, for people.
 
@@ -46,6 +47,8 @@ def split_params(
             continue
         is_series = hasattr(value, "__array__") and not isinstance(value, (np.generic, type))
         plain = np.asarray(value) if is_series else value
+        if isinstance(value, os.PathLike):
+            plain = os.fspath(value)
         try:
             to_json(plain, name)
         except TypeError:

@@ -11,12 +11,12 @@ import re
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
-from typing import Any
 
 import numpy as np
+
+from sktextcnn.text.spool import join_on_disk
 
 PADDING, UNKNOWN, FIRST_TOKEN = 0, 1, 2
 
@@ -31,6 +31,9 @@ TEXTS_WORTH_REMEMBERING = 16
 #: Pieces that an `Encoder` remembers, and the longest of them: some ten megabytes.
 MOST_PIECES, LONGEST_PIECE = 100_000, 40
 
+#: Tokens, and texts, that are worked on at a time where they are on disk: some ten megabytes.
+TOKENS_PER_PART, TEXTS_PER_PART = 1 << 18, 1 << 15
+
 
 @dataclass(frozen=True)
 class TokenIds:
@@ -44,11 +47,15 @@ class TokenIds:
         Text ``i`` owns ``flat[offsets[i]:offsets[i + 1]]``.
     unknown : tuple of str, default=()
         Tokens outside the vocabulary, if they are told apart: their ids follow those of the vocabulary.
+    on_disk : bool, default=False
+        Whether `flat` is in a file, as are then those of all texts that are made of these, but for a
+        slice.
     """
 
     flat: np.ndarray
     offsets: np.ndarray
     unknown: tuple[str, ...] = ()
+    on_disk: bool = field(default=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -57,35 +64,88 @@ class TokenIds:
         """Return the texts of a slice without steps, as a view."""
         start, stop, _ = rows.indices(len(self))
         offsets = self.offsets[start : stop + 1]
-        return replace(self, flat=self.flat[offsets[0] : offsets[-1]], offsets=offsets - offsets[0])
+        flat = self.flat[offsets[0] : offsets[-1]]
+        return replace(self, flat=flat, offsets=offsets - offsets[0], on_disk=False)
 
     @property
     def lengths(self) -> np.ndarray:
         """Number of tokens of each text, shape (n_texts,)."""
         return np.diff(self.offsets)
 
+    def parts(self) -> Iterator[TokenIds]:
+        """Return the texts, some at a time, as views."""
+        return map(self.__getitem__, _parts(self.offsets))
+
+    def _changed(self, change: Callable[[TokenIds], TokenIds]) -> TokenIds:
+        """Return what a function makes of the texts: of each on its own, so that parts will do."""
+        if not self.on_disk:
+            return change(self)
+        return join(map(change, self.parts()))
+
     def take(self, rows: np.ndarray) -> TokenIds:
         """Return the texts at `rows`, in that order."""
-        starts, lengths = self.offsets[rows], self.lengths[rows]
+        if not self.on_disk:
+            return self._take(rows)
+        parts = _parts(to_offsets(self.lengths[rows]))
+        return replace(join(self._take(rows[part]) for part in parts), unknown=self.unknown)
+
+    def _take(self, rows: np.ndarray) -> TokenIds:
+        starts, lengths = self.offsets[rows], self.offsets[1:][rows] - self.offsets[rows]
         offsets = to_offsets(lengths)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return replace(self, flat=self.flat[np.repeat(starts, lengths) + within], offsets=offsets)
+        flat = self.flat[np.repeat(starts, lengths) + within]
+        return TokenIds(flat, offsets, self.unknown)
 
     def truncated(self, max_length: int | None) -> TokenIds:
         """Return every text truncated after `max_length` tokens, if that is not None."""
-        lengths = self.lengths
-        if max_length is None or lengths.max(initial=0) <= max_length:
+        if max_length is None or self.lengths.max(initial=0) <= max_length:
             return self
-        within = np.arange(len(self.flat)) - np.repeat(self.offsets[:-1], lengths)
-        offsets = to_offsets(np.minimum(lengths, max_length))
-        return replace(self, flat=self.flat[within < max_length], offsets=offsets)
+
+        def truncate(part: TokenIds) -> TokenIds:
+            lengths = part.lengths
+            within = np.arange(len(part.flat)) - np.repeat(part.offsets[:-1], lengths)
+            offsets = to_offsets(np.minimum(lengths, max_length))
+            return replace(part, flat=part.flat[within < max_length], offsets=offsets)
+
+        return self._changed(truncate)
 
     def known(self, n_ids: int) -> TokenIds:
         """Return the texts with the one id of unknown tokens in the place of ids from `n_ids` on."""
         if not self.unknown:
             return self
-        flat = np.where(self.flat < n_ids, self.flat, np.int32(UNKNOWN))
-        return TokenIds(flat, self.offsets)
+
+        def forget(part: TokenIds) -> TokenIds:
+            return TokenIds(np.where(part.flat < n_ids, part.flat, np.int32(UNKNOWN)), part.offsets)
+
+        return self._changed(forget)
+
+    def in_terms_of(self, vocabulary: Mapping[str, int]) -> TokenIds:
+        """Return texts of which no token is in the vocabulary yet in terms of a vocabulary.
+
+        Parameters
+        ----------
+        vocabulary : mapping of str to int
+            Token -> position, from 0.
+
+        Returns
+        -------
+        TokenIds
+            With tokens outside the vocabulary told apart, in the order in which they came.
+        """
+        new_ids = np.arange(FIRST_TOKEN + len(self.unknown), dtype=np.int32)
+        unknown: list[str] = []
+        for old_id, token in enumerate(self.unknown, FIRST_TOKEN):
+            position = vocabulary.get(token)
+            if position is None:
+                position = len(vocabulary) + len(unknown)
+                unknown.append(token)
+            new_ids[old_id] = position + FIRST_TOKEN
+        told_apart = tuple(unknown)
+
+        def renumber(part: TokenIds) -> TokenIds:
+            return replace(part, flat=new_ids[part.flat], unknown=told_apart)
+
+        return self._changed(renumber)
 
     def padded(self, extra: int) -> np.ndarray:
         """Return the texts as rows of one matrix, padded right with 0.
@@ -107,129 +167,48 @@ class TokenIds:
         return matrix
 
 
+def join(parts: Iterable[TokenIds]) -> TokenIds:
+    """Return texts one after the other, on disk, holding one part of them at a time.
+
+    Parameters
+    ----------
+    parts : iterable of TokenIds
+        All in the same terms.
+
+    Returns
+    -------
+    TokenIds
+    """
+    lengths = [np.zeros(0, np.int64)]
+    unknown: tuple[str, ...] = ()
+
+    def flats() -> Iterator[np.ndarray]:
+        nonlocal unknown
+        for part in parts:
+            lengths.append(part.lengths)
+            unknown = part.unknown
+            yield part.flat
+
+    flat = join_on_disk(flats(), np.int32)
+    return TokenIds(flat, to_offsets(np.concatenate(lengths)), unknown, on_disk=True)
+
+
+def _parts(offsets: np.ndarray) -> Iterator[slice]:
+    """Yield texts, one slice after the other, of which each fits into memory."""
+    start, n = 0, len(offsets) - 1
+    while start < n:
+        most = offsets[start] + TOKENS_PER_PART
+        stop = int(np.searchsorted(offsets, most, side="right")) - 1
+        stop = min(max(stop, start + 1), start + TEXTS_PER_PART, n)
+        yield slice(start, stop)
+        start = stop
+
+
 def to_offsets(lengths: np.ndarray) -> np.ndarray:
     """Return where each text begins, and where the last one ends, from their lengths."""
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
-
-
-def check_texts(X: Any) -> list[str]:
-    """Return `X` as a list of str, or say what is wrong with it.
-
-    Parameters
-    ----------
-    X : 1-D sequence of str, or a column of shape (n, 1)
-        List, tuple, array, pandas or polars Series, or a one-column DataFrame.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    TypeError
-        If `X` is a single str or bytes, or an element is not a str.
-    ValueError
-        If `X` is empty or has several columns.
-    """
-    if isinstance(X, str):
-        raise TypeError("X is a single str; pass a list of texts: [text].")
-    if isinstance(X, (bytes, bytearray)):
-        raise TypeError("X is bytes; decode it and pass a list of texts: [X.decode('utf-8')].")
-    if isinstance(X, (Mapping, set, frozenset)) or not isinstance(X, Iterable):
-        raise TypeError(
-            f"X is a {type(X).__name__}; pass a 1-D sequence of str "
-            "(list, tuple, array, pandas or polars Series)."
-        )
-    if hasattr(X, "to_numpy"):
-        X = X.to_numpy()
-    shape = getattr(X, "shape", None)
-    if shape is not None:
-        if len(shape) == 2 and shape[1] == 1:
-            X = np.asarray(X).reshape(-1)
-        elif len(shape) != 1:
-            raise ValueError(
-                f"X has shape {tuple(shape)}; expected a 1-D sequence of texts or one column. "
-                "Select the text column, for example X['text']."
-            )
-    texts = X.tolist() if isinstance(X, np.ndarray) else list(X)
-    if not texts:
-        raise ValueError("X holds no texts: at least one is needed.")
-    _check_each(texts)
-    return texts
-
-
-def read_chunks(X: Any, size: int, n_characters: int | None = None) -> Iterator[list[str]]:
-    """Yield texts in lists of up to `size`, so that work on them needs bounded memory.
-
-    Parameters
-    ----------
-    X : 1-D sequence of str, or a column of shape (n, 1), or an iterator of str
-        An iterator is read as it is worked off, anything else is checked as a whole first.
-    size : int
-    n_characters : int or None, default=None
-        A list ends with the text that brings it to so many characters.
-
-    Yields
-    ------
-    list of str
-
-    Raises
-    ------
-    TypeError, ValueError
-        As of `check_texts`.
-
-    Examples
-    --------
-    >>> from sktextcnn.text.tokens import read_chunks
-    >>> list(read_chunks((word for word in "a b c".split()), 2))
-    [['a', 'b'], ['c']]
-    """
-    checked = not isinstance(X, Iterator)
-    texts = iter(check_texts(X)) if checked else X
-    first = 0
-    while chunk := _read(texts, size, n_characters, None if checked else first):
-        first += len(chunk)
-        yield chunk
-    if not first:
-        raise ValueError("X holds no texts: at least one is needed.")
-
-
-def _read(texts: Iterator, size: int, n_characters: int | None, first: int | None) -> list[str]:
-    """Return the next texts, checked if the first one's position is given."""
-    if n_characters is None:
-        chunk = [*islice(texts, size)]
-    else:
-        chunk, left = [], n_characters
-        for text in islice(texts, size):
-            chunk.append(text)
-            left -= len(text) if isinstance(text, str) else 0
-            if left <= 0:
-                break
-    if first is not None:
-        _check_each(chunk, first)
-    return chunk
-
-
-def _check_each(texts: list, first: int = 0) -> None:
-    for position, text in enumerate(texts, first):
-        if not isinstance(text, str):
-            raise TypeError(_not_a_text(position, text))
-
-
-def _not_a_text(position: int, value: Any) -> str:
-    missing = value is None or type(value).__name__ in ("NAType", "NaTType")
-    if missing or (isinstance(value, (float, np.floating)) and value != value):
-        return (
-            f"X[{position}] is {value}; every text must be a str. "
-            "Fill missing texts with '' or drop the rows."
-        )
-    if isinstance(value, bytes):
-        return f"X[{position}] is bytes; every text must be a str. Decode it: text.decode('utf-8')."
-    return (
-        f"X[{position}] is {str(value)[:40]!r} of type {type(value).__name__}; every text must be a str."
-    )
 
 
 def build_tokenizer(
@@ -376,6 +355,9 @@ class Encoder:
         Token -> position in the vocabulary, from 0.
     keep_unknown : bool, default=False
         Tell the tokens outside the vocabulary apart, rather than give them all the same id.
+    most_unknown : int or None, default=None
+        So many of these are remembered from call to call; if there are more, they get new ids. None:
+        `MOST_PIECES`.
 
     Examples
     --------
@@ -388,9 +370,15 @@ class Encoder:
     """
 
     def __init__(
-        self, tokenize: Tokenize, vocabulary: Mapping[str, int], *, keep_unknown: bool = False
+        self,
+        tokenize: Tokenize,
+        vocabulary: Mapping[str, int],
+        *,
+        keep_unknown: bool = False,
+        most_unknown: int | None = None,
     ) -> None:
         self._tokenize, self._ids = tokenize, _Ids(vocabulary, keep_unknown)
+        self._most_unknown = MOST_PIECES if most_unknown is None else most_unknown
         self._pieces: _Pieces | None = None
 
     def __call__(self, texts: Iterable[str]) -> TokenIds:
@@ -406,7 +394,7 @@ class Encoder:
         """
         texts = [*texts]
         tokenize = self._tokenize
-        if len(self._ids.unknown) > MOST_PIECES:  # only here: ids hold for all of a call
+        if len(self._ids.unknown) > self._most_unknown:  # only here: ids hold for all of a call
             self._ids, self._pieces = self._ids.forget(), None
         if isinstance(tokenize, Tokenizer) and tokenize.by_piece:
             if self._pieces is None and len(texts) >= TEXTS_WORTH_REMEMBERING:

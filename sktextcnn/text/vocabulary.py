@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 
-from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, Tokenize, concatenate, to_offsets
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds, Tokenize, encode
 
 
 def learn_vocabulary(
@@ -21,19 +20,15 @@ def learn_vocabulary(
 ) -> tuple[dict[str, int], TokenIds]:
     """Collect the tokens worth a vector of their own, and the texts in their terms.
 
-    One pass over the texts: tokens are numbered as they come, counted, and renumbered.
-
     Parameters
     ----------
     texts : iterable of str
     tokenize : callable
         From a text to its tokens.
-    min_df : int or float, default=1
-        Texts that must hold a token for it to be kept; a float is a share of the texts.
-    max_df : int or float, default=1.0
-        Texts that may hold a token for it to be kept, at most.
+    min_df, max_df : int or float, default=1, 1.0
+        As of `choose_vocabulary`.
     max_features : int or None, default=None
-        Keep so many tokens at most, the most frequent ones.
+        As of `choose_vocabulary`.
 
     Returns
     -------
@@ -44,46 +39,87 @@ def learn_vocabulary(
 
     Raises
     ------
+    ValueError, TypeError
+        As of `choose_vocabulary`.
+    """
+    numbered = encode(texts, tokenize, {}, keep_unknown=True)
+    vocabulary = choose_vocabulary(numbered, min_df=min_df, max_df=max_df, max_features=max_features)
+    return vocabulary, numbered.in_terms_of(vocabulary)
+
+
+def choose_vocabulary(
+    numbered: TokenIds,
+    *,
+    min_df: int | float = 1,
+    max_df: int | float = 1.0,
+    max_features: int | None = None,
+) -> dict[str, int]:
+    """Return the tokens worth a vector of their own.
+
+    Parameters
+    ----------
+    numbered : TokenIds
+        Of texts, in terms of an empty vocabulary: all tokens are told apart.
+    min_df : int or float, default=1
+        Texts that must hold a token for it to be kept; a float is a share of the texts.
+    max_df : int or float, default=1.0
+        Texts that may hold a token for it to be kept, at most.
+    max_features : int or None, default=None
+        Keep so many tokens at most, the most frequent ones.
+
+    Returns
+    -------
+    dict of str to int
+        Token -> position, the most frequent token first, ties in alphabetical order.
+
+    Raises
+    ------
     ValueError
         If no token is left.
     TypeError
         If a token is not a str.
     """
-    numbers: defaultdict[str, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    rows = [
-        np.fromiter(map(numbers.__getitem__, tokens), np.int32, len(tokens))
-        for tokens in map(tokenize, texts)
-    ]
-    flat, offsets = concatenate(rows), to_offsets(np.array([*map(len, rows)]))
-    if not numbers:
+    tokens, n = numbered.unknown, len(numbered)
+    if not tokens:
         raise ValueError(
             "X holds no tokens: every text is empty or nothing in it matches token_pattern."
         )
-    for token in numbers:
+    for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"analyzer or tokenizer returned the token {token!r}; tokens must be str.")
-    counts = np.bincount(flat, minlength=len(numbers))
-    row_of = np.repeat(np.arange(len(rows)), np.diff(offsets))
-    df = np.bincount(np.unique(row_of * len(numbers) + flat) % len(numbers))
+    counts, df = count_tokens(numbered)
     least, most = (
-        bound if isinstance(bound, (int, np.integer)) else bound * len(rows)
-        for bound in (min_df, max_df)
+        bound if isinstance(bound, (int, np.integer)) else bound * n for bound in (min_df, max_df)
     )
-    tokens = list(numbers)
     in_bounds = np.flatnonzero((df >= least) & (df <= most))
     kept = sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))[:max_features]
     if not kept:
         bounds, advice = f"min_df={min_df}", "lower min_df"
-        if most < len(rows):
+        if most < n:
             bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
-        raise ValueError(f"No token occurs in {bounds} of the {len(rows)} texts; {advice}.")
-    order = np.concatenate([kept, np.delete(np.arange(len(tokens)), kept)])
-    new_id = np.empty(len(tokens), np.int32)
-    new_id[order] = np.arange(FIRST_TOKEN, FIRST_TOKEN + len(tokens))
-    vocabulary = {tokens[i]: position for position, i in enumerate(kept)}
-    unknown = tuple(tokens[i] for i in order[len(kept) :])
-    return vocabulary, TokenIds(new_id[flat], offsets, unknown)
+        raise ValueError(f"No token occurs in {bounds} of the {n} texts; {advice}.")
+    return {tokens[i]: position for position, i in enumerate(kept)}
+
+
+def count_tokens(numbered: TokenIds) -> tuple[np.ndarray, np.ndarray]:
+    """Return how often each token occurs, and in how many texts.
+
+    Parameters
+    ----------
+    numbered : TokenIds
+        Of texts, in terms of an empty vocabulary.
+
+    Returns
+    -------
+    counts, df : ndarray of shape (number of tokens,), dtype int64
+    """
+    n_ids = FIRST_TOKEN + len(numbered.unknown)
+    counts, df = np.zeros(n_ids, np.int64), np.zeros(n_ids, np.int64)
+    for part in numbered.parts():
+        counts += np.bincount(part.flat, minlength=n_ids)
+        row_of = np.repeat(np.arange(len(part)), part.lengths)
+        df += np.bincount(np.unique(row_of * n_ids + part.flat) % n_ids, minlength=n_ids)
+    return counts[FIRST_TOKEN:], df[FIRST_TOKEN:]
 
 
 def extend_vocabulary(
@@ -164,36 +200,32 @@ def check_vocabulary(vocabulary: Mapping[str, int] | Iterable[str]) -> dict[str,
     return result
 
 
-def check_matches(
-    vocabulary: Mapping[str, int], texts: Iterable[str], tokenize: Tokenize, *, lowercase: bool
-) -> None:
+def check_matches(vocabulary: Mapping[str, int], found: Sequence[str], *, lowercase: bool) -> None:
     """Refuse a vocabulary fixed in advance that holds no token of the training texts.
 
     Parameters
     ----------
     vocabulary : mapping of str to int
         Token -> position.
-    texts : iterable of str
-    tokenize : callable
-        From a text to its tokens.
+    found : sequence of str
+        The distinct tokens of the texts.
     lowercase : bool
-        Whether `tokenize` lower-cases texts first.
+        Whether texts were lower-cased first.
 
     Raises
     ------
     ValueError
         If no token is in the vocabulary; the message shows some of both.
     """
-    tokens = dict.fromkeys(token for text in texts for token in tokenize(text))
-    if not tokens.keys().isdisjoint(vocabulary):
+    if any(token in vocabulary for token in found):
         return
     advice = "Entries are whole tokens, as analyzer, token_pattern, lowercase and so on make them."
-    if lowercase and any(entry.lower() in tokens for entry in vocabulary):
+    if lowercase and not {*found}.isdisjoint(map(str.lower, vocabulary)):
         advice = "Texts are lower-cased first: lower-case the entries, too, or set lowercase=False."
-    elif not lowercase and any(str(token).lower() in vocabulary for token in tokens):
+    elif not lowercase and any(str(token).lower() in vocabulary for token in found):
         advice = "Texts are not lower-cased first: set lowercase=True."
-    entries, found = (", ".join(map(repr, islice(words, 4))) for words in (vocabulary, tokens))
+    entries, tokens = (", ".join(map(repr, islice(words, 4))) for words in (vocabulary, found))
     raise ValueError(
         f"vocabulary holds no token of the texts. Its entries are such as {entries}; the texts' tokens "
-        f"such as {found or 'none'}. {advice}"
+        f"such as {tokens or 'none'}. {advice}"
     )

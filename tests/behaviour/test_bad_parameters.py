@@ -54,10 +54,12 @@ INVALID = {
     "learning_rate": [0, -1e-3, None, "auto"],
     "learning_rate_schedule": ["cosine", "auto", None, 0.5],
     "batch_size": [0, -1, 2.5, None],
+    "negative_samples": [0, -1, 2.5, "auto"],
     "epochs": [0, -1, 2.5, None, "many"],
     "engine": ["gpu", None, "tensorflow", True],
     "network": ["lstm", 3, []],
     "n_jobs": [0, 1.5, "all"],
+    "checkpoint_dir": [0, True, b"folder"],
     "early_stopping": ["always", "auto", None, 2],
     "n_iter_no_change": [0, -1, 2.5, None],
     "validation": [0.0, 1.0, -0.1, 1.5, 0, 1, "many", "abc", []],
@@ -160,7 +162,15 @@ def test_numbers_of_labels_that_make_no_sense(clf, bounds, message, read):
 
 WHOLE = [
     *("min_df", "max_features", "max_length", "embedding_dim", "filters", "hidden_units", "n_jobs"),
-    *("batch_size", "epochs", "n_iter_no_change", "validation", "min_labels", "max_labels"),
+    *(
+        "batch_size",
+        "negative_samples",
+        "epochs",
+        "n_iter_no_change",
+        "validation",
+        "min_labels",
+        "max_labels",
+    ),
     *("embedding_dropout", "dropout", "learning_rate", "validation", "threshold"),
 ]
 

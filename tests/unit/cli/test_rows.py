@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sktextcnn.cli.dataset import count_different, find_separator, interpret
 from sktextcnn.cli.rows import Places, Reading, load_reading, read_rows, save_reading
-from sktextcnn.cli.tables.dialect import Dialect
-from sktextcnn.cli.tables.reader import Table
 from sktextcnn.labels.parsing import group_rows
+from sktextcnn.tables.dialect import Dialect
+from sktextcnn.tables.reader import Table
 
 TEXTS = [
     f"{subject} {verb} the {thing}"

@@ -64,12 +64,13 @@ def test_one_gradient_is_that_of_the_compiled_engine(name, hidden):
     given, changes = for_loss(name)
     one_step = replace(DEFAULTS, **QUIET, **changes, batch_size=N, epochs=1, learning_rate=1.0)
     state = start(hidden)
-    after, _ = compiled.train(state, given, one_step)
+    after, history = compiled.train(state, given, one_step)
     model = network.build_network(state.weights, kernel_sizes=KERNEL_SIZES, exclusive=None)
     loss = keras_engine.LabelLoss(name, given.label_weight)
     with tf.GradientTape() as tape:
         logits = model(IDS.padded(0), training=True)
         value = loss(given.targets.toarray().astype(np.float32), logits, given.sample_weight)
+    np.testing.assert_allclose(history["loss"], [value], rtol=1e-5)
     variables = model.trainable_variables
     gradients = tape.gradient(value, [variable.value for variable in variables])
     for variable, gradient in zip(variables, gradients, strict=True):
@@ -79,7 +80,7 @@ def test_one_gradient_is_that_of_the_compiled_engine(name, hidden):
         np.testing.assert_allclose(found, gradient, rtol=1e-5, atol=1e-5, err_msg=key)
 
 
-@pytest.mark.parametrize("name", sorted(keras_engine.TENSORFLOW_LOSSES))
+@pytest.mark.parametrize("name", ["binary_crossentropy", "categorical_crossentropy"])
 def test_ten_steps_are_those_of_the_compiled_engine(name):
     given, changes = for_loss(name)
     changes = {**QUIET, **changes, "learning_rate": 0.1, "batch_size": 4, "decays": True}
@@ -141,9 +142,8 @@ def test_nothing_global_changes(learned):
     assert same(state, learned[0])  # nor does its seed tell on ours
 
 
-def test_the_texts_are_let_go_of():
+def test_the_texts_are_let_go_of(learned):
     """TensorFlow keeps something of every dataset made from a generator; not the texts."""
-    learn()
     gc.collect()
     kept = [each for each in gc.get_objects() if isinstance(each, keras_engine._Batches)]
     assert all(len(batches) == 0 for batches in kept)
@@ -152,7 +152,7 @@ def test_the_texts_are_let_go_of():
 def test_the_start_is_left_alone():
     state = start()
     before = {name: weight.copy() for name, weight in state.weights.items()}
-    learn(state)
+    learn(state, optimizer="sgd", epochs=1)
     assert same(before, state.weights)
     assert state == State(state.weights)
 
@@ -198,9 +198,10 @@ def test_embedding_modes(mode):
     assert not same(after.weights, state.weights)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adagrad", "sgd"])
 def test_the_vector_of_padding_stays_zero(optimizer):
-    after, _ = learn(optimizer=optimizer, learning_rate=0.1, kernel_sizes=KERNEL_SIZES)
+    """As with Adam, in the test above."""
+    after, _ = learn(optimizer=optimizer, learning_rate=0.1, epochs=1)
     assert not after.weights["embedding"][0].any()
     assert np.isfinite(after.weights["embedding"]).all()
 
@@ -216,7 +217,7 @@ def test_adam_moves_rows_that_do_not_occur_in_a_batch():
 
 def test_the_loss_in_history_is_the_mean_of_a_text():
     """With nothing moving: the same for every batch size, and what the logits say."""
-    still = {"learning_rate": 1e-30, "dropout": 0.0, "embedding_dropout": 0.0, "epochs": 1}
+    still = {**QUIET, "learning_rate": 1e-30, "epochs": 1}
     given = examples(weighted=True)
     logits = inference.compute_logits(start().weights, IDS).astype(np.float64)
     expected = plain_loss("binary_crossentropy", logits, TARGETS)
@@ -235,7 +236,7 @@ def test_a_single_label_and_a_single_text():
         "output_kernel": weights["output_kernel"][:, :1],
         "output_bias": weights["output_bias"][:1],
     }
-    state, history = learn(State(weights), given)
+    state, history = learn(State(weights), given, optimizer="sgd")
     assert state.step == 2
     assert np.isfinite(history["loss"]).all()
 

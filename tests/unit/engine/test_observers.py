@@ -18,8 +18,8 @@ def stopped(scores, n_iter_no_change=2):
     for epoch in range(len(scores)):
         run.state = lambda epoch=epoch: epoch
         if stopping.end_epoch(epoch, {}, run):
-            return stopping.best, epoch
-    return stopping.best, None
+            return stopping.memory.best, epoch
+    return stopping.memory.best, None
 
 
 @pytest.mark.parametrize("low", [0.0, -0.25, -np.inf])

@@ -106,7 +106,9 @@ def with_lambda(n_tokens, n_labels):
 
 
 SAVEABLE = [bilstm, attention, Bag, sequential]
-each = pytest.mark.parametrize("network", [*SAVEABLE, with_lambda], ids=lambda network: network.__name__)
+#: TensorFlow takes many seconds to compile steps of a recurrent network.
+EACH = [pytest.param(bilstm, marks=pytest.mark.slow), attention, Bag, sequential, with_lambda]
+each = pytest.mark.parametrize("network", EACH, ids=lambda network: network.__name__)
 
 
 def hold(network, seed=3, sizes=SIZES):
@@ -124,6 +126,8 @@ def test_it_is_held_trained_and_run(network):
     assert not same(hold(network, seed=4) | {"network": 0}, held | {"network": 0})
     assert held["network_sizes"].tolist() == [N_TOKENS, LENGTH, N_LABELS]
     assert (held["network"].dtype == np.uint8) == (network in SAVEABLE)
+    if network in SAVEABLE:
+        own_network.check_saveable(held)
 
     watcher = Watcher()
     whole, history = learn(State(held), observers=[watcher], epochs=2, learning_rate=0.05)
@@ -165,7 +169,7 @@ def test_what_is_run_follows_the_weights():
 
 
 def test_longer_texts_are_truncated():
-    held = hold(bilstm, sizes=replace(SIZES, max_length=4))
+    held = hold(sequential, sizes=replace(SIZES, max_length=4))
     logits = own_network.compute_logits(held, IDS)
     np.testing.assert_array_equal(logits, own_network.compute_logits(held, IDS.truncated(4)))
 
@@ -216,11 +220,6 @@ def test_pickles(network):
     logits = own_network.compute_logits(state.weights, IDS)
     copy = pickle.loads(pickle.dumps(state))
     np.testing.assert_array_equal(own_network.compute_logits(copy.weights, IDS), logits)
-
-
-@pytest.mark.parametrize("network", SAVEABLE, ids=lambda network: network.__name__)
-def test_what_can_be_saved(network):
-    own_network.check_saveable(hold(network))
 
 
 class Unregistered(keras.layers.Layer):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
 from sktextcnn.text import tokens as text_module
+from sktextcnn.text.checks import check_texts, read_chunks
 from sktextcnn.text.tokens import (
     FIRST_TOKEN,
     PADDING,
@@ -24,9 +25,7 @@ from sktextcnn.text.tokens import (
     Encoder,
     TokenIds,
     build_tokenizer,
-    check_texts,
     encode,
-    read_chunks,
 )
 from sktextcnn.text.vocabulary import check_vocabulary, extend_vocabulary, learn_vocabulary
 from tests.strategies import ODD_TEXTS, corpora, texts, token_rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import difflib
 import gzip
 import io
 import json
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
-from sktextcnn.cli.tables.dialect import LINE, STANDARD, Dialect, Record, format_of, import_pyarrow
+from sktextcnn.tables.dialect import LINE, STANDARD, Dialect, Record, format_of, import_pyarrow
 
 ROWS_PER_BATCH = 1024
 GZIP_MAGIC = b"\x1f\x8b"
@@ -57,7 +58,13 @@ class Table:
 
 
 @contextlib.contextmanager
-def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
+def open_table(
+    source: str,
+    dialect: Dialect,
+    *,
+    columns: Sequence[str] | None = None,
+    option: str = "--encoding",
+) -> Iterator[Table]:
     """Open a table to read it.
 
     Parameters
@@ -66,6 +73,10 @@ def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
         Path of a file, or "-": standard input, which holds CSV unless `dialect` says otherwise. What
         is compressed with gzip is known by its first two bytes.
     dialect : Dialect
+    columns : sequence of str or None, default=None
+        Those that are read of Parquet; None: all of them.
+    option : str, default="--encoding"
+        Which names the encoding, for messages.
 
     Yields
     ------
@@ -86,26 +97,26 @@ def open_table(source: str, dialect: Dialect) -> Iterator[Table]:
     limit = csv.field_size_limit(LONGEST_FIELD)  # texts may be longer than its default
     try:
         with contextlib.ExitStack() as stack:
-            with _naming(name, dialect):
+            with _naming(name, dialect, option):
                 file = stack.enter_context(_open(source))
                 share_read = _watch(file)
-                columns: list[str] | None
+                header: list[str] | None
                 rows: Iterator[tuple[int, Record]]
                 types: dict[str, Any] = {}
                 if dialect.format == "parquet":
-                    types, rows = _read_parquet(stack.enter_context(_seekable(file)))
-                    columns = [*types]
+                    types, rows = _read_parquet(stack.enter_context(_seekable(file)), columns)
+                    header = [*types]
                 else:
-                    columns, rows = _read_text(
+                    header, rows = _read_text(
                         stack.enter_context(_decoded(file, dialect.encoding)), dialect
                     )
-            yield Table(name, dialect, columns, _named(rows, name, dialect), types, share_read)
+            yield Table(name, dialect, header, _named(rows, name, dialect, option), types, share_read)
     finally:
         csv.field_size_limit(limit)
 
 
 @contextlib.contextmanager
-def _naming(name: str, dialect: Dialect) -> Iterator[None]:
+def _naming(name: str, dialect: Dialect, option: str) -> Iterator[None]:
     """Turn what can go wrong with a file into one kind of error, which names it."""
     try:
         yield
@@ -114,7 +125,7 @@ def _naming(name: str, dialect: Dialect) -> Iterator[None]:
         found = f" (0x{error.object[error.start]:02x})" if is_byte else ""  # type: ignore[attr-defined]
         other = "cp1252 or utf-16" if dialect.encoding.lower() in ("utf-8", "utf8") else "utf-8"
         raise ValueError(
-            f"{name} is not in {dialect.encoding}{found}. Name another, such as {other}: --encoding."
+            f"{name} is not in {dialect.encoding}{found}. Name another, such as {other}: {option}."
         ) from None
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{name} cannot be read: {getattr(error, 'strerror', '') or error}.") from None
@@ -122,8 +133,8 @@ def _naming(name: str, dialect: Dialect) -> Iterator[None]:
         raise ValueError(f"{name}: {error}") from None
 
 
-def _named(rows: Iterator, name: str, dialect: Dialect) -> Iterator:
-    with _naming(name, dialect):
+def _named(rows: Iterator, name: str, dialect: Dialect, option: str) -> Iterator:
+    with _naming(name, dialect, option):
         yield from rows
 
 
@@ -233,7 +244,7 @@ def _read_json_lines(file: io.TextIOWrapper) -> Iterator[tuple[int, Record]]:
         yield number, record
 
 
-def _read_parquet(file: BinaryIO) -> tuple[dict[str, Any], Iterator]:
+def _read_parquet(file: BinaryIO, columns: Sequence[str] | None) -> tuple[dict[str, Any], Iterator]:
     pyarrow, parquet = import_pyarrow()
     try:
         opened = parquet.ParquetFile(file)
@@ -243,7 +254,7 @@ def _read_parquet(file: BinaryIO) -> tuple[dict[str, Any], Iterator]:
     def rows() -> Iterator[tuple[int, Record]]:
         number = 0
         try:
-            for batch in opened.iter_batches(batch_size=ROWS_PER_BATCH):
+            for batch in opened.iter_batches(batch_size=ROWS_PER_BATCH, columns=columns):
                 for record in batch.to_pylist():
                     number += 1
                     yield number, record
@@ -256,3 +267,32 @@ def _read_parquet(file: BinaryIO) -> tuple[dict[str, Any], Iterator]:
 
 def _sentence(error: Exception) -> str:
     return f"{str(error).strip().rstrip('.')}."
+
+
+def check_columns(name: str, columns: Any, wanted: Sequence[str]) -> None:
+    """Raise where a table lacks a column.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    columns : iterable of str
+        Those that it has.
+    wanted : sequence of str
+
+    Raises
+    ------
+    ValueError
+        If one is missing; the message names those there are.
+    """
+    columns = [*columns]
+    for column in wanted:
+        if column in columns:
+            continue
+        shown = ", ".join(map(repr, columns[:20])) + (", ..." if len(columns) > 20 else "")
+        found = [sep for sep in ";\t|," if len(columns) == 1 and sep in columns[0]]
+        advice = f" Its fields seem to end at {found[0]!r}: --delimiter {found[0]!r}." if found else ""
+        near = difflib.get_close_matches(column, columns, 1)
+        if near and not found:
+            advice = f" Did you mean {near[0]!r}?"
+        raise ValueError(f"{name} has no column {column!r}; its columns are {shown}.{advice}")

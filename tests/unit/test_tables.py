@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sktextcnn.cli.tables.dialect import Dialect, format_of
-from sktextcnn.cli.tables.reader import open_table
-from sktextcnn.cli.tables.writer import create_table, replacing
+from sktextcnn.tables.dialect import Dialect, format_of
+from sktextcnn.tables.reader import open_table
+from sktextcnn.tables.writer import create_table, replacing
 
 #: What text files hold: any character but NUL, which CSV of Python 3.10 refuses, and half characters.
 characters = st.characters(exclude_characters="\0", exclude_categories=["Cs"])

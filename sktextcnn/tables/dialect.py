@@ -64,7 +64,7 @@ def format_of(name: str, default: str = "", *, option: str = "--format") -> str:
 
     Examples
     --------
-    >>> from sktextcnn.cli.tables.dialect import format_of
+    >>> from sktextcnn.tables.dialect import format_of
     >>> format_of("train.CSV.gz"), format_of("new.ndjson")
     ('csv', 'jsonl')
     """

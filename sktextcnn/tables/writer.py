@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 from uuid import uuid4
 
-from sktextcnn.cli.tables.dialect import STANDARD, Dialect, Record, import_pyarrow
+from sktextcnn.tables.dialect import STANDARD, Dialect, Record, import_pyarrow
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     Examples
     --------
     >>> import os, tempfile
-    >>> from sktextcnn.cli.tables.writer import replacing
+    >>> from sktextcnn.tables.writer import replacing
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with replacing(os.path.join(folder, "a.txt")) as part:
     ...         _ = part.write_text("whole")
