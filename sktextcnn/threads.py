@@ -19,10 +19,20 @@ from typing import Any, TypeVar
 
 import joblib
 import numpy as np
-from joblib.parallel import get_active_backend
+from joblib.parallel import (
+    LokyBackend,
+    MultiprocessingBackend,
+    SequentialBackend,
+    ThreadingBackend,
+    get_active_backend,
+)
 from threadpoolctl import ThreadpoolController
 
 T = TypeVar("T")
+
+#: Backends of joblib that count the processors of this machine. Others (Dask's, Spark's, Ray's) count
+#: those of a cluster.
+_LOCAL_BACKENDS = (LokyBackend, MultiprocessingBackend, SequentialBackend, ThreadingBackend)
 
 
 class _OneBlasThread:
@@ -97,10 +107,16 @@ def one_blas_thread() -> Iterator[int]:
         _one_blas_thread.leave()
 
 
+def is_worker() -> bool:
+    """Return whether joblib has others at work beside this thread: on this machine or on a cluster."""
+    backend = get_active_backend()[0]
+    return bool(backend.nesting_level) or type(backend) not in _LOCAL_BACKENDS
+
+
 def limit_jobs(n_jobs: int, granted: int) -> int:
     """Return `n_jobs`, or, in a worker of joblib, no more than the threads that it is `granted`."""
-    nested = get_active_backend()[0].nesting_level
-    return min(n_jobs, granted) if nested else n_jobs
+    # Jobs are threads of this process, while a cluster's n_jobs counts the processors of its machines.
+    return min(n_jobs, granted) if is_worker() else n_jobs
 
 
 def divide(n: int, n_parts: int) -> list[slice]:

@@ -16,7 +16,6 @@ from far fewer operations in `sktextcnn.engine.inference`; tests hold the two ag
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
 import os
 import sys
 from collections.abc import Sequence
@@ -27,6 +26,7 @@ import numpy as np
 from sktextcnn.engine.weights import Weights
 from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import FIRST_TOKEN, PADDING
+from sktextcnn.threads import is_worker
 
 
 def _require_tensorflow_backend() -> None:
@@ -51,13 +51,13 @@ _require_tensorflow_backend()  # Keras' own configuration file may name a backen
 
 
 def _share_cores() -> None:
-    """Let TensorFlow use no more threads in a joblib worker than joblib grants it.
+    """Let TensorFlow use no more threads in a worker than joblib, or a cluster, grants it.
 
     A search with n_jobs=2 on two cores would otherwise run four threads on them. Threads can be set
     only before TensorFlow starts; one that is running already is left alone.
     """
     granted = os.environ.get("OMP_NUM_THREADS", "")
-    if multiprocessing.current_process().name.startswith("LokyProcess") and granted.isdigit():
+    if is_worker() and granted.isdigit():
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(int(granted))
             tf.config.threading.set_inter_op_parallelism_threads(1)

@@ -54,7 +54,9 @@ MODULES = {
         *("labels.classes", "labels.collecting", "labels.forms", "labels.hints", "labels.parsing"),
         *("objective", "stream", "text.checks", "text.numbering", "text.tokens"),
     },
+    "teaching": {"labels.classes", "labels.forms"},
     # what computes
+    "frames": set(),
     "jit": set(),
     "threads": set(),
     # the linear part
@@ -76,11 +78,11 @@ MODULES = {
         *("engine.examples", "engine.inference", "engine.kernels", "engine.losses", "engine.observers"),
         *("engine.weights", "jit", "text.tokens", "threads"),
     },
-    "engine.network": {"engine.weights", "linear.part", "text.tokens"},
+    "engine.network": {"engine.weights", "linear.part", "text.tokens", "threads"},
     "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "text.tokens"),
+        *("engine.own_network", "engine.weights", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
@@ -139,7 +141,7 @@ MODULES = {
     },
     "explain.evidence": set(),
     "explain.html": {"explain.evidence"},
-    "explain.records": {"explain.evidence", "explain.html"},
+    "explain.records": {"explain.evidence", "explain.html", "frames"},
     "explain": {"explain.evidence", "explain.html", "explain.records"},
     "explain.logits": {
         *("engine.engines", "engine.inference", "engine.weights", "linear.features", "linear.part"),
@@ -160,20 +162,22 @@ MODULES = {
     },
     "classifier": {
         *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
-        *("explain.explainer", "fitted", "fitting", "inputs", "preparation", "stream", "text.tokens"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation", "stream"),
+        *("teaching", "text.tokens"),
     },
     # its users
     "loading": {
         *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
     },
-    "datasets._news_tags": {"labels.parsing"},
+    "distributed": {"classifier", "loading", "storage.folder"},
+    "datasets._news_tags": {"frames", "labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "metrics.outcome": {"labels.classes", "labels.matrix", "labels.parsing", "objective"},
     "metrics.ranking": set(),
     "metrics.measures": {"metrics.outcome", "metrics.ranking"},
     "metrics.scorers": {"metrics.measures", "metrics.outcome"},
-    "metrics.tables": set(),
-    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables"},
+    "metrics.tables": {"frames"},
+    "metrics.evaluation": {"metrics.measures", "metrics.outcome", "metrics.tables", "objective"},
     "metrics": {"metrics.evaluation", "metrics.measures", "metrics.ranking", "metrics.scorers"},
     "model_selection.stratification": set(),
     "model_selection.splitters": {"labels.parsing", "model_selection.stratification"},
@@ -238,7 +242,7 @@ MODULES = {
 
 #: Nothing but other leaves imports them, or the classifier.
 LEAVES = {
-    *("loading", "datasets", "cli", "metrics", "model_selection", "plotting", "report"),
+    *("loading", "datasets", "distributed", "cli", "metrics", "model_selection", "plotting", "report"),
     *("__init__", "__main__"),
 }
 

@@ -16,6 +16,7 @@ import joblib
 import numpy as np
 import pytest
 from joblib.externals.loky import get_reusable_executor
+from joblib.parallel import BACKENDS, ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sktextcnn import callbacks, fitting, threads
@@ -452,3 +453,24 @@ def test_ctrl_c_ends_a_fit_soon(n_jobs):
         process.communicate()
     assert process.returncode == 0, errors
     assert json.loads(output.splitlines()[-1]) == [True] * 4
+
+
+# -- a cluster ---------------------------------------------------------------------------------------
+
+
+class OfACluster(ThreadingBackend):
+    """A backend of joblib that counts the processors of other machines."""
+
+    def effective_n_jobs(self, n_jobs):
+        return 200
+
+
+def test_jobs_of_a_fit_are_not_those_of_a_cluster(monkeypatch):
+    seen = []
+    monkeypatch.setattr(fitting, "Jobs", lambda n_jobs: seen.append(n_jobs) or Jobs(n_jobs))
+    monkeypatch.setitem(BACKENDS, "of a cluster", OfACluster)
+    with joblib.parallel_config("of a cluster"), threadpool_limits(1, user_api="blas"):
+        tiny().fit(TEXTS, TAGS)
+    with threadpool_limits(1, user_api="blas"):
+        tiny(n_jobs=2).fit(TEXTS, TAGS)
+    assert seen == [1, 2]  # one's own n_jobs holds outside of workers

@@ -11,7 +11,6 @@ from sktextcnn.engine.observers import EarlyStopping, ValidationScore
 from tests.examples import same_weights as same
 from tests.keras_training import (
     DEFAULTS,
-    IDS,
     Watcher,
     examples,
     learn,
