@@ -1,6 +1,7 @@
 """Configuration of the documentation. The build needs no network."""
 
 import doctest
+import logging
 import re
 import sys
 from pathlib import Path
@@ -44,6 +45,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 doctest_default_flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE | doctest.DONT_ACCEPT_TRUE_FOR_1
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
+
+# The first fit on a machine says that it compiles its kernels; the gallery need not.
+logging.getLogger("sktextcnn").addHandler(logging.NullHandler())
 
 # The gallery runs the scripts in examples/ that have changed since they were last run.
 sphinx_gallery_conf = {

@@ -234,7 +234,7 @@ def draw_layers(source, modules, marked):
     )
     for layer, (top, lines) in rows.items():
         picture.box(0, top, right, 34 + line * len(lines), opacity=0.5)
-        picture.text(14, top + 21, layer, size=13, bold=True)
+        picture.text(14, top + 21, layer.replace("`", ""), size=13, bold=True)
         for i, cells in enumerate(lines):
             for left, width, name in cells:
                 words = name.replace(".", "/")

@@ -258,11 +258,25 @@ class Predictor(ClassifierMixin, Parameters):
             If `X` is not a sequence of texts.
         """
         check_is_fitted(self, "weights_")
-        names = self.classes_.tolist()
         with closing(self._score_chunks(X, self._decide)) as parts:
-            return [
-                tuple(names[column] for column in np.flatnonzero(row)) for part in parts for row in part
-            ]
+            return [labels for part in parts for labels in self._name(part)]
+
+    def _predict_labels_and_proba(self, X: Any) -> tuple[list[tuple], np.ndarray]:
+        """Return what `predict_labels` and `predict_proba` do, of texts that are scored once."""
+        check_is_fitted(self, "weights_")
+        labels: list[tuple] = []
+        rule = self._rule()
+
+        def finish(logits: np.ndarray) -> np.ndarray:
+            labels.extend(self._name(rule.decide(logits)))
+            return rule.to_probabilities(logits)
+
+        return labels, self._stack(X, finish)
+
+    def _name(self, decisions: np.ndarray) -> Iterator[tuple]:
+        """Return the names of the labels that each row of a boolean matrix (n, k) sets."""
+        names = self.classes_.tolist()
+        return (tuple(names[column] for column in np.flatnonzero(row)) for row in decisions)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of texts whose labels are all predicted, and no others.

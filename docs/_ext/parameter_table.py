@@ -98,7 +98,7 @@ class ParameterTable(Directive):
             ".. list-table::",
             "   :header-rows: 1",
             "   :class: parameters",
-            "   :widths: 19 15 28 38",
+            "   :widths: 22 14 24 40",
             "",
             "   * - Name",
             "     - Default",

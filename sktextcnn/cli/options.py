@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from sktextcnn.cli.console import Console, count
 from sktextcnn.cli.dataset import Dataset, interpret
 from sktextcnn.cli.rows import KINDS, Reading, load_reading, read_rows
-from sktextcnn.tables.dialect import EXTENSIONS, FORMATS, Dialect, Record
+from sktextcnn.tables.dialect import EXTENSIONS, FORMATS, Dialect, Record, format_of
 from sktextcnn.tables.reader import Table, open_table
 
 #: Words for values, beside what Python would read.
@@ -88,7 +88,8 @@ def add_table(parser: argparse.ArgumentParser, *, labels: bool = True, known: bo
     group.add_argument(
         "--format", choices=FORMATS, help="of FILE, where the name of the file does not tell it"
     )
-    group.add_argument("--delimiter", help="between the fields of CSV (default: a comma)")
+    comma = default or " (default: a comma)"
+    group.add_argument("--delimiter", help=f"between the fields of CSV{comma}")
     group.add_argument(
         "--no-quotes", action="store_true", help="quotation marks are characters like others"
     )
@@ -165,12 +166,40 @@ def share(text: str) -> float:
 # -- reading -----------------------------------------------------------------------------------------
 
 
-def dialect_of(args: argparse.Namespace) -> Dialect:
-    """Return how the table is written down, as the options say."""
+def dialect_of(args: argparse.Namespace, delimiter: str = "") -> Dialect:
+    """Return how the table is written down, as the options say.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+    delimiter : str, default=""
+        Between fields of CSV, if no option says so.
+
+    Returns
+    -------
+    Dialect
+
+    Raises
+    ------
+    ValueError
+        If the delimiter has several characters, or the name of the file has an unknown extension.
+    """
+    given = _delimiter_of(args)
+    if delimiter and not given and format_named(args) == "csv":
+        given = delimiter
+    return Dialect(args.format or "", given, not args.no_quotes, args.encoding)
+
+
+def format_named(args: argparse.Namespace) -> str:
+    """Return the format of the table, as the options or its name say; of standard input, CSV."""
+    return args.format or format_of(args.file, "csv")
+
+
+def _delimiter_of(args: argparse.Namespace) -> str:
     delimiter = (args.delimiter or "").replace("\\t", "\t")
     if len(delimiter) > 1:
         raise ValueError(f"--delimiter {delimiter!r}: expected a single character, or \\t.")
-    return Dialect(args.format or "", delimiter, not args.no_quotes, args.encoding)
+    return delimiter
 
 
 def reading_of(args: argparse.Namespace, folder: Path | None = None) -> Reading:
@@ -200,6 +229,7 @@ def reading_of(args: argparse.Namespace, folder: Path | None = None) -> Reading:
         "labels": tuple(getattr(args, "labels", None) or ()) or None,
         "sep": sep,
         "kind": getattr(args, "kind", None),
+        "delimiter": _delimiter_of(args) or None,
     }
     known = (load_reading(folder) if folder is not None else None) or Reading("")
     reading = replace(known, **{name: value for name, value in given.items() if value is not None})

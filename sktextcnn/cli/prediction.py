@@ -11,7 +11,14 @@ from time import perf_counter
 from typing import Any
 
 from sktextcnn.cli.console import Console, count, shorten
-from sktextcnn.cli.options import add_common, add_model, add_table, dialect_of, reading_of
+from sktextcnn.cli.options import (
+    add_common,
+    add_model,
+    add_table,
+    dialect_of,
+    format_named,
+    reading_of,
+)
 from sktextcnn.cli.progress import format_seconds
 from sktextcnn.cli.rows import Places, is_text, name_label, naming
 from sktextcnn.tables.dialect import (
@@ -88,10 +95,10 @@ def predict(args: argparse.Namespace, console: Console) -> None:
     classifier = load(args.model)
     started, n_rows, blank = perf_counter(), 0, Places()
     show = console.bar.show if args.output != STANDARD or not sys.stdout.isatty() else None
-    with open_table(args.file, dialect_of(args)) as table:
-        if table.dialect.format == "txt":
-            args.text = LINE
-        reading = reading_of(args, args.model)
+    if format_named(args) == "txt":
+        args.text = LINE
+    reading = reading_of(args, args.model)
+    with open_table(args.file, dialect_of(args, reading.delimiter)) as table:
         dialect = _output_dialect(args, table)
         tags = _Tags(classifier, args.column, reading.sep or ",", args.proba, dialect.format)
         columns = None
@@ -199,10 +206,12 @@ class _Tags:
         texts = [records[i][text] for i in rows]
         labels: dict[int, Any] = {}
         proba: dict[int, Any] = {}
-        if texts:
-            labels = dict(zip(rows, self._classifier.predict_labels(texts), strict=True))
         if texts and self._proba:
-            proba = dict(zip(rows, self._classifier.predict_proba(texts).tolist(), strict=True))
+            found, probabilities = self._classifier._predict_labels_and_proba(texts)
+            labels = dict(zip(rows, found, strict=True))
+            proba = dict(zip(rows, probabilities.tolist(), strict=True))
+        elif texts:
+            labels = dict(zip(rows, self._classifier.predict_labels(texts), strict=True))
         tagged = []
         for i, record in enumerate(records):
             self.check_are_new(record.keys() & {*self.columns})
@@ -266,8 +275,7 @@ def explain(args: argparse.Namespace, console: Console) -> None:
         ranked = sorted(found, key=lambda one: -one.probability)
         lines.append(shorten(text, SENTENCE_WIDTH))
         for one in ranked:
-            said = "" if one.decision else "  (not predicted)"
-            lines.append(f"  {shorten(name_label(one.label), 60)} {one.probability:.2f}{said}")
+            lines.append(f"  {shorten(name_label(one.label), 60)}: {one.outcome}")
             lines += [
                 f"    {e.contribution:+7.2f}  {shorten(e.ngram, 60)}" for e in one.evidence[: args.top]
             ]

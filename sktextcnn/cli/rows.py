@@ -40,12 +40,16 @@ class Reading:
         What separates labels in a str; None: a comma, unless it looks as if it were something else.
     kind : {"auto", "single", "multi", "pairs"}
         What a row stands for, see `interpret`.
+    delimiter : str
+        What stands between fields of CSV; empty: a comma. Unlike a wrong encoding, a wrong delimiter
+        cannot go unnoticed, so it may be taken from other tables.
     """
 
     text: str
     labels: tuple[str, ...] = ()
     sep: str | None = None
     kind: str = "auto"
+    delimiter: str = ""
 
 
 class Places:
@@ -132,7 +136,7 @@ def load_reading(folder: str | Path) -> Reading | None:
     try:
         found = json.loads(path.read_text("utf-8"))
         reading = Reading(**{**found, "labels": tuple(found["labels"])})
-        strings = [reading.text, reading.sep or "", reading.kind, *reading.labels]
+        strings = [reading.text, reading.sep or "", reading.kind, reading.delimiter, *reading.labels]
         if not all(isinstance(value, str) for value in strings) or reading.kind not in KINDS:
             raise TypeError("not of the fields' types")
     except FileNotFoundError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sklearn.utils import Bunch
 
+from sktextcnn.frames import import_pandas
 from sktextcnn.labels.parsing import as_label_matrix
 
 DESCRIPTION = """\
@@ -69,12 +70,7 @@ def load_news_tags(*, return_X_y: bool = False, as_frame: bool = False) -> Any:
     names = target.label_names.tolist()
     bunch = Bunch(data=texts, target=target, tags=tags, target_names=names, DESCR=DESCRIPTION)
     if as_frame:
-        try:
-            import pandas as pd
-        except ImportError as error:
-            raise ImportError(
-                "as_frame=True needs pandas, which is not installed: pip install pandas."
-            ) from error
+        pd = import_pandas("as_frame=True")
         bunch.data = pd.Series(texts, name="text")
         bunch.target = pd.DataFrame(target, columns=names)
         bunch.frame = pd.concat([bunch.data, bunch.target], axis=1)

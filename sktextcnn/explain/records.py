@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, SupportsIndex, TypeVar, overload
 
 from sktextcnn.explain import html
 from sktextcnn.explain.evidence import Evidence, NgramMean
+from sktextcnn.frames import import_pandas
 
 #: Pieces of evidence that are shown one by one.
 MOST_SHOWN = 8
@@ -52,7 +53,7 @@ class Explanation(NamedTuple):
 
     def __str__(self) -> str:
         addends = [f"  {value:+8.3f}  {_printable(name)}" for name, value in self._addends()]
-        head = f"{_printable(str(self.label))}: {self._outcome()}"
+        head = f"{_printable(str(self.label))}: {self.outcome}"
         return "\n".join([head, *addends, f"  {self.logit:+8.3f}  logit"])
 
     def _repr_html_(self) -> str:
@@ -61,14 +62,15 @@ class Explanation(NamedTuple):
     def _to_html(self, remark: str = "") -> str:
         return html.show(
             f"{self.label}:",
-            remark + self._outcome(),
+            remark + self.outcome,
             self.text,
             self.evidence,
             [*self._addends(), ("logit", self.logit)],
         )
 
-    def _outcome(self) -> str:
-        """Return decision, probability and threshold in words."""
+    @property
+    def outcome(self) -> str:
+        """Decision, probability and threshold in words."""
         decision = "predicted" if self.decision else "not predicted"
         threshold = "" if self.threshold is None else f", threshold {self.threshold:.3f}"
         return f"{decision}, probability {self.probability:.3f}{threshold}"
@@ -99,7 +101,26 @@ class Explanation(NamedTuple):
         return _to_frame([self])
 
 
-class Explanations(list[Explanation]):
+Item = TypeVar("Item")
+
+
+class Shown(list[Item]):
+    """A list that shows itself, as do its slices."""
+
+    @overload
+    def __getitem__(self, index: SupportsIndex) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> Shown[Item]: ...
+    def __getitem__(self, index: Any) -> Any:
+        found: Any = super().__getitem__(index)
+        return self._with(found) if isinstance(index, slice) else found
+
+    def _with(self, items: list[Item]) -> Shown[Item]:
+        """Return a list of the same type."""
+        return type(self)(items)
+
+
+class Explanations(Shown[Explanation]):
     """What is said of one text: a list of an `Explanation` for each label that was asked for.
 
     In a notebook they are shown one below the other, with the words highlighted.
@@ -120,6 +141,9 @@ class Explanations(list[Explanation]):
 
     def __reduce__(self) -> tuple:
         return type(self), (self.text, [*self])
+
+    def _with(self, items: list[Explanation]) -> Explanations:
+        return type(self)(self.text, items)
 
     def __str__(self) -> str:
         return "\n".join([_printable(self.text), *(map(str, self) if self else [" ".join(NO_LABEL)])])
@@ -180,10 +204,10 @@ class Mistake(NamedTuple):
         return self.explanation._to_html(f"{self.kind} in row {self.row}, ")
 
 
-Shown = TypeVar("Shown", Explanations, Mistake)
+OfText = TypeVar("OfText", Explanations, Mistake)
 
 
-class ExplanationList(list[Shown]):
+class ExplanationList(Shown[OfText]):
     """What is said of several texts: a list that shows its items one below the other.
 
     `explain` returns one of `Explanations`, `explain_errors` one of `Mistake`.
@@ -198,7 +222,7 @@ class ExplanationList(list[Shown]):
         return "".join(each._to_html() for each in self) + html.LEGEND
 
 
-class NgramMeans(list[NgramMean]):
+class NgramMeans(Shown[NgramMean]):
     """What `top_ngrams` finds: a list of `NgramMean` that shows itself as a table."""
 
     def __str__(self) -> str:
@@ -217,12 +241,7 @@ def _printable(text: str) -> str:
 
 
 def _to_frame(explanations: Sequence[Explanation]) -> Any:
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError(
-            "to_frame needs pandas, which is not installed: pip install pandas."
-        ) from error
+    pd = import_pandas("to_frame")
     rows = [(each.label, *evidence) for each in explanations for evidence in each.evidence]
     frame = pd.DataFrame(rows, columns=["label", *Evidence._fields])
     integers = dict.fromkeys(["start", "stop", "char_start", "char_stop"], "Int64")

@@ -11,6 +11,7 @@ from sklearn.metrics import precision_recall_fscore_support
 from sktextcnn.metrics.measures import find_measure, needs_scores
 from sktextcnn.metrics.outcome import Outcome, find_classifier, observe
 from sktextcnn.metrics.tables import html_table, measures_in_words, text_table, to_frame
+from sktextcnn.objective import check_sample_weight
 
 #: Overall measures of several labels per text, and of one.
 MEASURES = {
@@ -57,7 +58,7 @@ class Evaluation:
     f1 : ndarray of shape (k,)
         Harmonic mean of the two.
     support : ndarray of shape (k,), dtype int64
-        Number of texts with the label.
+        Number of texts with the label, whatever their weights.
     scores : dict of str to float
         Overall measures by name, see `get_scorer`; the higher, the better.
     """
@@ -150,7 +151,9 @@ class Evaluation:
         return rows, len(self.labels) - len(rows)
 
 
-def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluation:
+def evaluate(
+    estimator: Any, X: Any, y: Any, *, labels: Any = None, sample_weight: Any = None
+) -> Evaluation:
     """Evaluate a fitted classifier on texts with known labels.
 
     Parameters
@@ -166,6 +169,8 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     labels : sequence of length k or None, default=None
         Names of the columns, for a classifier that was fitted on a matrix and does not know them; None:
         as it, or a named matrix `y`, says.
+    sample_weight : array-like of shape (n,) or None, default=None
+        Weight of each text in precision, recall, F1 and `scores`.
 
     Returns
     -------
@@ -178,7 +183,8 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     TypeError
         If `estimator` is no classifier, or `y` has no meaning as labels.
     ValueError
-        If `y` does not fit what the classifier predicts, or lengths differ.
+        If `y` does not fit what the classifier predicts, lengths differ, or weights are negative, not
+        finite or all zero.
 
     Examples
     --------
@@ -197,6 +203,9 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     sport     1.0        1
     """
     outcome = observe(estimator, X, y, labels, with_scores=True)
+    weight = sample_weight
+    if weight is not None:
+        weight = check_sample_weight(weight, len(outcome.truth))
     probabilities, thresholds = None, None
     if outcome.probabilistic and outcome.scores is not None:
         probabilities = outcome.widen(outcome.scores, 0)
@@ -204,8 +213,11 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
     if outcome.multilabel and outcome.probabilistic and hasattr(classifier, "thresholds_"):
         given = np.asarray(classifier.thresholds_, float)
         thresholds = outcome.widen(given[None], np.nan)[0]
-    precision, recall, f1, support = precision_recall_fscore_support(
-        *outcome.matrices, labels=range(len(outcome.labels)), zero_division=0
+    precision, recall, f1, _ = precision_recall_fscore_support(
+        *outcome.matrices,
+        labels=range(len(outcome.labels)),
+        zero_division=0,
+        sample_weight=weight,
     )
     return Evaluation(
         labels=outcome.labels.tolist(),
@@ -217,16 +229,16 @@ def evaluate(estimator: Any, X: Any, y: Any, *, labels: Any = None) -> Evaluatio
         precision=precision,
         recall=recall,
         f1=f1,
-        support=support,
-        scores=_overall(outcome),
+        support=outcome.truth.sum(axis=0, dtype=np.int64),
+        scores=_overall(outcome, weight),
     )
 
 
-def _overall(outcome: Outcome) -> dict[str, float]:
+def _overall(outcome: Outcome, weight: np.ndarray | None) -> dict[str, float]:
     names = MEASURES[outcome.multilabel]
     if outcome.scores is None:
         names = tuple(name for name in names if not needs_scores(name))
-    return {name: find_measure(name)(outcome, None) for name in names}
+    return {name: find_measure(name)(outcome, weight) for name in names}
 
 
 def _plain(values: np.ndarray) -> list:

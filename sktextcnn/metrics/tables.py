@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from sktextcnn.frames import import_pandas
+
 #: Longest cell of a table in text.
 CELL_WIDTH = 32
 
@@ -135,8 +137,5 @@ def to_frame(columns: dict[str, Any], index: Any, name: str) -> Any:
     ImportError
         If pandas is not installed.
     """
-    try:
-        import pandas as pd
-    except ImportError as error:
-        raise ImportError("to_frame needs pandas, which is missing: pip install pandas.") from error
+    pd = import_pandas("to_frame")
     return pd.DataFrame(columns, index=pd.Index(index, name=name))

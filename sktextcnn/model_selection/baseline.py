@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import KFold
 from sklearn.svm import LinearSVC
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn.inputs import read_input
@@ -44,6 +45,10 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
         LinearSVC itself does. Not used for one label per text.
     cv : int or splitter, default=3
         Folds that thresholds are tuned on. An int divides texts at random.
+    n_jobs : int or None, default=None
+        SVMs of several labels that are trained at the same time, in processes. None: 1, unless in a
+        `joblib.parallel_config` context; -1: as many as there are processors. It is worth it for large
+        sets: each process gets a copy of the features.
     random_state : int, RandomState instance or None, default=None
         Of the folds and of the SVMs.
 
@@ -84,6 +89,7 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
         "C": [Interval(Real, 0, None, closed="neither")],
         "threshold": [StrOptions({"shared", "per_label"}), Interval(Real, None, None, closed="neither")],
         "cv": [Interval(Integral, 2, None, closed="left"), HasMethods(["split", "get_n_splits"])],
+        "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
 
@@ -95,6 +101,7 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
         C: float = 1.0,
         threshold: str | float = "shared",
         cv: Any = 3,
+        n_jobs: int | None = None,
         random_state: Any = None,
     ) -> None:
         self.ngram_range = ngram_range
@@ -102,6 +109,7 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
         self.C = C
         self.threshold = threshold
         self.cv = cv
+        self.n_jobs = n_jobs
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -133,8 +141,7 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
             self.vectorizer_, self.coef_, self.intercept_ = self._fit(texts, targets)
         else:
             self.vectorizer_ = self._vectorizer()
-            svm = LinearSVC(C=self.C, random_state=self.random_state)
-            svm.fit(self.vectorizer_.fit_transform(texts), labels.matrix.indices)
+            svm = self._svm().fit(self.vectorizer_.fit_transform(texts), labels.matrix.indices)
             self.coef_, self.intercept_ = svm.coef_, svm.intercept_
         return self
 
@@ -171,10 +178,17 @@ class LinearBaseline(ClassifierMixin, BaseEstimator):
         features = vectorizer.fit_transform(texts)
         coef = np.zeros((targets.shape[1], features.shape[1]))
         intercept = np.where(targets.all(axis=0), 1.0, -1.0)
-        for label in np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0)):
-            svm = LinearSVC(C=self.C, random_state=self.random_state).fit(features, targets[:, label])
+        labels = np.flatnonzero(targets.any(axis=0) & ~targets.all(axis=0))
+        # Not in threads: liblinear has one stream of random numbers, which they would share.
+        svms = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            delayed(self._svm().fit)(features, targets[:, label]) for label in labels
+        )
+        for label, svm in zip(labels, svms, strict=True):
             coef[label], intercept[label] = svm.coef_[0], svm.intercept_[0]
         return vectorizer, coef, intercept
+
+    def _svm(self) -> LinearSVC:
+        return LinearSVC(C=self.C, random_state=self.random_state)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the margins of labels.

@@ -181,7 +181,7 @@ class LabelScoresDisplay(Display):
         texts = ax.secondary_yaxis("right")
         texts.set_yticks(rows, [f"{n:,}" for n in support[shown]])
         texts.tick_params(length=0, pad=8)
-        texts.set_ylabel("Texts with the label")
+        texts.set_ylabel("Texts with the label", labelpad=8)
         for side in ("top", "right"):
             ax.spines[side].set_visible(False)
         texts.spines["right"].set_visible(False)

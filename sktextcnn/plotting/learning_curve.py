@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.model_selection import ShuffleSplit
 from sklearn.utils import _safe_indexing
 
 from sktextcnn.metrics import evaluate
-from sktextcnn.model_selection import LinearBaseline
+from sktextcnn.model_selection import LinearBaseline, MultilabelStratifiedShuffleSplit
 from sktextcnn.plotting.display import BLUE, GREEN, ORANGE, Display, draw_legend
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class LearningCurveDisplay(Display):
             One of the `scores` of an `sktextcnn.metrics.Evaluation`; None: the first of them, micro-F1
             or, for one label per text, accuracy.
         n_splits : int, default=3
-            How often texts are drawn.
+            How often texts are drawn, see `sktextcnn.model_selection.MultilabelStratifiedShuffleSplit`.
         test_size : float or int, default=0.25
             Share (float) or number (int) of the texts that are held out each time.
         random_state : int, RandomState instance or None, default=0
@@ -111,9 +110,11 @@ class LearningCurveDisplay(Display):
             other = LinearBaseline() if isinstance(baseline, str) else baseline
             name = type(other).__name__
             models[name + " (baseline)" * (name in models)] = other
-        splitter = ShuffleSplit(n_splits, test_size=test_size, random_state=random_state)
-        splits = [*splitter.split(np.empty(len(X)))]
-        sizes = _check_sizes(train_sizes, len(splits[0][0]))
+        splitter = MultilabelStratifiedShuffleSplit(
+            n_splits, test_size=test_size, random_state=random_state
+        )
+        splits = [*splitter.split(X, y)]
+        sizes = _check_sizes(train_sizes, min(len(train) for train, _ in splits))
         scores = {name: np.empty((len(sizes), n_splits)) for name in models}
         for split, (train, test) in enumerate(splits):
             X_test, y_test = _safe_indexing(X, test), _safe_indexing(y, test)

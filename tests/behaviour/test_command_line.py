@@ -310,6 +310,46 @@ def test_predict_from_plain_lines(tmp_path, capsys, model):
     assert "note: 1 row without text got no labels (line 2)." in err
 
 
+def test_the_delimiter_of_csv_is_remembered(tmp_path, capsys):
+    rows = [f"{text};{label}" for text, label in zip(TEXTS, SINGLE, strict=True)]
+    path, model = tmp_path / "a.csv", tmp_path / "model"
+    path.write_text("\n".join(["text;tags", *rows]), "utf-8")
+    command = ["fit", str(path), *COLUMNS, "--delimiter", ";", "--model", str(model), *SMALL]
+    assert cli.main(command) == 0
+    assert cli.main(["evaluate", str(path), "--model", str(model), "--quiet"]) == 0
+    capsys.readouterr()
+    assert predict(model, path, "--quiet") == 0
+    written = capsys.readouterr().out.splitlines()
+    assert written[0] == "text;tags;predicted"
+    # Other formats have their own, and so may other tables.
+    tabs = tmp_path / "a.tsv"
+    tabs.write_text(path.read_text("utf-8").replace(";", "\t"), "utf-8")
+    assert predict(model, tabs, "--quiet") == 0
+    assert capsys.readouterr().out.replace("\t", ";").splitlines() == written
+    commas = labelled(tmp_path / "b.csv", SINGLE)
+    assert fails(capsys, predict(model, commas), "Its fields seem to end at ',': --delimiter ','")
+    assert predict(model, commas, "--delimiter", ",", "--quiet") == 0
+    assert capsys.readouterr().out.replace(",", ";").splitlines() == written
+
+
+def test_probabilities_take_no_second_reading_of_texts(tmp_path, capsys, model, monkeypatch):
+    n_scored, score = 0, TextCNNClassifier._logits_of
+
+    def count(self, ids, network):
+        nonlocal n_scored
+        logits = score(self, ids, network)
+        n_scored += len(logits)
+        return logits
+
+    monkeypatch.setattr(TextCNNClassifier, "_logits_of", count)
+    assert predict(model, labelled(tmp_path / "a.csv"), "--proba") == 0
+    assert n_scored == len(TEXTS)
+    clf, rows = sktextcnn.load(model), read_csv(capsys.readouterr().out)
+    assert [row["predicted"] for row in rows] == [*map(";".join, clf.predict_labels(TEXTS))]
+    proba = [[float(row[f"proba_{name}"]) for name in clf.classes_] for row in rows]
+    np.testing.assert_allclose(proba, clf.predict_proba(TEXTS), atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["b.parquet", "b.csv", "b.tsv.gz", "b.jsonl"])
 def test_predict_to_any_format(tmp_path, model, name):
     pytest.importorskip("pyarrow", reason="the extra parquet is not installed")
@@ -509,7 +549,9 @@ def test_explain_names_n_grams(capsys, model):
     )
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "the match"
-    assert re.fullmatch(r"  sport \d\.\d\d(  \(not predicted\))?", lines[1])
+    (explained,) = sktextcnn.load(model).explain(["the match"], labels="sport")[0]
+    assert lines[1] == f"  sport: {explained.outcome}"
+    assert re.fullmatch(r"  sport: (not )?predicted, probability 0\.\d+, threshold 0\.500", lines[1])
     assert len(lines) == 4
     for line in lines[2:]:
         assert re.fullmatch(r"    +[+-]\d+\.\d\d  (the|match|the match)", line)

@@ -239,6 +239,11 @@ def test_labels_that_occur_once_are_refused():
     assert understand(rows, kind="pairs").n_rows == 30
     assert understand([(f"text {i}", str(i)) for i in range(30)], single=True).single
     assert understand([(f"text {i}", str(i)) for i in range(19)]).single  # may be all there is
+    # Four of five are the limit.
+    often = [(f"other text {i}", f"often {i % 6}") for i in range(12)]
+    assert understand([*often, *((f"text {i}", str(i)) for i in range(24))]).single
+    with pytest.raises(ValueError, match=r"25 of 31 labels occur once"):
+        understand([*often, *((f"text {i}", str(i)) for i in range(25))])
 
 
 def test_pairs_are_recognised_and_gathered():

@@ -118,6 +118,22 @@ def test_what_a_classifier_says_of_texts_is_a_list_that_can_be_read():
             assert (other, type(other)) == (each, type(each))
 
 
+@pytest.mark.parametrize(
+    "shown",
+    [
+        Explanations("the goal", [explanation(), explanation(label="news")]),
+        ExplanationList([Explanations("the goal"), Explanations("a goal")]),
+        NgramMeans([NgramMean("a goal", 1.25, 31), NgramMean("the", 0.5, 2)]),
+    ],
+    ids=["of a text", "of texts", "means"],
+)
+def test_slices_show_themselves_too(shown):
+    first = shown[:1]
+    assert (first, type(first)) == ([shown[0]], type(shown))
+    assert getattr(first, "text", None) == getattr(shown, "text", None)
+    assert shown[-1] == [*shown][-1]
+
+
 def test_evidence_as_a_frame():
     other = explanation(label="news", evidence=[THE._replace(char_start=None, char_stop=None)])
     frame = Explanations("the goal", [explanation(), other]).to_frame()

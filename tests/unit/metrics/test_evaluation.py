@@ -47,6 +47,18 @@ def test_an_evaluation_holds_what_scikit_learn_would_say(fitted):
     assert found.scores["accuracy"] == fitted.score(TEXTS, TAGS)
 
 
+def test_a_weight_of_two_counts_as_the_text_twice(fitted):
+    twice = [*range(len(TEXTS)), 0, 3]
+    found = evaluate(fitted, TEXTS, TAGS, sample_weight=np.bincount(twice))
+    expected = evaluate(fitted, [TEXTS[row] for row in twice], [TAGS[row] for row in twice])
+    assert found.scores == pytest.approx(expected.scores)
+    for name in ("precision", "recall", "f1"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name))
+    assert found.support.tolist() == matrix_of().sum(axis=0).tolist()
+    with pytest.raises(ValueError, match=r"sample_weight has shape \(2,\); expected \(12,\)"):
+        evaluate(fitted, TEXTS, TAGS, sample_weight=[1, 2])
+
+
 def test_one_label_per_text_is_evaluated_too():
     clf = eager().fit(TEXTS, TOPICS)
     found = evaluate(clf, TEXTS, TOPICS)
@@ -244,7 +256,7 @@ def test_an_evaluation_refuses_what_it_cannot_compare(fitted):
 def test_a_frame_needs_pandas(fitted, monkeypatch):
     found = evaluate(fitted, TEXTS, TAGS)
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(ImportError, match="to_frame needs pandas, which is missing: pip install pandas"):
+    with pytest.raises(ImportError, match="to_frame needs pandas, which is not installed: pip install"):
         found.to_frame()
 
 

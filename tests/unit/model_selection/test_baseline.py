@@ -71,6 +71,13 @@ def test_margins_are_those_of_one_linear_svc_per_label():
     assert not hasattr(svm, "shared_threshold_")
 
 
+@pytest.mark.slow  # it starts two
+def test_processes_train_the_same_svms():
+    one, two = (baseline(n_jobs=n_jobs).fit(TEXTS, TAGS) for n_jobs in (None, 2))
+    np.testing.assert_array_equal(one.coef_, two.coef_)
+    np.testing.assert_array_equal(one.thresholds_, two.thresholds_)
+
+
 @pytest.mark.parametrize("topics", [TOPICS, IS_SPORT])
 def test_one_label_per_text_is_learned_as_by_linear_svc(topics):
     svm = baseline().fit(TEXTS, topics)

@@ -12,6 +12,7 @@ from hypothesis import given
 from sklearn.metrics import precision_recall_fscore_support
 
 from sktextcnn import as_label_matrix
+from sktextcnn.model_selection import LinearBaseline
 from tests import strategies
 from tests.evaluations import evaluation_of, random_evaluation
 from tests.examples import LABELS, TAGS, TEXTS, TOPICS, matrix_of, tiny
@@ -276,6 +277,21 @@ def test_learning_curve_has_the_linear_model_beside_it():
     alone = LearningCurveDisplay.from_estimator(tiny(), TEXTS, TAGS, n_splits=1, baseline=None)
     assert [*alone.scores] == ["TextCNNClassifier"]
     assert alone.train_sizes == [1, 2, 4, 9]
+
+
+def test_learning_curve_holds_out_no_label_altogether():
+    learned = []
+
+    class Noting(LinearBaseline):
+        def fit(self, X, y):
+            learned.append({label for labels in y for label in labels})
+            return super().fit(X, y)
+
+    tags = [["rare"], *TAGS[1:]]
+    LearningCurveDisplay.from_estimator(
+        Noting(min_df=1, threshold=0.0), TEXTS, tags, baseline=None, train_sizes=[9], n_splits=8
+    )
+    assert all("rare" in labels for labels in learned)
 
 
 def test_learning_curve_refuses_sizes_and_measures_that_there_are_not():
