@@ -25,6 +25,7 @@ from scikeras.wrappers import BaseWrapper
 from sktextcnn.engine import inference, own_network
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
+from sktextcnn.engine.weights import grow_slot
 from sktextcnn.text.tokens import PADDING, TokenIds
 
 # isort: on
@@ -217,10 +218,13 @@ class _Run:
         optimizer, slots = self._model.optimizer, self._start.slots.get("optimizer", [])
         optimizer.build(self._model.trainable_variables)
         variables = optimizer.variables
-        fits = [slot.shape for slot in slots] == [tuple(variable.shape) for variable in variables]
+        fits = len(slots) == len(variables) and all(
+            np.ndim(slot) == len(variable.shape) and not np.greater(np.shape(slot), variable.shape).any()
+            for slot, variable in zip(slots, variables, strict=True)
+        )
         if self._start.optimizer == self._optimizer and fits:
             for variable, slot in zip(variables, slots, strict=True):
-                variable.assign(slot)
+                variable.assign(grow_slot(slot, variable.value.numpy()))
 
 
 class _Bridge(keras.callbacks.Callback):
@@ -362,7 +366,9 @@ def train(
 
     longest = int(examples.ids.lengths.max(initial=1))
     X = examples.ids.padded((_length(state) or longest) - longest)
-    y = examples.targets.toarray().astype(np.int8)
+    y = examples.soft_targets
+    if y is None:
+        y = examples.targets.toarray().astype(np.int8)
     _Wrapper(model=build, random_state=None, verbose=0).fit(X, y, fit=fit)
     return results[0], told.history
 

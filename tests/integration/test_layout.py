@@ -54,6 +54,7 @@ MODULES = {
         *("labels.classes", "labels.collecting", "labels.forms", "labels.hints", "labels.parsing"),
         *("objective", "stream", "text.checks", "text.numbering", "text.tokens"),
     },
+    "teaching": {"labels.classes", "labels.forms"},
     # what computes
     "frames": set(),
     "jit": set(),
@@ -81,7 +82,7 @@ MODULES = {
     "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "text.tokens"),
+        *("engine.own_network", "engine.weights", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
@@ -165,7 +166,8 @@ MODULES = {
     },
     "classifier": {
         *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
-        *("explain.explainer", "fitted", "fitting", "inputs", "preparation", "stream", "text.tokens"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation", "stream"),
+        *("teaching", "text.tokens"),
     },
     # its users
     "loading": {
