@@ -66,7 +66,7 @@ def look(html, element):
 
 
 def test_plots_are_up_to_date(clf):
-    pytest.importorskip("matplotlib", reason="the extra plot is not installed")
+    pytest.importorskip("matplotlib.figure", reason="the extra plot is not installed")
     from sktextcnn.plotting import LearningCurveDisplay
 
     curve = LearningCurveDisplay.from_estimator(
