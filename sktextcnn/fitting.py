@@ -222,6 +222,7 @@ def learn(
             number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray
         ) -> _TrainedNetwork:
             is_final = number == plan.n_networks - 1
+            goes_on = is_final and plan.goes_on
             name = f"network {number + 1} of {plan.n_networks}"
             stored = checkpoint.read(name)
             if stored is not None and "logits" in stored:
@@ -251,7 +252,7 @@ def learn(
             # Callbacks of Keras remember what they have seen, and such a network begins anew.
             if checkpoint.is_open and not (is_final and engine.has_callbacks):
                 write = partial(checkpoint.write, name)
-                watching.append(EpochSaver(write, start, begun.history, stopping))
+                watching.append(EpochSaver(write, start, begun.history, stopping, goes_on=goes_on))
             state, history = (engine.train_final if is_final else engine.train)(
                 begun.state,
                 examples.take(rows),
@@ -262,7 +263,7 @@ def learn(
             )
             if stopping is not None and stopping.memory.best is not None:
                 state = stopping.memory.best
-            if not (is_final and plan.goes_on):
+            if not goes_on:
                 state = replace(state, slots={})
             logits = open_network(state.weights)(examples.ids.take(held_out))
             trained = _TrainedNetwork(state, history, logits)
