@@ -16,9 +16,11 @@ from sktextcnn.engine.examples import State
 from sktextcnn.engine.observers import History, join_histories
 from sktextcnn.explain.explainer import Explainer
 from sktextcnn.fitted import FittedState
-from sktextcnn.inputs import check_alone, check_same_classes, read_input, read_stream
+from sktextcnn.inputs import check_alone, read_input, read_stream
+from sktextcnn.labels.classes import extend_classes
 from sktextcnn.preparation import Preparation
 from sktextcnn.stream import TextStream
+from sktextcnn.teaching import soften_targets
 from sktextcnn.text.tokens import encode
 
 
@@ -102,7 +104,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         total weight.
     classes : sequence or None, default=None
         Fixes the label space and its order; with a 0/1 matrix y it names the columns. A model that goes
-        on learning keeps its labels: naming others then is an error.
+        on learning keeps its labels, and gets more by `partial_fit` alone.
     engine : {"auto", "compiled", "keras"}, default="auto"
         Who trains. "compiled": the standard network in NumPy and compiled loops, without TensorFlow,
         several times faster on a processor. "keras": the same network, or `network`, in Keras' own
@@ -361,14 +363,24 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
-        self, X: Any, y: Any = None, classes: Any = None, sample_weight: Any = None
+        self,
+        X: Any,
+        y: Any = None,
+        classes: Any = None,
+        sample_weight: Any = None,
+        *,
+        new_words: bool | None = None,
+        teacher: Any = None,
     ) -> TextCNNClassifier:
         """Learn from a mini-batch: one pass over it, going on from the weights there are.
 
         No text is held out, so the network learns alone, and `early_stopping`, `linear` and
         ``threshold="tune"`` wait for a `fit`; `tune_thresholds` can follow. The first call fixes
-        vocabulary and classes; with small batches, pass a `vocabulary` to the constructor. Callbacks are
-        not called and nothing is printed.
+        vocabulary and classes, until a later one names more `classes`; with small batches, pass a
+        `vocabulary` to the constructor. Callbacks are not called and nothing is printed.
+
+        What a model learns late, it may learn at the cost of what it knew: :ref:`growing` says what
+        keeps it from that.
 
         Parameters
         ----------
@@ -378,10 +390,24 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         y : labels, label sets or 0/1 matrix of n rows, default=None
             As in `fit`.
         classes : sequence or None, default=None
-            All labels there will be; needed in the first call, unless it holds them all or the
-            constructor got them.
+            All labels there will be; needed in the first call, unless y holds them all or the
+            constructor got them. Later, all that the model knows and more: new ones get columns of
+            their own, after the others, in the order in which they are named, and start from how
+            frequent they are here. Their thresholds are those of no tuning.
         sample_weight : array-like of shape (n,) or None, default=None
             Weight of each text in the loss.
+        new_words : bool or None, default=None
+            Whether the vocabulary of a fitted model grows: tokens that it lacks and that `min_df` to
+            `max_df` of these texts hold get vectors of their own, the most frequent first, up to
+            `max_features` in all. They start from their vector in `embeddings` or else from that of
+            unknown tokens. None: where `classes` names new labels, unless `vocabulary` is given.
+        teacher : fitted classifier or None, default=None
+            Speaks for the labels that it knows, in its ``classes_``, where y is silent: a label that a
+            text carries in y is learned as ever, but one that it does not carry is learned to be as
+            probable as the teacher's ``predict_proba`` says. So texts may be labelled with new labels
+            alone; pass a copy of the model from before: ``teacher=copy.deepcopy(clf)``. Of labels that
+            the teacher does not know, y says all. Needs ``loss="binary_crossentropy"``. None: y says
+            all of every label.
 
         Returns
         -------
@@ -391,29 +417,50 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         ------
         ValueError
             As in `fit`; and if the fitted model has a linear part, if `validation` or `threshold` ask
-            for texts to be held out, with ``class_weight="balanced"``, or where `classes` differs from
-            the first call's.
+            for texts to be held out, with ``class_weight="balanced"``, where `classes` lacks a known
+            label, where a `network` of one's own would have to grow, or where the `teacher` does not
+            suit the labels.
         TypeError, ImportError
-            As in `fit`.
+            As in `fit`; TypeError also if `teacher` is no fitted classifier.
+
+        Examples
+        --------
+        >>> clf = TextCNNClassifier(linear=False, min_df=1, epochs=50, random_state=0)
+        >>> texts = ["a late goal", "the match", "a new law", "parliament votes"]
+        >>> clf = clf.fit(texts, [["sport"], ["sport"], ["politics"], ["politics"]])
+        >>> more, labels = ["a soup of beans", "a match of laws"], [["food"], ["politics", "sport"]]
+        >>> clf = clf.partial_fit(more, labels, classes=[*clf.classes_, "food"])
+        >>> clf.classes_.tolist(), "soup" in clf.vocabulary_
+        (['politics', 'sport', 'food'], True)
         """
         if isinstance(X, TextStream):
             check_alone(y, sample_weight)
-            return self._learn_by_chunks(X, classes)
+            return self._learn_by_chunks(X, classes=classes, new_words=new_words, teacher=teacher)
         resumes = hasattr(self, "weights_")
+        known = self.classes
         if resumes:
             self._check_goes_on()
-            check_same_classes(classes, self.classes_)
+            known = extend_classes(self.classes_, classes)
         self._check_learns_by_batches()
         engine = open_engine(self.engine, self.network, None, self.negative_samples)
-        known = self.classes_ if resumes else self.classes if classes is None else classes
-        texts, given, weight = read_input(X, y, sample_weight, known)
-        begin = self._resume if resumes else self._begin
+        texts, given, weight = read_input(X, y, sample_weight, known if classes is None else classes)
         numbered = encode(texts, self._tokenizer(), {}, keep_unknown=True)
-        fitted, tokens, start, settings = begin(numbered, given, ends=False)
         if resumes:
-            fitted = replace(fitted, thresholds=self.thresholds_)
+            given = given.ordered(known)
+            if new_words is None:
+                new_words = len(known) > len(self.classes_) and self.vocabulary is None
+            fitted, tokens, start, settings = self._resume(
+                numbered, given, ends=False, new_words=new_words
+            )
+            of_new = fitted.thresholds[len(self.classes_) :]
+            fitted = replace(fitted, thresholds=np.concatenate([self.thresholds_, of_new]))
+        else:
+            fitted, tokens, start, settings = self._begin(numbered, given, ends=False)
         settings = replace(settings, epochs=1)
         examples = self._examples(tokens, fitted, given, weight)
+        if teacher is not None:
+            soft = soften_targets(given, fitted.loss, texts, teacher)
+            examples = replace(examples, soft_targets=soft)
         state, history = engine.train(start, examples, settings)
         fitted = replace(
             fitted,
@@ -423,12 +470,12 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         )
         return self._assign(_trained(fitted, state, history, goes_on=True))
 
-    def _learn_by_chunks(self, stream: TextStream, classes: Any) -> TextCNNClassifier:
+    def _learn_by_chunks(self, stream: TextStream, **options: Any) -> TextCNNClassifier:
         """Learn from one chunk of a stream after the other, or from none of them."""
         before = self.__dict__.copy()
         try:
             for texts, labels in stream.chunks():
-                self.partial_fit(texts, labels, classes)
+                self.partial_fit(texts, labels, **options)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)

@@ -13,7 +13,14 @@ import numpy as np
 
 from sktextcnn.text.checks import check_texts
 from sktextcnn.text.cooccurrence import learn_vectors
-from sktextcnn.text.tokens import FIRST_TOKEN, PADDING, TOKEN_PATTERN, Tokenize, build_tokenizer
+from sktextcnn.text.tokens import (
+    FIRST_TOKEN,
+    PADDING,
+    TOKEN_PATTERN,
+    UNKNOWN,
+    Tokenize,
+    build_tokenizer,
+)
 from sktextcnn.text.vector_files import Entries, Found, collect, read_file
 from sktextcnn.text.vocabulary import learn_vocabulary
 
@@ -556,6 +563,43 @@ def initial_embedding(
     table[covered] = known
     table[PADDING] = 0.0
     return table, covered
+
+
+def join_table(table: np.ndarray, tokens: Sequence[str], vectors: WordVectors | None) -> np.ndarray:
+    """Return the vectors with which new tokens join a table that has learned.
+
+    Parameters
+    ----------
+    table : ndarray of shape (V + 2, D), dtype float32
+        See `initial_embedding`; its channels, if there are several, lie side by side.
+    tokens : sequence of str of length m
+    vectors : WordVectors or None
+        Those that the table began with, if there were any.
+
+    Returns
+    -------
+    ndarray of shape (m, D), dtype float32
+        Word vectors where there are some. Any other token starts from the vector of unknown tokens,
+        which stood for it until now: so nothing changes before it learns.
+
+    Raises
+    ------
+    ValueError
+        If the word vectors are of another length than the table's.
+    """
+    joined = np.repeat(table[[UNKNOWN]], len(tokens), axis=0)
+    if vectors is None or not tokens:
+        return joined
+    n_channels, rest = divmod(table.shape[1], vectors.dim)
+    if rest or n_channels > 2:
+        raise ValueError(
+            f"embeddings has vectors of length {vectors.dim}, and the fitted model of "
+            f"{table.shape[1]}; pass those that it was fitted with, or None, with which new tokens "
+            "start from the vector of unknown ones."
+        )
+    rows = vectors.find(tokens)
+    joined[rows >= 0] = np.tile(vectors.vectors[rows[rows >= 0]], n_channels)
+    return joined
 
 
 def _examples(words: Sequence[str]) -> str:

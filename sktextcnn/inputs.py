@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sktextcnn.labels.classes import check_classes
+from sktextcnn.labels.classes import check_classes, shown
 from sktextcnn.labels.collecting import LabelCollector
 from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
@@ -19,28 +19,30 @@ from sktextcnn.text.numbering import TokenNumbering
 from sktextcnn.text.tokens import TokenIds
 
 
-def check_same_classes(classes: Any, fitted: np.ndarray) -> None:
-    """Refuse `classes`, unless None, that name other labels than those a model goes on learning with.
+def check_known_classes(classes: Any, fitted: np.ndarray) -> None:
+    """Refuse `classes`, unless None, that name labels which a model that goes on learning lacks.
 
     Parameters
     ----------
     classes : sequence or None
-        In any order.
+        As of the constructor, in any order. There may be fewer, as the model may have got more since.
     fitted : ndarray of shape (k,)
         Labels of the fitted model.
 
     Raises
     ------
     TypeError, ValueError
-        As of `check_classes`; or if the labels differ.
+        As of `check_classes`; or if the model lacks a label.
     """
     if classes is None:
         return
     named = check_classes(classes).tolist()
-    if {*named} != {*fitted.tolist()}:
+    lacking = [label for label in named if label not in {*fitted.tolist()}]
+    if lacking:
         raise ValueError(
-            f"classes={named} differs from the fitted {fitted.tolist()}; a model that goes on learning "
-            "keeps its labels. Fit a clone instead."
+            f"The parameter classes holds {lacking[0]!r}, which the fitted model lacks; it knows "
+            f"{shown(fitted)}. partial_fit(X, y, classes=[*clf.classes_, {lacking[0]!r}]) adds it; or "
+            "fit a clone."
         )
 
 

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sktextcnn.callbacks import FitCallbacks, Progress
 from sktextcnn.checkpoints import Checkpoint, open_checkpoint
 from sktextcnn.decision.evaluator import Evaluator
+from sktextcnn.decision.held_out import in_parts
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
 from sktextcnn.decision.thresholds import resolve_thresholds
@@ -20,13 +21,14 @@ from sktextcnn.embeddings import (
     check_embeddings,
     find_tokens,
     initial_embedding,
+    join_table,
     usable_words,
 )
 from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.weights import initial_weights, prior_logits
+from sktextcnn.engine.weights import grow_weights, initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
-from sktextcnn.inputs import check_same_classes
+from sktextcnn.inputs import check_known_classes
 from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_sampled
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
@@ -48,6 +50,7 @@ from sktextcnn.text.vocabulary import (
     check_vocabulary,
     choose_vocabulary,
     extend_vocabulary,
+    find_frequent,
 )
 
 if TYPE_CHECKING:
@@ -78,19 +81,48 @@ class Preparation(Predictor):
         weights = self._first_weights(fitted, given, vectors, settings)
         return fitted, tokens.truncated(max_length), State(weights), settings
 
-    def _resume(self, numbered: TokenIds, given: Labels, *, ends: bool) -> Beginning:
-        """Return what the fitted model goes on from."""
+    def _resume(
+        self, numbered: TokenIds, given: Labels, *, ends: bool, new_words: bool = False
+    ) -> Beginning:
+        """Return what the fitted model goes on from: with more labels or words than before, if new."""
         check_kind(given.multilabel, self.multilabel_)
-        tokens = numbered.in_terms_of(self.vocabulary_)
-        fitted = self._describe(given, self.vocabulary_, self.max_length_, self.embedding_mode_)
+        vocabulary = self._extend_vocabulary(numbered) if new_words else self.vocabulary_
+        tokens = numbered.in_terms_of(vocabulary)
+        fitted = self._describe(given, vocabulary, self.max_length_, self.embedding_mode_)
         fitted = replace(fitted, history=self.history_)
+        settings = self._settings(fitted, given, ends=ends)
         remembered = getattr(self, "optimizer_state_", {"epoch": self.n_epochs_})
-        state = State(self.weights_, **remembered)
-        return (
-            fitted,
-            tokens.truncated(self.max_length_),
-            state,
-            self._settings(fitted, given, ends=ends),
+        state = State(self._grow_weights(fitted, given, settings), **remembered)
+        return fitted, tokens.truncated(self.max_length_), state, settings
+
+    def _extend_vocabulary(self, numbered: TokenIds) -> dict[str, int]:
+        """Return the vocabulary, and the tokens of the texts that it lacks."""
+        if self.vocabulary is not None:
+            raise ValueError(
+                "new_words=True adds tokens to the vocabulary, and vocabulary= fixes it in advance; "
+                "set one of them to None."
+            )
+        frequent = find_frequent(numbered, min_df=self.min_df, max_df=self.max_df)
+        return extend_vocabulary(self.vocabulary_, frequent, self.max_features)
+
+    def _grow_weights(
+        self, fitted: FittedState, given: Labels, settings: Settings
+    ) -> dict[str, np.ndarray]:
+        """Return the weights there are, and those of labels and words that they lack."""
+        k, words = len(self.classes_), [*fitted.vocabulary][len(self.vocabulary_) :]
+        if len(fitted.classes) == k and not words:
+            return self.weights_
+        if self.network is not None:
+            raise ValueError(
+                f"network= built a network for {k} labels and {len(self.vocabulary_)} tokens, and it "
+                "cannot get more of them; fit a clone to texts of all labels."
+            )
+        vectors = check_embeddings(self.embeddings) if words else None
+        return grow_weights(
+            self.weights_,
+            np.random.default_rng([settings.seed, self.n_epochs_]),
+            vectors=join_table(self.weights_["embedding"], words, vectors),
+            output_bias=_prior(given, exclusive=settings.exclusive)[k:],
         )
 
     def _numbering(self, resumes: bool) -> TokenNumbering:
@@ -102,7 +134,7 @@ class Preparation(Predictor):
     def _check_goes_on(self) -> None:
         """Refuse, before texts are read, to go on learning from what cannot."""
         self._check_keeps_its_form(self.weights_, self.linear_part_, self.embedding_mode_)
-        check_same_classes(self.classes, self.classes_)
+        check_known_classes(self.classes, self.classes_)
 
     def _choose_vocabulary(self, numbered: TokenIds, vectors: WordVectors | None) -> dict[str, int]:
         """Return a new model's vocabulary."""
@@ -179,20 +211,17 @@ class Preparation(Predictor):
             embedding, _ = initial_embedding(vectors, fitted.vocabulary, rng)
         if self.network is not None:
             return self._own_network(fitted, embedding, settings.seed)
-        n, k = given.matrix.shape
         return initial_weights(
             rng,
             n_tokens=len(fitted.vocabulary),
-            n_labels=k,
+            n_labels=len(fitted.classes),
             embedding_dim=self.embedding_dim,
             embedding=embedding,
             n_channels=2 if self.embedding_mode == "multichannel" else 1,
             kernel_sizes=settings.kernel_sizes,
             filters=self.filters,
             hidden_units=self.hidden_units,
-            output_bias=prior_logits(
-                np.bincount(given.matrix.indices, minlength=k), n, exclusive=settings.exclusive
-            ),
+            output_bias=_prior(given, exclusive=settings.exclusive),
         )
 
     def _own_network(self, fitted: FittedState, embedding: np.ndarray | None, seed: int) -> dict:
@@ -230,7 +259,14 @@ class Preparation(Predictor):
         )
         rng = np.random.default_rng([seed, n])
         automatic = is_option(self.validation, "auto")
-        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
+        folds = choose_folds(
+            validation,
+            given.matrix,
+            rng,
+            multilabel=several,
+            is_sparse=given.sparse,
+            at_most=automatic,
+        )
         if is_option(self.threshold, "cardinality") and not folds:
             raise ValueError(
                 "threshold='cardinality' looks at held-out texts, and there are none: "
@@ -282,9 +318,9 @@ class Preparation(Predictor):
 
         def attributes(weights: Mapping) -> dict:
             monitored = examples.take(held_out)
-            logits = open_network(weights)(monitored.ids)
-            truth, weight = monitored.targets.toarray(), monitored.sample_weight
-            thresholds = evaluator.thresholds(logits, truth, weight)
+            logits = in_parts(open_network(weights), monitored.ids, len(fitted.classes))
+            found = evaluator.collect(logits, monitored.targets)
+            thresholds = evaluator.thresholds(found, monitored.sample_weight)
             return replace(fitted, thresholds=thresholds, weights=dict(weights)).attributes()
 
         sample_weight = data.pop("sample_weight")
@@ -304,6 +340,12 @@ class Preparation(Predictor):
         networks += [(n, settings.epochs)] * (plan.n_networks - len(plan.folds))
         n_linear = len(plan.folds) + 1 if plan.linear is not None and plan.folds else 0
         return Progress(self.verbose, networks, n_linear, _name_of(self.metric))
+
+
+def _prior(given: Labels, *, exclusive: bool) -> np.ndarray:
+    """Return the output bias that predicts how frequent the labels are in the texts given."""
+    n, k = given.matrix.shape
+    return prior_logits(np.bincount(given.matrix.indices, minlength=k), n, exclusive=exclusive)
 
 
 def _name_of(metric: str | Callable) -> str:

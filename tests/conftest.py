@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
@@ -10,6 +13,18 @@ from tests import examples
 
 settings.register_profile("sktextcnn", deadline=None, max_examples=40, derandomize=True, database=None)
 settings.load_profile("sktextcnn")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Spare the garbage collector what stays for good: TensorFlow's modules, thousands of tests."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
 
 _ROWS = [
     ("the match ended in a draw", ["sport"]),

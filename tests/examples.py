@@ -15,6 +15,18 @@ ENGINE = "auto"
 #: For tests of behaviour that hold for each of them.
 every_engine = pytest.mark.usefixtures("engine")
 
+
+def every_engine_and(names, cases):
+    """Run a test of behaviour over all cases with the compiled engine, and over the first with Keras.
+
+    Whatever the forms of texts and labels, an engine gets token ids and a matrix of 0s and 1s.
+    """
+    keras = pytest.param("keras", *cases[0], marks=pytest.mark.slow)
+    each = [*(("compiled", *case) for case in cases), keras]
+    over = pytest.mark.parametrize(("engine", *names), each, indirect=["engine"])
+    return lambda test: every_engine(over(test))
+
+
 LABELS = ["food", "news", "sport"]
 
 # Every four rows hold each label once at least, and miss it once at least: folds of a cross-validation

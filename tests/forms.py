@@ -37,7 +37,8 @@ every_x = pytest.mark.parametrize("x_form", X_FORMS)
 every_y = pytest.mark.parametrize("y_form", Y_FORMS)
 
 # Every form once or twice, where the whole product would say the same at five times the cost.
-every_pair = pytest.mark.parametrize(("x_form", "y_form"), [*zip(cycle(X_FORMS), Y_FORMS, strict=False)])
+PAIRS = [*zip(cycle(X_FORMS), Y_FORMS, strict=False)]
+every_pair = pytest.mark.parametrize(("x_form", "y_form"), PAIRS)
 
 
 def fitted(x_form="list", y_form="label sets"):

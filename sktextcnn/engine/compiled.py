@@ -33,7 +33,7 @@ from sktextcnn.engine import inference, kernels
 from sktextcnn.engine.examples import Examples, Settings, State, batches, draw_negatives
 from sktextcnn.engine.losses import compute_loss
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
-from sktextcnn.engine.weights import concatenate_kernels, split_kernels
+from sktextcnn.engine.weights import concatenate_kernels, grow_slot, split_kernels
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, divide, one_blas_thread
 
@@ -113,6 +113,7 @@ class _Run:
         self.ids = TokenIds(_own(examples.ids.flat, np.int32), _own(examples.ids.offsets, np.int64))
         targets = examples.targets
         self.targets = _own(targets.indices, np.int32), _own(targets.indptr, np.int64)
+        self.soft_targets = examples.soft_targets
         self.sample_weight, self.label_weight = examples.sample_weight, examples.label_weight
         self.dropout, self.embedding_dropout = float(settings.dropout), float(settings.embedding_dropout)
         self.sizes = np.array(settings.kernel_sizes, np.int64)
@@ -120,8 +121,9 @@ class _Run:
         slots = state.slots if state.optimizer == settings.optimizer else {}
         parts = [state.weights] + [
             {
-                name: slots[name][i] if slots else np.full_like(w, start)
+                name: grow_slot(slots[name][i], fresh) if slots else fresh
                 for name, w in state.weights.items()
+                for fresh in [np.full_like(w, start)]
             }
             for i in range(self.n_slots)
         ]
@@ -153,9 +155,9 @@ class _Run:
             arrays["output_kernel"] = arrays["output_kernel"].T
         return split_kernels({**arrays, "kernel": kernel}, self.settings.kernel_sizes)
 
-    def compute_logits(self, ids: TokenIds) -> np.ndarray:
-        """Return the logits of texts from the weights of now."""
-        return inference.Network(self.part(0), self.everyone).compute_logits(ids)
+    def open_network(self) -> Callable[[TokenIds], np.ndarray]:
+        """Return the network of now, from texts to logits."""
+        return inference.Network(self.part(0), self.everyone).compute_logits
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
@@ -234,7 +236,9 @@ class _Run:
         kernel, bias = self.arrays["output_kernel"], self.arrays["output_bias"]
         logits = self._multiply(inputs, kernel[0]) + bias[0]
         carried, local, starts = self._gather_labels(rows)
-        loss, upstream = self._compute_loss(logits, carried[local], starts, rows, self.label_weight)
+        loss, upstream = self._compute_loss(
+            logits, carried[local], starts, rows, slice(None), self.label_weight
+        )
         updates = self._updates(kernel, self._multiply(inputs.T, upstream))
         updates += self._updates(bias, upstream.sum(axis=0))
         return loss, self._multiply(upstream, kernel[0].T), updates
@@ -258,8 +262,8 @@ class _Run:
         if self.settings.exclusive:
             logits[:, len(carried) :] += np.log(times)
         else:
-            weight[1, len(carried) :] *= times
-        loss, upstream = self._compute_loss(logits, local, starts, rows, weight)
+            weight[:, len(carried) :] *= times
+        loss, upstream = self._compute_loss(logits, local, starts, rows, labels, weight)
         updates = self._updates(kernel, self._multiply(upstream.T, inputs), labels)
         updates += self._updates(bias, upstream.sum(axis=0)[:, None], labels)
         return loss, self._multiply(upstream, own_kernel), updates
@@ -274,14 +278,18 @@ class _Run:
         columns: np.ndarray,
         starts: np.ndarray,
         rows: np.ndarray,
+        labels: np.ndarray | slice,
         label_weight: np.ndarray,
     ) -> tuple[float, np.ndarray]:
         """Return the sum of the losses of texts, whose labels are in `columns`, and what comes back.
 
-        That is the gradient of the logits; of the mean loss, unlike the first.
+        That is the gradient of the logits, those of `labels`; of the mean loss, unlike the first.
         """
         targets, upstream = np.zeros_like(logits), np.empty_like(logits)
-        kernels.densify(columns, starts, np.arange(len(rows)), targets)
+        if self.soft_targets is None:
+            kernels.densify(columns, starts, np.arange(len(rows)), targets)
+        else:
+            targets[:] = self.soft_targets[rows][:, labels]
         losses, weight = np.empty(len(rows), np.float32), self.sample_weight[rows]
 
         def work(part: slice) -> None:

@@ -87,12 +87,15 @@ class Examples:
     sample_weight : ndarray of shape (n,), dtype float32
     label_weight : ndarray of shape (2, k), dtype float32
         Weight of a 1 and of a 0 in each column.
+    soft_targets : ndarray of shape (n, k), dtype float32, or None, default=None
+        Probabilities to learn in the place of `targets`, for a loss of labels on their own.
     """
 
     ids: TokenIds
     targets: sparse.csr_matrix
     sample_weight: np.ndarray
     label_weight: np.ndarray
+    soft_targets: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Examples:
         """Return the examples at `rows`; those on disk are written there once more."""
@@ -101,6 +104,7 @@ class Examples:
             ids=self.ids.take(rows),
             targets=self.targets[rows],
             sample_weight=self.sample_weight[rows],
+            soft_targets=None if self.soft_targets is None else self.soft_targets[rows],
         )
 
 

@@ -10,6 +10,7 @@ models are pickled in this process; it is therefore imported inside `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -25,6 +26,7 @@ from scikeras.wrappers import BaseWrapper
 from sktextcnn.engine import inference, own_network
 from sktextcnn.engine.examples import Examples, Settings, State, batches
 from sktextcnn.engine.observers import History, Observer, Observers, check_finite
+from sktextcnn.engine.weights import grow_slot
 from sktextcnn.text.tokens import PADDING, TokenIds
 
 # isort: on
@@ -201,11 +203,11 @@ class _Run:
         weights["embedding"][PADDING] = 0.0  # a callback may have set something else
         return weights
 
-    def compute_logits(self, ids: TokenIds) -> np.ndarray:
-        """Return the logits of texts, as they would be predicted."""
+    def open_network(self) -> Callable[[TokenIds], np.ndarray]:
+        """Return the network of now, from texts to logits, as they would be predicted."""
         if self._length is not None:
-            return own_network.run(self._predict, ids, self._length)
-        return inference.compute_logits(self._weights(), ids)
+            return partial(own_network.run, self._predict, length=self._length)
+        return inference.Network(self._weights()).compute_logits
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""
@@ -217,10 +219,13 @@ class _Run:
         optimizer, slots = self._model.optimizer, self._start.slots.get("optimizer", [])
         optimizer.build(self._model.trainable_variables)
         variables = optimizer.variables
-        fits = [slot.shape for slot in slots] == [tuple(variable.shape) for variable in variables]
+        fits = len(slots) == len(variables) and all(
+            np.ndim(slot) == len(variable.shape) and not np.greater(np.shape(slot), variable.shape).any()
+            for slot, variable in zip(slots, variables, strict=True)
+        )
         if self._start.optimizer == self._optimizer and fits:
             for variable, slot in zip(variables, slots, strict=True):
-                variable.assign(slot)
+                variable.assign(grow_slot(slot, variable.value.numpy()))
 
 
 class _Bridge(keras.callbacks.Callback):
@@ -362,7 +367,9 @@ def train(
 
     longest = int(examples.ids.lengths.max(initial=1))
     X = examples.ids.padded((_length(state) or longest) - longest)
-    y = examples.targets.toarray().astype(np.int8)
+    y = examples.soft_targets
+    if y is None:
+        y = examples.targets.toarray().astype(np.int8)
     _Wrapper(model=build, random_state=None, verbose=0).fit(X, y, fit=fit)
     return results[0], told.history
 

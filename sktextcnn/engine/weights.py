@@ -88,6 +88,66 @@ def initial_weights(
     return weights
 
 
+def grow_weights(
+    weights: Weights, rng: np.random.Generator, *, vectors: np.ndarray, output_bias: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Append vectors of new tokens, and outputs of new labels.
+
+    No output that there was changes: the outputs of other labels, of texts without new tokens, are the
+    same.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray
+        See `initial_weights`.
+    rng : numpy.random.Generator
+        Draws the new columns of the output kernel, as `initial_weights` does.
+    vectors : ndarray of shape (n_new_tokens, D)
+    output_bias : ndarray of shape (n_new_labels,)
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    kernel = weights["output_kernel"]
+    n_features, k = kernel.shape
+    limit = np.sqrt(6.0 / (n_features + k + len(output_bias)))
+    columns = rng.uniform(-limit, limit, (n_features, len(output_bias))).astype(np.float32)
+    bias = output_bias.astype(np.float32)
+    return {
+        **weights,
+        "embedding": np.concatenate([weights["embedding"], vectors]),
+        "output_kernel": np.concatenate([kernel, columns], axis=1),
+        "output_bias": np.concatenate([weights["output_bias"], bias]),
+    }
+
+
+def grow_slot(slot: np.ndarray, fresh: np.ndarray) -> np.ndarray:
+    """Return what an optimizer remembers of a weight, which may have grown since.
+
+    Parameters
+    ----------
+    slot : ndarray
+        Of the weight as it was.
+    fresh : ndarray
+        Of the weight as it is, before any step.
+
+    Returns
+    -------
+    ndarray of the shape of `fresh`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktextcnn.engine.weights import grow_slot
+    >>> grow_slot(np.array([1.0, 2.0]), np.zeros(3))
+    array([1., 2., 0.])
+    """
+    grown = np.array(fresh)
+    grown[tuple(map(slice, slot.shape))] = slot
+    return grown
+
+
 def prior_logits(counts: np.ndarray, n: int, *, exclusive: bool) -> np.ndarray:
     """Return the output bias that predicts how frequent the labels are.
 

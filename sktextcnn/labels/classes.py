@@ -57,11 +57,54 @@ def check_classes(classes: Any, name: str = "classes") -> np.ndarray:
     return to_names(labels, holds_objects(classes))
 
 
+def extend_classes(known: np.ndarray, named: Any) -> np.ndarray:
+    """Return the labels of a model that goes on learning: those it knows, then those that are new.
+
+    Parameters
+    ----------
+    known : ndarray of shape (k,)
+        Labels of the fitted model.
+    named : sequence or None
+        All labels there are to be, in any order. None: those that are known.
+
+    Returns
+    -------
+    ndarray of shape (k + number of new ones,)
+        New labels come in the order in which they are named.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As of `check_classes`; or if `named` lacks a known label.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktextcnn.labels.classes import extend_classes
+    >>> extend_classes(np.array(["news", "sport"]), ["food", "sport", "news"]).tolist()
+    ['news', 'sport', 'food']
+    """
+    if named is None:
+        return known
+    labels, old = check_classes(named).tolist(), known.tolist()
+    check_kinds([*old, *labels], "classes")
+    missing = [label for label in old if label not in {*labels}]
+    if missing:
+        raise ValueError(
+            f"classes={shown(to_names(labels))} lacks {missing[0]!r}, which the fitted model knows: one "
+            "that goes on learning keeps its labels, and may get more. Name them all: "
+            "classes=[*clf.classes_, ...]; or fit a clone."
+        )
+    if len(labels) == len(old):
+        return known
+    return to_names([*old, *(label for label in labels if label not in {*old})], holds_objects(known))
+
+
 def unknown_label(label: Any, where: str, classes: np.ndarray) -> ValueError:
     """Return the error that says where there is a label outside a fixed label space."""
     return ValueError(
         f"{where} holds {label!r}, which is not among classes={shown(classes)}. Add it to "
-        "classes, or leave it out."
+        "classes (of a fitted model by partial_fit), or leave it out."
     )
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,14 @@ class Labels:
     classes: np.ndarray
     multilabel: bool
     sparse: bool = False
+
+    def ordered(self, classes: np.ndarray) -> Labels:
+        """Return the same with its columns in the order of `classes`, which are the same labels."""
+        column_of = {label: column for column, label in enumerate(self.classes.tolist())}
+        columns = [column_of[label] for label in classes.tolist()]
+        matrix = sparse.csr_matrix(self.matrix[:, columns])
+        matrix.sort_indices()
+        return replace(self, matrix=matrix, classes=classes)
 
 
 @dataclass(frozen=True)

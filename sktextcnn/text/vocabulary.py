@@ -79,26 +79,51 @@ def choose_vocabulary(
     TypeError
         If a token is not a str.
     """
-    tokens, n = numbered.unknown, len(numbered)
-    if not tokens:
+    if not numbered.unknown:
         raise ValueError(
             "X holds no tokens: every text is empty or nothing in it matches token_pattern."
         )
+    kept = find_frequent(numbered, min_df=min_df, max_df=max_df)[:max_features]
+    if not kept:
+        n, bounds, advice = len(numbered), f"min_df={min_df}", "lower min_df"
+        if _to_count(max_df, n) < n:
+            bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
+        raise ValueError(f"No token occurs in {bounds} of the {n} texts; {advice}.")
+    return {token: position for position, token in enumerate(kept)}
+
+
+def find_frequent(numbered: TokenIds, *, min_df: int | float, max_df: int | float) -> list[str]:
+    """Return the tokens that occur in enough texts, and not in too many.
+
+    Parameters
+    ----------
+    numbered : TokenIds
+        Of texts, in terms of an empty vocabulary: all tokens are told apart.
+    min_df, max_df : int or float
+        As of `choose_vocabulary`.
+
+    Returns
+    -------
+    list of str
+        The most frequent token first, ties in alphabetical order.
+
+    Raises
+    ------
+    TypeError
+        If a token is not a str.
+    """
+    tokens, n = numbered.unknown, len(numbered)
     for token in tokens:
         if not isinstance(token, str):
             raise TypeError(f"analyzer or tokenizer returned the token {token!r}; tokens must be str.")
     counts, df = count_tokens(numbered)
-    least, most = (
-        bound if isinstance(bound, (int, np.integer)) else bound * n for bound in (min_df, max_df)
-    )
-    in_bounds = np.flatnonzero((df >= least) & (df <= most))
-    kept = sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))[:max_features]
-    if not kept:
-        bounds, advice = f"min_df={min_df}", "lower min_df"
-        if most < n:
-            bounds, advice = f"{bounds} to max_df={max_df}", f"{advice} or raise max_df"
-        raise ValueError(f"No token occurs in {bounds} of the {n} texts; {advice}.")
-    return {tokens[i]: position for position, i in enumerate(kept)}
+    in_bounds = np.flatnonzero((df >= _to_count(min_df, n)) & (df <= _to_count(max_df, n)))
+    return [tokens[i] for i in sorted(in_bounds, key=lambda i: (-counts[i], tokens[i]))]
+
+
+def _to_count(bound: int | float, n: int) -> int | float:
+    """Return a number of texts, or a share of n texts, as a number."""
+    return bound if isinstance(bound, (int, np.integer)) else bound * n
 
 
 def count_tokens(numbered: TokenIds) -> tuple[np.ndarray, np.ndarray]:

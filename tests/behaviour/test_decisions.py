@@ -11,7 +11,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 from sktextcnn import as_label_matrix
 from sktextcnn.decision.thresholds import tune_thresholds
-from tests.examples import TAGS, TEXTS, TOPICS, eager, every_engine, same_weights, tiny
+from tests.examples import TAGS, TEXTS, TOPICS, eager, same_weights, tiny
 
 
 def test_threshold_decides_which_probabilities_are_labels():
@@ -64,7 +64,6 @@ def held_out_rows(clf, n):
     ]
 
 
-@every_engine
 @pytest.mark.parametrize("metric", ["f1_micro", "f1_macro"])
 def test_tuned_thresholds_do_best_on_held_out_texts(metric):
     options = {"vocabulary": sorted({word for text in TEXTS for word in text.split()})}

@@ -16,13 +16,8 @@ from sklearn.utils import estimator_checks, get_tags
 
 from sktextcnn import TextCNNClassifier
 from sktextcnn.resolved import Resolved
-from tests.examples import LABELS, TAGS, TEXTS, every_engine, same_weights, tiny
-from tests.forms import (
-    METHODS,
-    Y_FORMS,
-    every_y,
-    fitted,
-)
+from tests.examples import LABELS, TAGS, TEXTS, every_engine, every_engine_and, same_weights, tiny
+from tests.forms import METHODS, Y_FORMS, every_y, fitted
 
 API_CHECKS = [
     "check_no_attributes_set_in_init",
@@ -76,8 +71,7 @@ FITTED_ATTRIBUTES = {
 }
 
 
-@every_engine
-@every_y
+@every_engine_and(["y_form"], [(form,) for form in Y_FORMS])
 def test_attributes_appear_in_fit_and_end_in_an_underscore(y_form):
     clf = tiny()
     assert set(vars(clf)) == set(clf.get_params())

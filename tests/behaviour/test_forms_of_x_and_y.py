@@ -23,16 +23,7 @@ from tests.examples import (
     same_weights,
     tiny,
 )
-from tests.forms import (
-    METHODS,
-    X_FORMS,
-    Y_FORMS,
-    dense,
-    every_pair,
-    every_x,
-    every_y,
-    fitted,
-)
+from tests.forms import METHODS, X_FORMS, Y_FORMS, dense, every_pair, every_x, every_y, fitted
 
 ONE_EACH = [[topic] for topic in IS_SPORT]
 
@@ -62,7 +53,6 @@ def test_order_and_batch_of_texts_change_no_score(x_form, y_form, method):
         assert np.array_equal(np.concatenate([dense(one) for one in ones]), dense(whole))
 
 
-@every_engine
 @every_pair
 def test_outputs(x_form, y_form):
     clf, X = fitted(x_form, y_form), X_FORMS[x_form](TEXTS)
@@ -227,7 +217,6 @@ def test_names_of_several_labels_are_objects_as_of_multi_label_binarizer():
             assert tiny(classes=classes).fit(TEXTS, y).classes_.dtype == expected
 
 
-@every_engine
 @pytest.mark.parametrize("y", [ONE_EACH, np.array([[1, 0], [0, 1]] * 6)], ids=["sets", "matrix"])
 def test_rows_of_exactly_one_label_stay_multilabel(y):
     clf = tiny().fit(TEXTS, y)
@@ -254,7 +243,6 @@ def test_decision_function_of_two_labels_keeps_both_columns():
 # -- probabilities and classes ----------------------------------------------------------------------
 
 
-@every_engine
 @pytest.mark.parametrize(
     ("y", "k"),
     [

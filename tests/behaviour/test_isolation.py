@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import warnings
+from itertools import product
 
 import keras
 import numpy as np
@@ -15,8 +16,8 @@ import pytest
 import tensorflow as tf
 
 from sktextcnn import as_label_matrix
-from tests.examples import TAGS, TEXTS, TOPICS, every_engine, same_weights, tiny
-from tests.forms import METHODS, X_FORMS, Y_FORMS, dense, every_pair
+from tests.examples import TAGS, TEXTS, every_engine, every_engine_and, same_weights, tiny
+from tests.forms import METHODS, PAIRS, X_FORMS, Y_FORMS, dense
 from tests.processes import run_python
 
 # -- global states ----------------------------------------------------------------------------------
@@ -174,8 +175,7 @@ def test_another_keras_backend_is_refused_where_keras_is_needed():
 # -- the caller's data ------------------------------------------------------------------------------
 
 
-@every_engine
-@every_pair
+@every_engine_and(["x_form", "y_form"], PAIRS)
 def test_data_and_parameters_are_not_changed(x_form, y_form):
     X, y = X_FORMS[x_form](TEXTS), Y_FORMS[y_form]()
     weight = np.linspace(0, 2, len(TEXTS))
@@ -215,9 +215,7 @@ def test_parameters_are_kept_as_the_objects_they_are():
     assert clf.vocabulary_ is not clf.vocabulary
 
 
-@every_engine
-@pytest.mark.parametrize("how", ["read-only", "memmap"])
-@pytest.mark.parametrize("y_form", ["1-D", "matrix"])
+@every_engine_and(["how", "y_form"], [*product(["read-only", "memmap"], ["1-D", "matrix"])])
 def test_read_only_arrays(how, y_form, tmp_path):
     arrays = {
         "X": np.array(TEXTS),
@@ -236,10 +234,12 @@ def test_read_only_arrays(how, y_form, tmp_path):
     assert 0 <= clf.score(arrays["X"], arrays["y"], arrays["weight"]) <= 1
 
 
-@every_engine
-@pytest.mark.parametrize("class_weight", [None, "balanced", {"sport": 3.0}], ids=str)
-@pytest.mark.parametrize("y", [TAGS, TOPICS], ids=["sets", "single"])
-def test_sample_weight_is_not_changed_in_place(class_weight, y):
+@every_engine_and(
+    ["class_weight", "y_form"],
+    [*product([None, "balanced", {"sport": 3.0}], ["label sets", "1-D"])],
+)
+def test_sample_weight_is_not_changed_in_place(class_weight, y_form):
+    y = Y_FORMS[y_form]()
     weight = np.array([1.0, 2.0, 0.5, 0.0, 3.0, 1.0] * 2)
     before = weight.copy()
     tiny(class_weight=class_weight).fit(TEXTS, y, sample_weight=weight)

@@ -35,13 +35,13 @@ FITS = {
     "one distribution": lambda: tiny(loss="kl_divergence").fit(MANY, Y),
     **{
         f"vectors, {mode}": lambda mode=mode: tiny(embeddings=VECTORS, embedding_mode=mode).fit(MANY, Y)
-        for mode in ("trainable", "static", "multichannel")
+        for mode in ("static", "multichannel")
     },
     **{
         f"n-grams of {sizes}": lambda sizes=sizes: tiny(**BOTH, linear_ngram_range=sizes, min_df=2).fit(
             MANY, Y
         )
-        for sizes in [(1, 1), (1, 2), (1, 3), (2, 3), (3, 3)]
+        for sizes in [(1, 1), (1, 2), (2, 3)]
     },
     "n-grams of words alone": lambda: tiny(**BOTH, linear_char_ngram_range=None).fit(MANY, Y),
     "n-grams, one label": lambda: tiny(**BOTH).fit(MANY, ONE_EACH),
@@ -80,7 +80,7 @@ def assert_agree(clf, model, texts, extra=0):
 TOKENS = st.sampled_from([*["a0", "a0", "a1", "b0", "b1", "c2", "w0", "w1", "w2", "unheard", "striker"]])
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(rows=st.lists(st.lists(TOKENS, max_size=9), min_size=1, max_size=4), extra=st.integers(0, 3))
 def test_it_says_the_same(both_forms, rows, extra):
     assert_agree(*both_forms, [" ".join(row) for row in rows], extra)

@@ -11,18 +11,13 @@ from sklearn.metrics import f1_score
 
 from sktextcnn import as_label_matrix
 from sktextcnn.objective import LOSSES
-from tests.examples import TAGS, TEXTS, eager, every_engine, same_weights, tiny
-from tests.forms import (
-    Y_FORMS,
-    every_y,
-    fitted,
-)
+from tests.examples import TAGS, TEXTS, eager, every_engine, every_engine_and, same_weights, tiny
+from tests.forms import Y_FORMS, fitted
 
 # -- of texts ---------------------------------------------------------------------------------------
 
 
-@every_engine
-@every_y
+@every_engine_and(["y_form"], [(form,) for form in Y_FORMS])
 def test_weight_zero_is_absence(y_form):
     y = Y_FORMS[y_form]()
     kept = np.array([0, 1, 2, 4, 5, 6, 7, 9, 11])

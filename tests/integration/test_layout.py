@@ -54,6 +54,7 @@ MODULES = {
         *("labels.classes", "labels.collecting", "labels.forms", "labels.hints", "labels.parsing"),
         *("objective", "stream", "text.checks", "text.numbering", "text.tokens"),
     },
+    "teaching": {"labels.classes", "labels.forms"},
     # what computes
     "frames": set(),
     "jit": set(),
@@ -81,7 +82,7 @@ MODULES = {
     "engine.own_network": {"engine.network", "engine.weights", "linear.part", "text.tokens"},
     "engine.keras_engine": {
         *("engine.examples", "engine.inference", "engine.network", "engine.observers"),
-        *("engine.own_network", "text.tokens"),
+        *("engine.own_network", "engine.weights", "text.tokens"),
     },
     "engine.engines": {
         *("engine.compiled", "engine.examples", "engine.inference", "engine.keras_engine"),
@@ -93,8 +94,10 @@ MODULES = {
     "decision.scoring": set(),
     "decision.rule": {"engine.inference"},
     "decision.thresholds": {"decision.rule"},
+    "decision.held_out": {"decision.rule", "decision.thresholds", "text.tokens"},
     "decision.evaluator": {
-        *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
+        *("decision.held_out", "decision.rule", "decision.scoring", "decision.thresholds"),
+        "engine.observers",
     },
     # what `fit` leaves, and saved models
     "resolved": set(),
@@ -120,15 +123,9 @@ MODULES = {
         *("engine.examples", "engine.observers", "storage.archive", "storage.fingerprint"),
     },
     "fitting": {
-        *(
-            "callbacks",
-            "checkpoints",
-            "decision.evaluator",
-            "engine.engines",
-            "engine.examples",
-            "engine.observers",
-        ),
-        *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "engine.engines"),
+        *("engine.examples", "engine.observers", "linear.features", "linear.part", "linear.training"),
+        *("text.tokens", "threads"),
     },
     "chunks": set(),
     "parameters": {
@@ -157,15 +154,16 @@ MODULES = {
         *("text.checks", "text.spans", "text.tokens"),
     },
     "preparation": {
-        *("callbacks", "checkpoints", "decision.evaluator", "decision.rule", "decision.splits"),
-        "decision.thresholds",
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "decision.rule"),
+        *("decision.splits", "decision.thresholds"),
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
         *("fitted", "fitting", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
         *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
         *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
-        *("explain.explainer", "fitted", "fitting", "inputs", "preparation", "stream", "text.tokens"),
+        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation", "stream"),
+        *("teaching", "text.tokens"),
     },
     # its users
     "loading": {
@@ -254,7 +252,6 @@ NUMPY_ALONE = [
     "text.spool",
     "text.tokens",
     "labels.matrix",
-    "decision.thresholds",
     "engine.weights",
     "engine.losses",
     "storage.arrays",

@@ -105,6 +105,7 @@ def test_ctrl_c_in_a_terminal_ends_with_one_line(tmp_path, table, jobs):
     """The progress bar is drawn, taken away again, and no thread goes on."""
     ours, theirs = pty.openpty()
     options = ["--param", "epochs=100000", "--param", "early_stopping=false", "--jobs", str(jobs)]
+    options += ["--param", "filters=4", "--param", "embedding_dim=8"]
     with subprocess.Popen(
         [*COMMAND, "fit", str(table), *COLUMNS, "--model", str(tmp_path / "model"), *options],
         stdin=subprocess.DEVNULL,
