@@ -42,7 +42,8 @@ def main():
         ratio = each / first
         lines.append(
             f"| {n:,} | {found['characters'] / 1e6:.0f} | {found['seconds']:.1f} "
-            f"| {found['processors']:.1f} | {each[0]:.3f} | {ratio[0]:.2f} | {found['kilobytes'] / 1e3:.0f} | {each[1]:.2f} | {ratio[1]:.2f} |"
+            f"| {found['processors']:.1f} | {each[0]:.3f} | {ratio[0]:.2f} "
+            f"| {found['kilobytes'] / 1e3:.0f} | {each[1]:.2f} | {ratio[1]:.2f} |"
         )
         print(lines[-1], flush=True)
     linear = "with" if options.linear else "without"
