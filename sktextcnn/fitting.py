@@ -334,7 +334,9 @@ def learn(
                     exclusive=settings.exclusive,
                 )
                 few = row_parts(len(sample), targets.shape[1])
-                pairs: Iterable = ((scores[0][part], scores[1][part]) for part in few)
+                pairs: Iterable[tuple[np.ndarray, np.ndarray]] = (
+                    (scores[0][part], scores[1][part]) for part in few
+                )
                 if len(sample) < len(weight):
                     pairs = zip(logits(every_part), margins(every_part), strict=True)
                 found = evaluator.collect((blend_logits(*pair, blend) for pair in pairs), targets)
