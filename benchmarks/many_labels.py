@@ -87,17 +87,7 @@ def fit_ours(texts, labels, parameters):
     from sktextcnn import TextCNNClassifier
 
     classifier = TextCNNClassifier(**parameters).fit(texts, labels)
-
-    def predict(texts):
-        found = []
-        for first in range(0, len(texts), 1000):
-            scores = classifier.decision_function(texts[first : first + 1000])
-            best = np.argpartition(-scores, TOP[-1], axis=1)[:, : TOP[-1]]
-            order = np.take_along_axis(-scores, best, axis=1).argsort(axis=1)
-            found += classifier.classes_[np.take_along_axis(best, order, axis=1)].tolist()
-        return found
-
-    return predict
+    return lambda texts: classifier.predict_topk(texts, k=TOP[-1])[0].tolist()
 
 
 def fit_fasttext(texts, labels, parameters):
