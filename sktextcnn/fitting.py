@@ -28,7 +28,7 @@ from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Obser
 from sktextcnn.linear.features import learn_ngrams, ngram_features
 from sktextcnn.linear.part import LinearPart, blend_logits, multiply
 from sktextcnn.linear.training import fit_blend, fit_linear, sample_texts
-from sktextcnn.text.tokens import TokenIds
+from sktextcnn.text.tokens import FIRST_TOKEN, TokenIds
 from sktextcnn.threads import Jobs, Team, limit_jobs, one_blas_thread
 
 
@@ -211,7 +211,7 @@ def learn(
     if plan.linear is not None and is_linear:
         sampled = plan.linear.rows
         ngrams, features = learn_ngrams(
-            tokens if sampled is None else tokens.take(sampled),
+            tokens if sampled is None else _take(tokens, sampled, len(vocabulary) + FIRST_TOKEN),
             plan.linear.ngram_range,
             plan.linear.char_ngram_range,
             vocabulary=vocabulary,
@@ -373,3 +373,13 @@ def _margins(
         for part in row_parts(len(rows), len(bias)):
             margins = [multiply(features, kernel) + bias for features in features_of(rows[part])]
             yield np.concatenate(margins)
+
+
+def _take(tokens: TokenIds, rows: np.ndarray, base: int) -> TokenIds:
+    """Return some texts; of tokens outside the vocabulary that they do not hold, not the characters."""
+    taken = tokens.take(rows)
+    is_met = np.zeros(base + len(taken.unknown), bool)
+    for part in taken.parts():
+        is_met[part.flat] = True
+    unknown = (token if met else "" for token, met in zip(taken.unknown, is_met[base:], strict=True))
+    return replace(taken, unknown=tuple(unknown))
