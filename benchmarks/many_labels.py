@@ -1,9 +1,9 @@
 """Very many labels: the network with all and with sampled labels, beside fastText and napkinXC.
 
 The set is made from real words: texts of 20 tokens with 1 to 5 of 1,000 or 10,000 labels, a few of which
-are everywhere while most have a dozen texts. Every fit has a process of its own, whose peak of memory is
-shown with the texts in it. Seconds are those of all processors together, so that other
-work on the machine matters little; the time on the clock stands beside them.
+are everywhere while most have a handful of texts. Every fit has a process of its own, whose peak of
+memory is shown with the texts in it. Seconds are those of all processors together, so that other work on
+the machine matters little; the time on the clock stands beside them.
 """
 
 import argparse
