@@ -13,7 +13,7 @@ from statistics import median
 
 PACKAGES = [
     *("numpy", "numba", "scikit-learn", "tensorflow", "keras", "scikeras"),
-    *("torch", "libmultilabel", "fasttext-numpy2"),
+    *("torch", "libmultilabel", "fasttext-numpy2", "napkinxc"),
 ]
 #: Contestant -> the packages without which it cannot be measured.
 NEEDS = {

@@ -63,9 +63,6 @@ class Picture:
     def svg(self):
         return "\n".join([*self.parts, "</svg>"]) + "\n"
 
-    def write(self, name):
-        (FOLDER / name).write_text(self.svg(), encoding="utf-8", newline="\n")
-
 
 def chips(picture, x, y, tokens, strong=()):
     """Draw a text, token after token."""
@@ -122,7 +119,7 @@ def draw_convolution():
     )
     picture.text(right, bottom + 22, "response of all filters", size=13)
     picture.text(right, bottom + 40, "at “cat saw the”", size=13)
-    picture.write("distinct_tokens.svg")
+    return picture
 
 
 def draw_gradient():
@@ -186,7 +183,7 @@ def draw_gradient():
         color=MUTED,
     )
     picture.text(440, bottom + 40, "however long the text is.", size=13, color=MUTED)
-    picture.write("sparse_gradient.svg")
+    return picture
 
 
 def read_layers(source, modules):
@@ -277,8 +274,13 @@ def layers_of_this_package():
     return draw_layers(TABLE.read_text("utf-8"), MODULES, USE_KERAS)
 
 
+DRAW = {
+    "distinct_tokens.svg": draw_convolution,
+    "sparse_gradient.svg": draw_gradient,
+    "layers.svg": layers_of_this_package,
+}
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    draw_convolution()
-    draw_gradient()
-    layers_of_this_package().write("layers.svg")
+    for name, draw in DRAW.items():
+        (FOLDER / name).write_text(draw().svg(), encoding="utf-8", newline="\n")

@@ -23,11 +23,8 @@ from sktextcnn.report.svg import page_style, to_svg
 FOLDER = Path(__file__).parent / "_pictures"
 
 
-def main():
-    texts, Y = load_news_tags(return_X_y=True)
-    clf = TextCNNClassifier(random_state=0).fit(texts[:540], Y[:540])
-    evaluation = evaluate(clf, texts[540:], Y[540:])
-    curve = LearningCurveDisplay.from_estimator(TextCNNClassifier(random_state=0), texts, Y)
+def draw(clf, evaluation, label, Y, curve):
+    """Yield the name of each picture, and the picture."""
     pictures = {
         "training_history": (
             (4.8, 3.2),
@@ -42,7 +39,7 @@ def main():
         "threshold_curve": (
             (4.8, 3.2),
             "Precision, recall and F1 of a label over the threshold.",
-            lambda ax: ThresholdCurveDisplay.from_evaluation(evaluation, label="Environment", ax=ax),
+            lambda ax: ThresholdCurveDisplay.from_evaluation(evaluation, label=label, ax=ax),
         ),
         "reliability": (
             (4.4, 4.2),
@@ -56,14 +53,22 @@ def main():
         ),
         "learning_curve": ((4.8, 3.2), "Micro-F1 over the number of training texts.", curve.plot),
     }
-    for name, (size, description, draw) in pictures.items():
+    for name, (size, description, plot) in pictures.items():
         with page_style():
             figure = Figure(figsize=size, layout="constrained")
-            draw(figure.add_subplot())
+            plot(figure.add_subplot())
             svg = to_svg(figure, name, description)
         style = f"width: 100%; max-width: {120 * size[0]:.0f}px; height: auto; fill: currentColor"
-        svg = svg.replace("<svg ", f'<svg style="{style}" ', 1)
-        (FOLDER / f"{name}.svg").write_text(svg + "\n", encoding="utf-8", newline="\n")
+        yield f"{name}.svg", svg.replace("<svg ", f'<svg style="{style}" ', 1) + "\n"
+
+
+def main():
+    texts, Y = load_news_tags(return_X_y=True)
+    clf = TextCNNClassifier(random_state=0).fit(texts[:540], Y[:540])
+    evaluation = evaluate(clf, texts[540:], Y[540:])
+    curve = LearningCurveDisplay.from_estimator(TextCNNClassifier(random_state=0), texts, Y)
+    for name, svg in draw(clf, evaluation, "Environment", Y, curve):
+        (FOLDER / name).write_text(svg, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

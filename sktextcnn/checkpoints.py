@@ -12,7 +12,7 @@ import platform
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -210,7 +210,11 @@ def open_checkpoint(
     packages = (*_PACKAGES, *(_KERAS if engine == "keras" else ()))
     versions = {name: version(name) for name in packages}
     versions |= {"sktextcnn": __version__, "python": platform.python_version()}
-    folder = Path(checkpoint_dir) / fingerprint([versions, engine, *values])
+    try:
+        name = fingerprint([versions, engine, *values])
+    except TypeError as error:
+        raise TypeError(f"checkpoint_dir is for fits that can be recognised: {error}") from error
+    folder = Path(checkpoint_dir) / name
     folder.mkdir(exist_ok=True)
     return Checkpoint(folder)
 
@@ -237,12 +241,26 @@ class UnfinishedNetwork:
         """How many epochs it has learned in."""
         return len(self.history["loss"])
 
-    def pack(self, start: State) -> dict[str, Any]:
-        """Return plain values; `start` is where all networks started."""
+    def pack(self, start: State, *, goes_on: bool) -> dict[str, Any]:
+        """Return plain values.
+
+        Parameters
+        ----------
+        start : State
+            Where all networks started.
+        goes_on : bool
+            Whether another fit may go on from the best epoch, and needs what the optimizer remembered.
+
+        Returns
+        -------
+        dict
+        """
         memory = None
         if self.memory is not None:
-            best = self.memory.best and pack_state(self.memory.best, start)
-            memory = {**vars(self.memory), "best": best}
+            best = self.memory.best
+            if best is not None and not goes_on:
+                best = replace(best, slots={})
+            memory = {**vars(self.memory), "best": best and pack_state(best, start)}
         return {"state": pack_state(self.state, start), "history": self.history, "memory": memory}
 
     @classmethod
@@ -270,6 +288,8 @@ class EpochSaver(Observer):
     history : dict of str to list of float
         Of the epochs that were run before an interruption.
     stopping : EarlyStopping or None
+    goes_on : bool
+        See `UnfinishedNetwork.pack`.
     """
 
     def __init__(
@@ -278,8 +298,10 @@ class EpochSaver(Observer):
         start: State,
         history: History,
         stopping: EarlyStopping | None,
+        *,
+        goes_on: bool,
     ) -> None:
-        self._write, self._start, self._stopping = write, start, stopping
+        self._write, self._start, self._stopping, self._goes_on = write, start, stopping, goes_on
         self._history = {name: [*values] for name, values in history.items()}
         self._run: Run | None = None
         self._last, self._cost = perf_counter(), 0.0
@@ -291,7 +313,7 @@ class EpochSaver(Observer):
             return
         memory = None if self._stopping is None else self._stopping.memory
         unfinished = UnfinishedNetwork(self._run.state(), self._history, memory)
-        self._write(unfinished.pack(self._start))
+        self._write(unfinished.pack(self._start, goes_on=self._goes_on))
         self._last = perf_counter()
         self._cost = self._last - began
 

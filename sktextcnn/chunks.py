@@ -79,3 +79,36 @@ def stack_sparse(parts: Iterable[np.ndarray]) -> sparse.csr_matrix:
     indices = np.concatenate(columns)
     ones = np.ones(len(indices), np.int64)
     return sparse.csr_matrix((ones, indices, indptr), (len(indptr) - 1, width))
+
+
+def best_labels(scores: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns of the k best scores of each row, best first, and these scores.
+
+    Of equal scores the earlier column comes first. Only the k are sorted.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_labels)
+    k : int
+        From 1 to `n_labels`.
+
+    Returns
+    -------
+    columns : ndarray of shape (n, k), dtype int32
+    best : ndarray of shape (n, k)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sktextcnn.chunks import best_labels
+    >>> best_labels(np.array([[0.2, 0.7, 0.1, 0.7]]), 3)
+    (array([[1, 3, 0]], dtype=int32), array([[0.7, 0.7, 0.2]]))
+    """
+    lowest = np.partition(scores, -k, axis=1)[:, [-k]]
+    above, equal = scores > lowest, scores == lowest
+    n_missing = k - above.sum(axis=1, keepdims=True)
+    taken = above | (equal & (equal.cumsum(axis=1) <= n_missing))
+    columns = np.nonzero(taken)[1].astype(np.int32).reshape(-1, k)
+    best = np.take_along_axis(scores, columns, axis=1)
+    order = np.argsort(-best, axis=1, kind="stable")
+    return np.take_along_axis(columns, order, axis=1), np.take_along_axis(best, order, axis=1)

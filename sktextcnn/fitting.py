@@ -9,7 +9,7 @@ turn.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from time import perf_counter
@@ -21,14 +21,15 @@ from scipy import sparse
 from sktextcnn.callbacks import Progress
 from sktextcnn.checkpoints import Checkpoint, EpochSaver, UnfinishedNetwork, pack_state, unpack_state
 from sktextcnn.decision.evaluator import Evaluator
+from sktextcnn.decision.held_out import in_parts, row_parts
 from sktextcnn.engine.engines import Engine, open_network
 from sktextcnn.engine.examples import Examples, Settings, State
-from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer
+from sktextcnn.engine.observers import EarlyStopping, EpochLimit, History, Observer, ValidationScore
 from sktextcnn.linear.features import learn_ngrams, ngram_features
 from sktextcnn.linear.part import LinearPart, blend_logits, multiply
-from sktextcnn.linear.training import fit_blend, fit_linear
+from sktextcnn.linear.training import fit_blend, fit_linear, sample_texts
 from sktextcnn.text.tokens import TokenIds
-from sktextcnn.threads import Jobs, limit_jobs, one_blas_thread
+from sktextcnn.threads import Jobs, Team, limit_jobs, one_blas_thread
 
 
 @dataclass(frozen=True)
@@ -89,6 +90,12 @@ class Plan:
         """The rows that are held out, fold after fold."""
         return np.concatenate([rows for _, rows in self.folds] or [np.zeros(0, np.int64)])
 
+    def held_out_parts(self, positions: np.ndarray) -> list[np.ndarray]:
+        """Return the rows at ascending positions in `held_out`, a part for each fold."""
+        ends = np.cumsum([len(rows) for _, rows in self.folds])
+        parts = np.split(self.held_out[positions], np.searchsorted(positions, ends[:-1]))
+        return parts[: len(self.folds)]
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -137,13 +144,10 @@ class _TrainedNetwork:
     ----------
     state : State
     history : dict of str to list of float
-    logits : ndarray of shape (n_held_out, k)
-        Of the texts that were held out.
     """
 
     state: State
     history: History
-    logits: np.ndarray
 
     def pack(self, start: State) -> dict[str, Any]:
         """Return plain values; `start` is where all networks started."""
@@ -200,10 +204,10 @@ def learn(
     if stored is not None:
         progress.restore_all()
         return Fitted.unpack(stored, start)
-    every, truth = np.arange(len(examples.ids)), examples.targets[plan.held_out].toarray()
-    held_out_weight = examples.sample_weight[plan.held_out]
+    every = np.arange(len(examples.ids))
+    targets, weight = examples.targets[plan.held_out], examples.sample_weight[plan.held_out]
     # How the two parts are to be blended is seen on held-out texts alone.
-    is_linear = plan.linear is not None and len(truth) > 0
+    is_linear = plan.linear is not None and len(weight) > 0
     if plan.linear is not None and is_linear:
         sampled = plan.linear.rows
         ngrams, features = learn_ngrams(
@@ -222,9 +226,10 @@ def learn(
             number: int, epochs: int, rows: np.ndarray, held_out: np.ndarray
         ) -> _TrainedNetwork:
             is_final = number == plan.n_networks - 1
+            goes_on = is_final and plan.goes_on
             name = f"network {number + 1} of {plan.n_networks}"
             stored = checkpoint.read(name)
-            if stored is not None and "logits" in stored:
+            if stored is not None and "memory" not in stored:
                 progress.restore(name, n_texts=len(rows) * epochs)
                 return _TrainedNetwork.unpack(stored, start)
             begun = UnfinishedNetwork(start)
@@ -238,20 +243,14 @@ def learn(
             watching.append(EpochLimit(epochs))
             stopping = None
             if number == 0 and plan.n_iter_no_change is not None and len(held_out):
-                validate = partial(
-                    evaluator.validate,
-                    truth=examples.targets[held_out].toarray(),
-                    sample_weight=examples.sample_weight[held_out],
-                )
-                stopping = EarlyStopping(
-                    examples.ids.take(held_out), validate, plan.n_iter_no_change, begun.memory
-                )
+                validate = partial(_validate, evaluator, examples.take(held_out))
+                stopping = EarlyStopping(validate, plan.n_iter_no_change, begun.memory)
                 watching.insert(0, stopping)
             watching += observers if is_final else ()
             # Callbacks of Keras remember what they have seen, and such a network begins anew.
             if checkpoint.is_open and not (is_final and engine.has_callbacks):
                 write = partial(checkpoint.write, name)
-                watching.append(EpochSaver(write, start, begun.history, stopping))
+                watching.append(EpochSaver(write, start, begun.history, stopping, goes_on=goes_on))
             state, history = (engine.train_final if is_final else engine.train)(
                 begun.state,
                 examples.take(rows),
@@ -262,10 +261,9 @@ def learn(
             )
             if stopping is not None and stopping.memory.best is not None:
                 state = stopping.memory.best
-            if not (is_final and plan.goes_on):
+            if not goes_on:
                 state = replace(state, slots={})
-            logits = open_network(state.weights)(examples.ids.take(held_out))
-            trained = _TrainedNetwork(state, history, logits)
+            trained = _TrainedNetwork(state, history)
             checkpoint.write(name, trained.pack(start))
             return trained
 
@@ -293,15 +291,10 @@ def learn(
             checkpoint.write(name, {"kernel": arrays, "shape": kernel.shape, "bias": bias})
             return kernel, bias
 
-        def compute_margins(
-            held_out: np.ndarray, kernel: sparse.csr_matrix, bias: np.ndarray
-        ) -> np.ndarray:
+        def features_of(rows: np.ndarray) -> Iterable[sparse.csr_matrix]:
             if sampled is None:
-                return multiply(features[held_out], kernel) + bias
-            parts = tokens.take(held_out).parts()
-            return np.concatenate(
-                [multiply(ngram_features(part, ngrams), kernel) + bias for part in parts]
-            )
+                return [features[rows]]
+            return (ngram_features(part, ngrams) for part in tokens.take(rows).parts())
 
         none = np.zeros(0, np.int64)
         parts = [*plan.folds, *([(every, none)] if plan.refits else [])]
@@ -317,29 +310,66 @@ def learn(
         ]
         final_svms = jobs.submit(fit_svms, len(svms), every) if is_linear else None
         trained = [network() for network in networks]
-        logits = np.concatenate([network.logits for network in trained])
         state, history = trained[-1].state, trained[0].history
         linear_part = None
-        if final_svms is not None:
-            margins = np.concatenate(
-                [
-                    compute_margins(held_out, *svm())
-                    for (_, held_out), svm in zip(plan.folds, svms, strict=True)
-                ]
-            )
-            blend = fit_blend(
-                logits,
-                margins,
-                truth,
-                held_out_weight,
-                examples.label_weight,
-                counts=examples.targets.getnnz(axis=0),
-                exclusive=settings.exclusive,
-            )
-            logits = blend_logits(logits, margins, blend)
-            linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
-    thresholds = evaluator.thresholds(logits, truth, held_out_weight)
-    score, label_scores = evaluator.evaluate(logits, truth, thresholds, held_out_weight)
+        with Team(granted) as team:
+            cross_fitted = [
+                open_network(each.state.weights, team) for each in trained[: len(plan.folds)]
+            ]
+            every_part = plan.held_out_parts(np.arange(len(weight)))
+            logits = partial(_logits, cross_fitted, examples)
+            if final_svms is None:
+                found = evaluator.collect(logits(every_part), targets)
+            else:
+                margins = partial(_margins, [svm() for svm in svms], features_of)
+                sample = sample_texts(len(weight), targets.shape[1], settings.seed)
+                some = plan.held_out_parts(sample)
+                scores = np.concatenate([*logits(some)]), np.concatenate([*margins(some)])
+                blend = fit_blend(
+                    *scores,
+                    targets[sample].toarray(),
+                    weight[sample],
+                    examples.label_weight,
+                    counts=examples.targets.getnnz(axis=0),
+                    exclusive=settings.exclusive,
+                )
+                pairs: Iterable[tuple[np.ndarray, np.ndarray]] = [scores]
+                if len(sample) < len(weight):
+                    pairs = zip(logits(every_part), margins(every_part), strict=True)
+                found = evaluator.collect((blend_logits(*pair, blend) for pair in pairs), targets)
+                linear_part = LinearPart(ngrams, *final_svms(), blend.astype(np.float32))
+    thresholds = evaluator.thresholds(found, weight)
+    score, label_scores = evaluator.evaluate(found, thresholds, weight)
     fitted = Fitted(state, linear_part, thresholds, history, score, label_scores)
     checkpoint.finish(fitted.pack(start))
     return fitted
+
+
+def _validate(
+    evaluator: Evaluator, held_out: Examples, network: Callable[[TokenIds], np.ndarray]
+) -> ValidationScore:
+    """Return what held-out texts say of a network."""
+    logits = in_parts(network, held_out.ids, held_out.targets.shape[1])
+    return evaluator.validate(evaluator.collect(logits, held_out.targets), held_out.sample_weight)
+
+
+def _logits(
+    networks: Sequence[Callable[[TokenIds], np.ndarray]],
+    examples: Examples,
+    parts: Sequence[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Yield the logits of held-out texts, a few at a time, each part of them by a network of its own."""
+    for network, rows in zip(networks, parts, strict=True):
+        yield from in_parts(network, examples.ids.take(rows), examples.targets.shape[1])
+
+
+def _margins(
+    svms: Sequence[tuple[sparse.csr_matrix, np.ndarray]],
+    features_of: Callable[[np.ndarray], Iterable[sparse.csr_matrix]],
+    parts: Sequence[np.ndarray],
+) -> Iterator[np.ndarray]:
+    """Yield the margins of the same texts, each part of them by SVMs of its own."""
+    for (kernel, bias), rows in zip(svms, parts, strict=True):
+        for part in row_parts(len(rows), len(bias)):
+            margins = [multiply(features, kernel) + bias for features in features_of(rows[part])]
+            yield np.concatenate(margins)

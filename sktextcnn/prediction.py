@@ -8,13 +8,14 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from sktextcnn.chunks import stack_rows, stack_sparse
+from sktextcnn.chunks import best_labels, stack_rows, stack_sparse
 from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.engine import inference
@@ -31,6 +32,8 @@ from sktextcnn.storage.schema import SavedModel, write_model
 from sktextcnn.text.checks import check_texts, read_chunks
 from sktextcnn.text.tokens import FIRST_TOKEN, Encoder, TokenIds, build_tokenizer
 from sktextcnn.threads import Team, one_blas_thread
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     import keras
@@ -67,9 +70,7 @@ class Predictor(ClassifierMixin, Parameters):
             tokenizer=self.tokenizer,
         )
 
-    def _score_chunks(
-        self, X: Any, finish: Callable[[np.ndarray], np.ndarray]
-    ) -> Generator[np.ndarray, None, None]:
+    def _score_chunks(self, X: Any, finish: Callable[[np.ndarray], T]) -> Generator[T, None, None]:
         """Yield what `finish` makes of the logits of each chunk of texts."""
         check_is_fitted(self, "weights_")
         chunks = self._read(X)
@@ -236,6 +237,69 @@ class Predictor(ClassifierMixin, Parameters):
         with closing(self._score_chunks(X, self._decide)) as parts:
             return stack_sparse(parts)
 
+    def predict_topk(self, X: Any, k: Any = 5, *, sparse_output: bool = False) -> Any:
+        """Return the k most probable labels of each text, whatever the thresholds.
+
+        Parameters
+        ----------
+        X : 1-D sequence of str of length n, a column of shape (n, 1), or an iterator
+            Texts. An iterator is read as it is worked off.
+        k : int, default=5
+            From 1 to the number of labels.
+        sparse_output : bool, default=False
+            Return the probabilities of these labels as a sparse matrix of all labels.
+
+        Returns
+        -------
+        labels : ndarray of shape (n, k)
+            Names, in descending order of probability; of equal ones the earlier in `classes_` comes
+            first.
+        probabilities : ndarray of shape (n, k), dtype float32
+            Those of `predict_proba`.
+        matrix : csr_matrix of shape (n, n_labels), dtype float32
+            In the place of both, if `sparse_output`: k entries in each row.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If the classifier is not fitted.
+        TypeError, ValueError
+            If `X` is not a sequence of texts, or `k` is out of range.
+
+        See Also
+        --------
+        sktextcnn.metrics.precision_at_k : How many of them are right; it takes the sparse matrix.
+
+        Examples
+        --------
+        >>> from sktextcnn import TextCNNClassifier
+        >>> texts = ["a goal for england", "late goal", "talks on tax", "tax cut passed"] * 5
+        >>> tags = [["sport"], ["sport"], ["politics"], ["politics"]] * 5
+        >>> clf = TextCNNClassifier(random_state=0).fit(texts, tags)
+        >>> labels, probabilities = clf.predict_topk(["a late goal", "tax talks"], k=1)
+        >>> labels.tolist(), probabilities.shape
+        ([['sport'], ['politics']], (2, 1))
+        """
+        check_is_fitted(self, "weights_")
+        n_labels = len(self.classes_)
+        is_whole = isinstance(k, (int, np.integer)) and not isinstance(k, bool)
+        if not is_whole or not 1 <= k <= n_labels:
+            raise ValueError(
+                f"k={k!r}; expected a whole number from 1 to {n_labels}, as many as there are labels."
+            )
+        exclusive = is_exclusive(self.loss_)
+
+        def find_best(logits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return best_labels(inference.to_probabilities(logits, exclusive=exclusive), k)
+
+        with closing(self._score_chunks(X, find_best)) as parts:
+            columns, probabilities = (np.concatenate(each) for each in zip(*parts, strict=True))
+        if not sparse_output:
+            return self.classes_[columns], probabilities
+        offsets = np.arange(0, columns.size + 1, k)
+        entries = probabilities.ravel(), columns.ravel(), offsets
+        return sparse.csr_matrix(entries, (len(columns), n_labels)).sorted_indices()
+
     def predict_labels(self, X: Any) -> list[tuple]:
         """Return the labels of texts by name.
 
@@ -380,8 +444,9 @@ class Predictor(ClassifierMixin, Parameters):
             tuning="cardinality" if is_option(metric, "cardinality") else "tune",
             labels_per_text=float(np.average(given.matrix.getnnz(axis=1), weights=weight)),
         )
-        logits = self.decision_function(texts)
-        self.thresholds_ = evaluator.thresholds(logits, given.matrix.toarray(), weight)
+        with closing(self._score_chunks(texts, lambda logits: logits)) as parts:
+            found = evaluator.collect(parts, given.matrix)
+        self.thresholds_ = evaluator.thresholds(found, weight)
         return self
 
     def to_keras(self) -> keras.Model:

@@ -12,6 +12,7 @@ from sklearn.utils import check_random_state
 from sktextcnn.callbacks import FitCallbacks, Progress
 from sktextcnn.checkpoints import Checkpoint, open_checkpoint
 from sktextcnn.decision.evaluator import Evaluator
+from sktextcnn.decision.held_out import in_parts
 from sktextcnn.decision.rule import DecisionRule
 from sktextcnn.decision.splits import choose_folds
 from sktextcnn.decision.thresholds import resolve_thresholds
@@ -258,7 +259,14 @@ class Preparation(Predictor):
         )
         rng = np.random.default_rng([seed, n])
         automatic = is_option(self.validation, "auto")
-        folds = choose_folds(validation, given.matrix, rng, multilabel=several, at_most=automatic)
+        folds = choose_folds(
+            validation,
+            given.matrix,
+            rng,
+            multilabel=several,
+            is_sparse=given.sparse,
+            at_most=automatic,
+        )
         if is_option(self.threshold, "cardinality") and not folds:
             raise ValueError(
                 "threshold='cardinality' looks at held-out texts, and there are none: "
@@ -310,9 +318,9 @@ class Preparation(Predictor):
 
         def attributes(weights: Mapping) -> dict:
             monitored = examples.take(held_out)
-            logits = open_network(weights)(monitored.ids)
-            truth, weight = monitored.targets.toarray(), monitored.sample_weight
-            thresholds = evaluator.thresholds(logits, truth, weight)
+            logits = in_parts(open_network(weights), monitored.ids, len(fitted.classes))
+            found = evaluator.collect(logits, monitored.targets)
+            thresholds = evaluator.thresholds(found, monitored.sample_weight)
             return replace(fitted, thresholds=thresholds, weights=dict(weights)).attributes()
 
         sample_weight = data.pop("sample_weight")

@@ -100,7 +100,7 @@ class Watcher(Observer):
         self.events.append(("end", epoch, *logs))
         logs["seen"] = float(epoch)
         self.states.append(run.state())
-        logits = run.compute_logits(IDS)
+        logits = run.open_network()(IDS)
         expected = inference.compute_logits(self.states[-1].weights, IDS)
         np.testing.assert_array_equal(logits, expected)
         return epoch + 1 == self.stops_after

@@ -46,11 +46,18 @@ class DecisionRule:
         """Return the probabilities (n, k) of logits (n, k), float32."""
         return to_probabilities(logits, exclusive=self.exclusive)
 
+    def to_scores(self, logits: np.ndarray) -> np.ndarray:
+        """Return what decisions look at: probabilities (n, k), or the logits for one label per text."""
+        return self.to_probabilities(logits) if self.multilabel else logits
+
     def decide(self, logits: np.ndarray) -> np.ndarray:
         """Return the predicted labels (n, k) of logits (n, k), bool."""
+        return self.decide_scores(self.to_scores(logits))
+
+    def decide_scores(self, scores: np.ndarray) -> np.ndarray:
+        """Return the predicted labels (n, k) of what `to_scores` returned, bool."""
         if not self.multilabel:
-            return np.arange(logits.shape[1]) == logits.argmax(axis=1)[:, None]
-        scores = self.to_probabilities(logits)
+            return np.arange(scores.shape[1]) == scores.argmax(axis=1)[:, None]
         return decide(scores, self.thresholds, min_labels=self.min_labels, max_labels=self.max_labels)
 
 

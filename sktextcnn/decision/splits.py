@@ -128,6 +128,7 @@ def choose_folds(
     rng: np.random.Generator,
     *,
     multilabel: bool = True,
+    is_sparse: bool = False,
     at_most: bool = False,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """Divide rows as `validation` says.
@@ -142,6 +143,8 @@ def choose_folds(
     rng : numpy.random.Generator
     multilabel : bool, default=True
         Whether a text may carry several labels; a splitter gets a matrix then, and codes otherwise.
+    is_sparse : bool, default=False
+        Whether that matrix stays sparse.
     at_most : bool, default=False
         Where rows or labels do not allow it, hold out less often, or nothing, rather than fail.
 
@@ -159,8 +162,9 @@ def choose_folds(
     if validation is None:
         return []
     if hasattr(validation, "get_n_splits"):
-        y = targets.toarray()
-        return _split(validation, y if multilabel else y.argmax(axis=1))
+        if not multilabel:
+            return _split(validation, targets.indices)  # one a row
+        return _split(validation, targets if is_sparse else targets.toarray())
     try:
         if isinstance(validation, Integral):
             n_folds = min(int(validation), targets.shape[0]) if at_most else int(validation)
@@ -172,8 +176,8 @@ def choose_folds(
         raise
 
 
-def _split(splitter: Any, y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    n = len(y)
+def _split(splitter: Any, y: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    n = y.shape[0]
     folds = [
         (np.asarray(train), np.asarray(held_out))
         for train, held_out in splitter.split(np.zeros((n, 1)), y)

@@ -1,17 +1,24 @@
-"""Scores -> 0/1 decisions. Pure NumPy."""
+"""Scores of texts whose labels are known -> the thresholds that do best. NumPy and SciPy.
+
+Scores and truth are dense arrays or, where labels are many, sparse matrices with the same entries: what
+has no entry is a score that no threshold will ask for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from sktextcnn.decision.rule import check_label_bounds
 
-if TYPE_CHECKING:
-    from scipy import sparse
+#: Numbers of texts and labels: an ndarray or csr_matrix of shape (n, k).
+Matrix = Any
 
+#: From positions among the entries of a matrix to the weights of their texts.
+WeightOf = Callable[[np.ndarray], np.ndarray]
 
 #: Held-out texts of a label at which its own threshold counts as much as the safer one, by measure.
 #: Chosen on parts of the training splits of four and five data sets; half and twice as many do about as
@@ -124,8 +131,8 @@ def resolve_thresholds(
 
 
 def tune_thresholds(
-    scores: np.ndarray,
-    truth: np.ndarray,
+    scores: Matrix,
+    truth: Matrix,
     metric: str | Callable[..., float] = "f1_micro",
     *,
     labels_per_text: float | None = None,
@@ -145,10 +152,10 @@ def tune_thresholds(
 
     Parameters
     ----------
-    scores : ndarray of shape (n, k)
+    scores : ndarray or csr_matrix of shape (n, k)
         Probabilities.
-    truth : ndarray of shape (n, k)
-        0/1.
+    truth : ndarray or csr_matrix of shape (n, k)
+        0/1; if sparse, with the same entries as `scores`, zeros among them.
     metric : {"f1_micro", "f1_macro", "cardinality"} or callable, default="f1_micro"
         What to maximise. For a callable of true and predicted 0/1 matrices it is one shared threshold;
         for "cardinality" the shared one at which a text gets `labels_per_text` labels on average [3]_.
@@ -186,29 +193,23 @@ def tune_thresholds(
     array([0.25, 0.25])
     """
     n_labels = scores.shape[1]
-    positives = truth.sum(axis=0) if sample_weight is None else sample_weight @ truth
+    positives = _sum_up(truth, sample_weight)
     if metric == "f1_micro":
-        shared = _best_threshold(scores.ravel(), truth.ravel(), sample_weight, n_labels)
-        own = _thresholds_together(scores, truth, shared, sample_weight)
+        shared = _shared_threshold(scores, truth, sample_weight)
+        own = _thresholds_together(scores, truth, positives, shared, sample_weight)
         return _shrink(own, shared, positives, POSITIVES_FOR_HALF["f1_micro"])
-    if metric == "cardinality" and sample_weight is not None:
-        shared = _threshold_of_cardinality(scores, truth, sample_weight, labels_per_text)
-        return np.full(n_labels, shared)
     if metric == "cardinality":
-        wanted = truth.sum() if labels_per_text is None else labels_per_text * len(truth)
-        position = min(max(round(float(wanted)), 1), scores.size)
-        ascending = np.sort(scores, axis=None)
-        following = float(ascending[-position - 1]) if position < scores.size else 0.0
-        return np.full(n_labels, (float(ascending[-position]) + following) / 2)
+        shared = _threshold_of_cardinality(scores, positives.sum(), labels_per_text, sample_weight)
+        return np.full(n_labels, shared)
     if callable(metric):
-        values = [metric(truth, (scores >= shared).astype(np.int8)) for shared in _SHARED_THRESHOLDS]
+        carried = without_zeros(truth)
+        values = [metric(carried, _reach(scores, shared)) for shared in _SHARED_THRESHOLDS]
         return np.full(n_labels, _SHARED_THRESHOLDS[int(np.argmax(values))])
     # "f1_macro"
     own, expected = _thresholds_of_labels(scores, truth, sample_weight)
     if not positives.all():
         # Of a label that no text carries, probabilities of next to nothing would be the best there are.
-        shared = _best_threshold(scores.ravel(), truth.ravel(), sample_weight, n_labels)
-        expected[positives == 0] = shared
+        expected[positives == 0] = _shared_threshold(scores, truth, sample_weight)
     return _shrink(own, expected, positives, POSITIVES_FOR_HALF["f1_macro"])
 
 
@@ -219,7 +220,7 @@ def _shrink(own: np.ndarray, safe: Any, positives: np.ndarray, half: int) -> np.
 
 
 def _thresholds_together(
-    scores: np.ndarray, truth: np.ndarray, shared: float, weight: np.ndarray | None
+    scores: Matrix, truth: Matrix, positives: np.ndarray, shared: float, weight: np.ndarray | None
 ) -> np.ndarray:
     """Return the threshold of each label that together have the highest micro-F1.
 
@@ -227,34 +228,29 @@ def _thresholds_together(
     predictions``, whatever those of the others. F is found in a few rounds, from that of the shared
     threshold up (Dinkelbach's algorithm for the maximum of a ratio).
     """
-    n_labels = scores.shape[1]
-    predicted = scores >= shared
-    hit = predicted & (truth > 0)
-    if weight is None:
-        positives, n_hits, n_predicted = truth.sum(axis=0), hit.sum(), predicted.sum()
-    else:
-        positives, n_hits, n_predicted = weight @ truth, (weight @ hit).sum(), (weight @ predicted).sum()
-    f1 = 2 * n_hits / max(n_predicted + positives.sum(), 1e-9)
+    predicted = _reach(scores, shared)
+    n_hits = _sum_up(predicted * truth if _is_dense(truth) else predicted.multiply(truth), weight).sum()
+    f1 = 2 * n_hits / max(_sum_up(predicted, weight).sum() + positives.sum(), 1e-9)
     lightest = 1.0 if weight is None else weight.min()
     # Of each label: scores that may be worth predicting, hits and predictions so far.
     ranked: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
-    for block in _parts(n_labels, 64):
-        columns = np.ascontiguousarray(scores[:, block].T)
-        for column, carries, total in zip(columns, truth[:, block].T, positives[block], strict=True):
-            # Beyond so many predictions they outweigh all hits. One score more: a threshold is halfway
-            # to the next score.
-            most = 2 * total / max(f1, 1e-9) / lightest + 2
-            top = np.arange(len(column))
-            if most < len(column):
-                top = np.argpartition(-column, int(most))[: int(most) + 1]
-            order = top[np.argsort(-column[top], kind="stable")]
-            each = np.ones(len(order)) if weight is None else weight[order]
-            hits = np.cumsum(each * carries[order]).astype(np.float32)
-            ranked.append((column[order], hits, None if weight is None else np.cumsum(each)))
-    thresholds = np.full(n_labels, shared)
+    for (column, carries, each), total in zip(_columns(scores, truth, weight), positives, strict=True):
+        # Beyond so many predictions they outweigh all hits. One score more: a threshold is halfway
+        # to the next score.
+        most = 2 * total / max(f1, 1e-9) / lightest + 2
+        top = np.arange(len(column))
+        if most < len(column):
+            top = np.argpartition(-column, int(most))[: int(most) + 1]
+        order = top[np.argsort(-column[top], kind="stable")]
+        gained = np.ones(len(order)) if each is None else each[order]
+        hits = np.cumsum(gained * carries[order]).astype(np.float32)
+        ranked.append((column[order], hits, None if each is None else np.cumsum(gained)))
+    thresholds = np.full(len(positives), shared)
     for _ in range(20):
         sums = np.zeros(2)
         for label, (descending, hits, so_far) in enumerate(ranked):
+            if not len(hits):
+                continue  # a label that is far from every text
             so_far = np.arange(1.0, len(hits) + 1) if so_far is None else so_far
             gain = 2 * hits - f1 * so_far
             gain[:-1][descending[:-1] == descending[1:]] = -np.inf  # no threshold between equal scores
@@ -272,39 +268,112 @@ def _thresholds_together(
 
 
 def _threshold_of_cardinality(
-    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray, labels_per_text: float | None
+    scores: Matrix, n_true: float, labels_per_text: float | None, weight: np.ndarray | None
 ) -> float:
-    """Return the threshold at which texts have nearest to so many labels on a weighted average."""
-    wanted = (weight @ truth).sum() if labels_per_text is None else labels_per_text * weight.sum()
-    order = np.argsort(-scores, axis=None, kind="stable")
-    position = int(np.abs(np.cumsum(weight[order // scores.shape[1]]) - wanted).argmin())
-    following = float(scores.flat[order[position + 1]]) if position + 1 < scores.size else 0.0
-    return (float(scores.flat[order[position]]) + following) / 2
+    """Return the threshold at which texts have nearest to so many labels on a (weighted) average."""
+    flat = _flat(scores)
+    wanted = float(n_true)
+    if labels_per_text is not None:
+        wanted = labels_per_text * (scores.shape[0] if weight is None else weight.sum())
+    if weight is None:
+        position = min(max(round(wanted), 1), flat.size) - 1
+        descending = np.sort(flat)[::-1]
+    else:
+        order = np.argsort(-flat, kind="stable")
+        position = int(np.abs(np.cumsum(_weight_of(scores, weight)(order)) - wanted).argmin())
+        descending = flat[order]
+    following = float(descending[position + 1]) if position + 1 < flat.size else 0.0
+    return (float(descending[position]) + following) / 2
 
 
 def _thresholds_of_labels(
-    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None
+    scores: Matrix, truth: Matrix, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the best threshold of each label, and the one of the best expected F1."""
     slope, constant = _calibration(scores, truth, weight)
-    own, expected = np.empty((2, scores.shape[1]))
-    for block in _parts(scores.shape[1], 64):
-        # Each label's scores side by side: taken one by one, all would come from far apart.
-        columns = np.ascontiguousarray(scores[:, block].T, np.float64)
-        calibrated = _probability(slope * _log_odds(columns) + constant)
-        carries = np.ascontiguousarray(truth[:, block].T)
-        own[block] = [_best_threshold(*pair, weight) for pair in zip(columns, carries, strict=True)]
-        expected[block] = [
-            _best_threshold(*pair, weight) for pair in zip(columns, calibrated, strict=True)
-        ]
+    own, expected = np.full((2, scores.shape[1]), 0.5)
+    for label, (column, carries, each) in enumerate(_columns(scores, truth, weight)):
+        if not len(column):
+            continue  # a label that is far from every text
+        column = column.astype(np.float64)
+        calibrated = _probability(slope * _log_odds(column) + constant)
+        weight_of = None if each is None else each.__getitem__
+        for thresholds, chances in ((own, carries), (expected, calibrated)):
+            total = chances.sum() if each is None else each @ chances
+            thresholds[label] = _best_threshold(column, chances, total, weight_of)
     return own, expected
+
+
+# -- dense and sparse --------------------------------------------------------------------------------
+
+
+def _is_dense(matrix: Matrix) -> bool:
+    return isinstance(matrix, np.ndarray)
+
+
+def _flat(matrix: Matrix) -> np.ndarray:
+    """Return the entries, text after text."""
+    return matrix.ravel() if _is_dense(matrix) else matrix.data
+
+
+def _sum_up(matrix: Matrix, weight: np.ndarray | None) -> np.ndarray:
+    """Return the sum of each column, or that of its entries times the weights of their texts."""
+    return np.asarray(matrix.sum(axis=0)).ravel() if weight is None else weight @ matrix
+
+
+def _weight_of(matrix: Matrix, weight: np.ndarray) -> WeightOf:
+    if _is_dense(matrix):
+        return lambda positions: weight[positions // matrix.shape[1]]
+    return np.repeat(weight, np.diff(matrix.indptr)).__getitem__
+
+
+def _columns(
+    scores: Matrix, truth: Matrix, weight: np.ndarray | None
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray | None]]:
+    """Yield each label's scores, which of them are true, and the weights of their texts."""
+    if _is_dense(scores):
+        for block in _parts(scores.shape[1], 64):
+            # Each label's scores side by side: taken one by one, all would come from far apart.
+            columns = np.ascontiguousarray(scores[:, block].T)
+            for column, carries in zip(columns, np.ascontiguousarray(truth[:, block].T), strict=True):
+                yield column, carries, weight
+        return
+    columns, carried = scores.tocsc(), truth.tocsc()
+    for start, stop in zip(columns.indptr[:-1], columns.indptr[1:], strict=True):
+        part = slice(start, stop)
+        each = None if weight is None else weight[columns.indices[part]]
+        yield columns.data[part], carried.data[part], each
+
+
+def with_data(matrix: sparse.csr_matrix, data: np.ndarray) -> sparse.csr_matrix:
+    """Return a sparse matrix with the same entries, and other numbers in them."""
+    return sparse.csr_matrix((data, matrix.indices, matrix.indptr), matrix.shape)
+
+
+def without_zeros(matrix: Matrix) -> Matrix:
+    """Return a matrix that, if it is sparse, has no zeros among its entries."""
+    if not _is_dense(matrix):
+        matrix = matrix.copy()
+        matrix.eliminate_zeros()
+    return matrix
+
+
+def _reach(scores: Matrix, threshold: float) -> Matrix:
+    """Return which scores reach a threshold, int8."""
+    reached = (_flat(scores) >= threshold).astype(np.int8)
+    if _is_dense(scores):
+        return reached.reshape(scores.shape)
+    return without_zeros(with_data(scores, reached))
+
+
+# -- one threshold -----------------------------------------------------------------------------------
 
 
 def _parts(n: int, size: int) -> list[slice]:
     return [slice(first, first + size) for first in range(0, n, size)]
 
 
-def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None) -> np.ndarray:
+def _calibration(scores: Matrix, truth: Matrix, weight: np.ndarray | None) -> np.ndarray:
     """Return the line (slope, constant) through the scores' log-odds that makes them probabilities.
 
     Newton's method, on the log-odds sorted into narrow bins. Shrinkage towards the scores as they are,
@@ -312,11 +381,13 @@ def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | Non
     """
     bins = np.linspace(-_MOST_LOG_ODDS, _MOST_LOG_ODDS, 1001)
     n, hits = np.zeros((2, len(bins)))
-    for rows in _parts(len(scores), _PART // scores.shape[1] + 1):
-        log_odds = _log_odds(scores[rows].astype(np.float64))
-        numbers = np.round((log_odds / _MOST_LOG_ODDS + 1) * 500).astype(np.intp).ravel()
-        carries = truth[rows].ravel() > 0
-        each = None if weight is None else np.repeat(weight[rows], scores.shape[1])
+    flat, carried = _flat(scores), _flat(truth)
+    weight_of = None if weight is None else _weight_of(scores, weight)
+    for part in _parts(len(flat), (_PART // scores.shape[1] + 1) * scores.shape[1]):
+        log_odds = _log_odds(flat[part].astype(np.float64))
+        numbers = np.round((log_odds / _MOST_LOG_ODDS + 1) * 500).astype(np.intp)
+        carries = carried[part] > 0
+        each = None if weight_of is None else weight_of(_positions(part, len(flat)))
         n += np.bincount(numbers, each, minlength=len(bins))
         hit_weight = None if each is None else each[carries]
         hits += np.bincount(numbers[carries], hit_weight, minlength=len(bins))
@@ -339,24 +410,31 @@ def _calibration(scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | Non
     return line
 
 
+def _shared_threshold(scores: Matrix, truth: Matrix, weight: np.ndarray | None) -> float:
+    """Return the best threshold that all labels share."""
+    if weight is None:
+        return _best_threshold(_flat(scores), _flat(truth), truth.sum())
+    total = weight @ np.asarray(truth.sum(axis=1)).ravel()
+    return _best_threshold(_flat(scores), _flat(truth), total, _weight_of(scores, weight))
+
+
 def _best_threshold(
-    scores: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None, n_labels: int = 1
+    scores: np.ndarray, truth: np.ndarray, total: float, weight_of: WeightOf | None = None
 ) -> float:
     """Return the threshold of the highest F1, halfway between two scores; 0.5 if nothing is true.
 
-    `truth` may hold probabilities; the F1 is then that of the expected numbers. `weight` is that of a
-    text, to which `n_labels` scores in a row belong.
+    `truth` may hold probabilities; the F1 is then that of the expected numbers. `total` is its sum,
+    weighted if there are weights.
     """
     if not truth.any():
         return 0.5
-    total = truth.sum() if weight is None else weight @ truth.reshape(-1, n_labels).sum(axis=1)
-    top = _top(scores, truth, total, weight, n_labels)
+    top = _top(scores, truth, total, weight_of)
     order = top[np.argsort(-scores[top], kind="stable")]
     descending = scores[order].astype(np.float64)
-    if weight is None:
+    if weight_of is None:
         n_predicted, hits = np.arange(1, len(order) + 1), truth[order]
     else:
-        each = weight[order // n_labels]
+        each = weight_of(order)
         n_predicted, hits = np.cumsum(each), each * truth[order]
     f1 = 2 * np.cumsum(hits, dtype=np.float64) / (n_predicted + total)
     f1[:-1][descending[:-1] == descending[1:]] = -1.0  # no threshold between equal scores
@@ -364,9 +442,7 @@ def _best_threshold(
     return float((descending[best] + descending[min(best + 1, len(order) - 1)]) / 2)
 
 
-def _top(
-    scores: np.ndarray, truth: np.ndarray, total: float, weight: np.ndarray | None, n_labels: int
-) -> np.ndarray:
+def _top(scores: np.ndarray, truth: np.ndarray, total: float, weight_of: WeightOf | None) -> np.ndarray:
     """Return where the highest scores are: so many that the best threshold is among them, and one more.
 
     Even if n predictions hold all that is true, their F1 is no more than ``2 * total / (n + total)``. So
@@ -375,23 +451,27 @@ def _top(
     """
     bins = np.empty(len(scores), np.uint8)
     n, hits = np.zeros((2, _N_BINS))
+    heaviest = 1.0
     for part in _parts(len(scores), _PART):
         bins[part] = _bins(scores[part])
-        each = (
-            None
-            if weight is None
-            else weight[np.arange(part.start, min(part.stop, len(scores))) // n_labels]
-        )
+        each = None
+        if weight_of is not None:
+            each = weight_of(_positions(part, len(scores)))
+            heaviest = max(heaviest, each.max())
         n += np.bincount(bins[part], each, minlength=_N_BINS)
         carried = truth[part] if each is None else each * truth[part]
         hits += np.bincount(bins[part], weights=carried, minlength=_N_BINS)
     n, hits = np.cumsum(n[::-1]), np.cumsum(hits[::-1])
     some = hits > 1e-6 * total
     # Two more than needed, for the next score and for rounding.
-    spare = 2 if weight is None else 2 * weight.max()
+    spare = 2 * heaviest
     most = ((n + total)[some] * (total / hits[some])).min() * (1 + 1e-9) - total + spare
     n_bins = np.searchsorted(n, most) + 1
     return np.flatnonzero(bins >= _N_BINS - n_bins) if n_bins < _N_BINS else np.arange(len(scores))
+
+
+def _positions(part: slice, n: int) -> np.ndarray:
+    return np.arange(part.start, min(part.stop, n))
 
 
 #: Scores that are worked on at a time, so that what is made of them stays in the cache.

@@ -155,9 +155,9 @@ class _Run:
             arrays["output_kernel"] = arrays["output_kernel"].T
         return split_kernels({**arrays, "kernel": kernel}, self.settings.kernel_sizes)
 
-    def compute_logits(self, ids: TokenIds) -> np.ndarray:
-        """Return the logits of texts from the weights of now."""
-        return inference.Network(self.part(0), self.everyone).compute_logits(ids)
+    def open_network(self) -> Callable[[TokenIds], np.ndarray]:
+        """Return the network of now, from texts to logits."""
+        return inference.Network(self.part(0), self.everyone).compute_logits
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""

@@ -10,6 +10,7 @@ models are pickled in this process; it is therefore imported inside `fit`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -202,11 +203,11 @@ class _Run:
         weights["embedding"][PADDING] = 0.0  # a callback may have set something else
         return weights
 
-    def compute_logits(self, ids: TokenIds) -> np.ndarray:
-        """Return the logits of texts, as they would be predicted."""
+    def open_network(self) -> Callable[[TokenIds], np.ndarray]:
+        """Return the network of now, from texts to logits, as they would be predicted."""
         if self._length is not None:
-            return own_network.run(self._predict, ids, self._length)
-        return inference.compute_logits(self._weights(), ids)
+            return partial(own_network.run, self._predict, length=self._length)
+        return inference.Network(self._weights()).compute_logits
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later."""

@@ -24,8 +24,8 @@ LARGEST_WEIGHT = 1e9
 class Run(Protocol):
     """A network on its way, as observers see it."""
 
-    def compute_logits(self, ids: TokenIds) -> np.ndarray:
-        """Return the logits (n, k) of n texts, from the weights of now."""
+    def open_network(self) -> Callable[[TokenIds], np.ndarray]:
+        """Return the network of now: from the TokenIds of n texts to their logits (n, k)."""
 
     def state(self) -> State:
         """Return a copy of all that is needed to go on later, or to predict."""
@@ -150,10 +150,8 @@ class EarlyStopping(Observer):
 
     Parameters
     ----------
-    ids : TokenIds
-        Of the held-out texts.
     validate : callable
-        From their logits to a `ValidationScore`.
+        From a network, see `Run.open_network`, to what the held-out texts say of it.
     n_iter_no_change : int
         Epochs to wait for an improvement.
     memory : Memory or None, default=None
@@ -166,17 +164,16 @@ class EarlyStopping(Observer):
 
     def __init__(
         self,
-        ids: TokenIds,
-        validate: Callable[[np.ndarray], ValidationScore],
+        validate: Callable[[Callable[[TokenIds], np.ndarray]], ValidationScore],
         n_iter_no_change: int,
         memory: Memory | None = None,
     ) -> None:
         self.memory = memory or Memory()
-        self._ids, self._validate, self._n_iter_no_change = ids, validate, n_iter_no_change
+        self._validate, self._n_iter_no_change = validate, n_iter_no_change
 
     def end_epoch(self, epoch: int, logs: dict[str, float], run: Run) -> bool:
         """Evaluate the held-out texts; return whether training has waited long enough."""
-        found = self._validate(run.compute_logits(self._ids))
+        found = self._validate(run.open_network())
         score = logs["validation_score"] = found.score
         memory = self.memory
         memory.has_started |= found.has_hits

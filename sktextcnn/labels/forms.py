@@ -51,7 +51,9 @@ class Labels:
         """Return the same with its columns in the order of `classes`, which are the same labels."""
         column_of = {label: column for column, label in enumerate(self.classes.tolist())}
         columns = [column_of[label] for label in classes.tolist()]
-        return replace(self, matrix=sparse.csr_matrix(self.matrix[:, columns]), classes=classes)
+        matrix = sparse.csr_matrix(self.matrix[:, columns])
+        matrix.sort_indices()
+        return replace(self, matrix=matrix, classes=classes)
 
 
 @dataclass(frozen=True)

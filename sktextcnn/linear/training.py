@@ -145,6 +145,27 @@ def fit_blend(
     return found.x.reshape(3, 2) @ ends
 
 
+#: Margins from which the blend is found, at most: six numbers do not get better by more of them.
+MOST_BLENDED = 10_000_000
+
+
+def sample_texts(n: int, n_labels: int, seed: int) -> np.ndarray:
+    """Return which of n held-out texts the blend is found on, ascending: all, or a sample of them.
+
+    Parameters
+    ----------
+    n, n_labels : int
+    seed : int
+
+    Returns
+    -------
+    ndarray of shape (m,), dtype int64
+        As many as have `MOST_BLENDED` margins together, at most.
+    """
+    most = max(MOST_BLENDED // n_labels, 1)
+    return np.arange(n) if n <= most else np.sort(np.random.default_rng(seed).permutation(n)[:most])
+
+
 #: Numbers of a part of the texts that the blend works on at a time, so that they stay in the cache.
 _PART = 1 << 15
 

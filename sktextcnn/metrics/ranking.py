@@ -15,8 +15,9 @@ def precision_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None)
     ----------
     y_true : array-like or sparse matrix of shape (n, n_labels)
         0/1.
-    y_score : array-like of shape (n, n_labels)
-        Higher for likelier labels. Of equal scores the earlier label is the better one.
+    y_score : array-like or sparse matrix of shape (n, n_labels)
+        Higher for likelier labels. Of equal scores the earlier label is the better one. A sparse matrix
+        has k scores or more for each text, as `TextCNNClassifier.predict_topk` returns them.
     k : int
         From 1 to the number of labels.
     sample_weight : array-like of shape (n,) or None, default=None
@@ -30,7 +31,7 @@ def precision_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None)
     Raises
     ------
     ValueError
-        If shapes differ, or `k` is out of range.
+        If shapes differ, `k` is out of range, or a sparse matrix has fewer scores for a text.
 
     Examples
     --------
@@ -51,8 +52,9 @@ def recall_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None) ->
     ----------
     y_true : array-like or sparse matrix of shape (n, n_labels)
         0/1.
-    y_score : array-like of shape (n, n_labels)
-        Higher for likelier labels. Of equal scores the earlier label is the better one.
+    y_score : array-like or sparse matrix of shape (n, n_labels)
+        Higher for likelier labels. Of equal scores the earlier label is the better one. A sparse matrix
+        has k scores or more for each text, as `TextCNNClassifier.predict_topk` returns them.
     k : int
         From 1 to the number of labels.
     sample_weight : array-like of shape (n,) or None, default=None
@@ -66,7 +68,7 @@ def recall_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None) ->
     Raises
     ------
     ValueError
-        If shapes differ, or `k` is out of range.
+        If shapes differ, `k` is out of range, or a sparse matrix has fewer scores for a text.
 
     Examples
     --------
@@ -91,8 +93,9 @@ def ndcg_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None) -> f
     ----------
     y_true : array-like or sparse matrix of shape (n, n_labels)
         0/1.
-    y_score : array-like of shape (n, n_labels)
-        Higher for likelier labels. Of equal scores the earlier label is the better one.
+    y_score : array-like or sparse matrix of shape (n, n_labels)
+        Higher for likelier labels. Of equal scores the earlier label is the better one. A sparse matrix
+        has k scores or more for each text, as `TextCNNClassifier.predict_topk` returns them.
     k : int
         From 1 to the number of labels.
     sample_weight : array-like of shape (n,) or None, default=None
@@ -106,7 +109,7 @@ def ndcg_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None) -> f
     Raises
     ------
     ValueError
-        If shapes differ, or `k` is out of range.
+        If shapes differ, `k` is out of range, or a sparse matrix has fewer scores for a text.
 
     Examples
     --------
@@ -124,15 +127,29 @@ def ndcg_at_k(y_true: Any, y_score: Any, k: int, sample_weight: Any = None) -> f
 
 def _hits(y_true: Any, y_score: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return which of the k best labels are right, shape (n, k), and how many are true, (n,)."""
-    truth = np.asarray(y_true.toarray() if sparse.issparse(y_true) else y_true)
-    scores = np.asarray(y_score)
+    truth, scores = (each if sparse.issparse(each) else np.asarray(each) for each in (y_true, y_score))
     if truth.ndim != 2 or truth.shape != scores.shape:
         raise ValueError(
             f"y_true has shape {truth.shape}, y_score {scores.shape}; expected (n, n_labels) for both."
         )
     check_k(k, truth.shape[1])
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(truth, best, axis=1) != 0, np.count_nonzero(truth, axis=1)
+    truth = sparse.csr_matrix(truth != 0)
+    if sparse.issparse(scores):
+        best = _best_entries(sparse.csr_matrix(scores), k)
+    else:
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    hits = truth[np.repeat(np.arange(len(best)), k), best.ravel()]
+    return np.asarray(hits).reshape(best.shape), np.asarray(truth.sum(axis=1)).ravel()
+
+
+def _best_entries(scores: sparse.csr_matrix, k: int) -> np.ndarray:
+    """Return the columns (n, k) of the best entries of each row."""
+    counts, scores = np.diff(scores.indptr), scores.sorted_indices()
+    if (counts < k).any():
+        row = int(np.argmax(counts < k))
+        raise ValueError(f"y_score has {counts[row]} scores for text {row}; expected k={k} or more.")
+    order = np.lexsort((-scores.data, np.repeat(np.arange(len(counts)), counts)))
+    return scores.indices[order[scores.indptr[:-1, None] + np.arange(k)]]
 
 
 def check_k(k: int, n_labels: int) -> None:

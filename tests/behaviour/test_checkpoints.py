@@ -212,7 +212,7 @@ def test_the_same_fit_twice_at_the_same_time(kind, tmp_path):
 
 def test_a_search_goes_on(tmp_path, monkeypatch, epochs_run):
     """What is finished is not done again, and its candidates do not get into each other's way."""
-    clf = tiny(validation=2)
+    clf = tiny()
 
     def search(**options):
         return GridSearchCV(clf.set_params(**options), {"filters": [3, 4]}, cv=2, scoring="f1_micro")
@@ -230,6 +230,24 @@ def test_a_search_goes_on(tmp_path, monkeypatch, epochs_run):
         np.testing.assert_array_equal(found.cv_results_[name], expected.cv_results_[name])
     assert same_weights(found.best_estimator_, expected.best_estimator_)
     assert len([*tmp_path.iterdir()]) == 2 * 2 + 1
+
+
+def test_callbacks_see_the_epochs_that_are_run(tmp_path, monkeypatch):
+    callback = pytest.importorskip("sklearn.callback", reason="before scikit-learn 1.9")
+
+    def monitored():
+        monitor = callback.ScoringMonitor(scoring="f1_micro")
+        return tiny(epochs=4, checkpoint_dir=tmp_path).set_callbacks(monitor), monitor
+
+    clf, _ = monitored()
+    assert killed_after(2, monkeypatch, lambda: clf.fit(TEXTS, Y))
+    clf, monitor = monitored()
+    assert_same_fit(clf.fit(TEXTS, Y), tiny(epochs=4).fit(TEXTS, Y))
+    seen = [row["task_name"] for row in monitor.get_logs().data]
+    assert sorted(seen) == ["epoch 2", "epoch 3", "fit"]
+    clf, monitor = monitored()
+    clf.fit(TEXTS, Y)
+    assert [row["task_name"] for row in monitor.get_logs().data] == ["fit"]
 
 
 # -- which fits are the same -------------------------------------------------------------------------
@@ -306,7 +324,7 @@ def test_a_metric_that_cannot_be_recognised_is_refused(tmp_path):
             return 0.0
 
     clf = tiny(metric=Metric(), checkpoint_dir=tmp_path)
-    with pytest.raises(TypeError, match=r"Metric.*cannot be pickled.*use a function"):
+    with pytest.raises(TypeError, match=r"recognised: .*Metric.*cannot be pickled.*use a function"):
         clf.fit(TEXTS, TAGS)
 
 
@@ -344,12 +362,27 @@ def swap(path):
     shutil.copy(other, path)
 
 
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A fit that was killed in its second network, and what it would have ended in."""
+    clf = tiny(linear=True, validation=2, epochs=3, checkpoint_dir=tmp_path_factory.mktemp("killed"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "SHARE", np.inf)
+        assert killed_after(6, patch, lambda: clf.fit(TEXTS, TAGS))
+    return clf, clone(clf).set_params(checkpoint_dir=None).fit(TEXTS, TAGS)
+
+
+def copied(killed, tmp_path):
+    """Return the same, with a folder of its own."""
+    clf, expected = killed
+    folder = shutil.copytree(clf.checkpoint_dir, tmp_path / "copy")
+    return clone(clf).set_params(checkpoint_dir=folder), expected, folder
+
+
 @pytest.mark.parametrize("damage", [cut_off, flip_a_bit, empty, swap])
-def test_damaged_parts_are_named_and_done_again(damage, tmp_path, monkeypatch):
-    clf = tiny(linear=True, validation=2, epochs=3, checkpoint_dir=tmp_path)
-    expected = clone(clf).set_params(checkpoint_dir=None).fit(TEXTS, TAGS)
-    assert killed_after(6, monkeypatch, lambda: clf.fit(TEXTS, TAGS))
-    paths = sorted(tmp_path.glob("*/*"))
+def test_damaged_parts_are_named_and_done_again(damage, killed, tmp_path):
+    clf, expected, folder = copied(killed, tmp_path)
+    paths = sorted(folder.glob("*/*"))
     assert len(paths) == 4
     for path in paths:
         damage(path)
@@ -358,19 +391,19 @@ def test_damaged_parts_are_named_and_done_again(damage, tmp_path, monkeypatch):
     named = {path for path in paths for each in caught if str(path) in str(each.message)}
     assert len(named) >= len(paths) - 1  # a swap leaves one of them what it is
     assert_same_fit(clf, expected)
-    (result,) = tmp_path.glob("*/*")
+    (result,) = folder.glob("*/*")
     if damage is not swap:
         damage(result)
         with pytest.warns(UserWarning, match="is damaged"):
             assert_same_fit(clf.fit(TEXTS, TAGS), expected)
 
 
-def test_a_full_disk(tmp_path, monkeypatch, epochs_run):
-    """The system refuses files of more than so many bytes, which half a weight takes."""
+def test_a_full_disk(killed, tmp_path, epochs_run):
+    """The system refuses files of more than so many bytes, which no network fits in."""
     resource = pytest.importorskip("resource", reason="there are no such limits on Windows")
-    clf = tiny(linear=True, validation=2, epochs=3, checkpoint_dir=tmp_path).fit(TEXTS[:8], TAGS[:8])
+    clf, expected, folder = copied(killed, tmp_path)
+    clf.fit(TEXTS[:8], TAGS[:8])
     before = dict(vars(clf))
-    assert killed_after(3, monkeypatch, lambda: clf.fit(TEXTS, TAGS))
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
     try:
@@ -378,15 +411,12 @@ def test_a_full_disk(tmp_path, monkeypatch, epochs_run):
             clf.fit(TEXTS, TAGS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert str(tmp_path) in str(caught.value)
+    assert str(folder) in str(caught.value)
     assert vars(clf) == before
-    assert not [*tmp_path.glob("*/*.part")]
+    assert not [*folder.glob("*/*.part")]
     epochs_run.clear()
-    expected = clone(clf).set_params(checkpoint_dir=None).fit(TEXTS, TAGS)
-    n_epochs = len(epochs_run)
     assert_same_fit(clf.fit(TEXTS, TAGS), expected)
-    n_again = len(epochs_run) - n_epochs
-    assert n_again == n_epochs - len(expected.history_["loss"])  # the first network was done
+    assert len(epochs_run) == 2 * expected.n_epochs_ - 1  # the first network was done, and an epoch
 
 
 def test_folders_that_checkpoints_cannot_be_in(tmp_path, monkeypatch):
@@ -420,7 +450,7 @@ def test_epochs_are_stored_as_often_as_their_share_allows(monkeypatch):
         def state(self):
             return State({})
 
-    saver = EpochSaver(write, State({}), {}, None)
+    saver = EpochSaver(write, State({}), {}, None, goes_on=False)
     for epoch in range(30):
         saver.begin_epoch(epoch)
         now[0] += 10.0

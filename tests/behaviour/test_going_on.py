@@ -62,8 +62,8 @@ def test_warm_start_refuses_new_labels():
     clf = tiny(warm_start=True).fit(TEXTS, TAGS)
     with pytest.raises(
         ValueError,
-        match=r"y\[1\] holds 'travel', which is not among classes=.*Add it to classes \(of a fitted model "
-        r"by partial_fit\)",
+        match=r"y\[1\] holds 'travel', which is not among classes=.*"
+        r"Add it to classes \(of a fitted model by partial_fit\)",
     ):
         clf.fit(TEXTS[:2], [["sport"], ["travel"]])
     assert clf.n_epochs_ == 2

@@ -102,6 +102,15 @@ def test_fit_goes_on_from_a_stream():
     assert same_models(whole, streamed)
 
 
+def test_a_stream_goes_on_from_a_checkpoint(tmp_path):
+    parameters = {"validation": 2, "linear": True}
+    whole = tiny(**parameters).fit(stream_of(MANY, MANY_TAGS))
+    for chunk_size in (50, 9):
+        streamed = tiny(**parameters, checkpoint_dir=tmp_path)
+        assert same_models(whole, streamed.fit(stream_of(MANY, MANY_TAGS, chunk_size=chunk_size)))
+    assert len([*tmp_path.iterdir()]) == 1  # known by its texts, not by how they came
+
+
 @pytest.mark.slow
 def test_the_keras_engine_takes_streams():
     whole = tiny(engine="keras", validation=0.3).fit(TEXTS, TAGS)

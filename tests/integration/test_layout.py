@@ -94,8 +94,10 @@ MODULES = {
     "decision.scoring": set(),
     "decision.rule": {"engine.inference"},
     "decision.thresholds": {"decision.rule"},
+    "decision.held_out": {"decision.rule", "decision.thresholds", "text.tokens"},
     "decision.evaluator": {
-        *("decision.rule", "decision.scoring", "decision.thresholds", "engine.observers"),
+        *("decision.held_out", "decision.rule", "decision.scoring", "decision.thresholds"),
+        "engine.observers",
     },
     # what `fit` leaves, and saved models
     "resolved": set(),
@@ -121,15 +123,9 @@ MODULES = {
         *("engine.examples", "engine.observers", "storage.archive", "storage.fingerprint"),
     },
     "fitting": {
-        *(
-            "callbacks",
-            "checkpoints",
-            "decision.evaluator",
-            "engine.engines",
-            "engine.examples",
-            "engine.observers",
-        ),
-        *("linear.features", "linear.part", "linear.training", "text.tokens", "threads"),
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "engine.engines"),
+        *("engine.examples", "engine.observers", "linear.features", "linear.part", "linear.training"),
+        *("text.tokens", "threads"),
     },
     "chunks": set(),
     "parameters": {
@@ -158,8 +154,8 @@ MODULES = {
         *("text.checks", "text.spans", "text.tokens"),
     },
     "preparation": {
-        *("callbacks", "checkpoints", "decision.evaluator", "decision.rule", "decision.splits"),
-        "decision.thresholds",
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "decision.rule"),
+        *("decision.splits", "decision.thresholds"),
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
         *("fitted", "fitting", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
         *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
@@ -256,7 +252,6 @@ NUMPY_ALONE = [
     "text.spool",
     "text.tokens",
     "labels.matrix",
-    "decision.thresholds",
     "engine.weights",
     "engine.losses",
     "storage.arrays",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -67,14 +66,3 @@ def test_names_in_the_table_are_those_of_its_files(row):
     for name in quoted:
         if re.fullmatch(r"\w+", name):
             assert re.search(rf"\b{name}\b", text), name
-
-
-def test_the_picture_of_the_layers_is_that_of_the_table(monkeypatch):
-    monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    try:
-        from draw_pictures import layers_of_this_package
-
-        drawn = layers_of_this_package().svg()
-    finally:
-        sys.modules.pop("draw_pictures", None)
-    assert read("docs/_pictures/layers.svg") == drawn, "draw it again: python docs/draw_pictures.py"

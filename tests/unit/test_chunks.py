@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from sktextcnn.chunks import stack_rows, stack_sparse
+from sktextcnn.chunks import best_labels, stack_rows, stack_sparse
 from tests.processes import run_python
 
 sizes = st.lists(st.integers(0, 30), min_size=1, max_size=9)
@@ -40,6 +40,17 @@ def test_sparse_rows_are_stacked(sizes, k):
         assert one.dtype == other.dtype
         np.testing.assert_array_equal(one, other)
     assert found.shape == expected.shape
+
+
+@given(st.integers(0, 1000), st.integers(0, 9), st.integers(1, 12), st.data())
+def test_the_best_labels_are_the_first_of_a_stable_sort(seed, n, n_labels, data):
+    """Of equal scores, of which there are many, the earlier one comes first."""
+    k = data.draw(st.integers(1, n_labels))
+    scores = np.random.default_rng(seed).integers(0, 4, (n, n_labels)).astype(np.float32)
+    columns, best = best_labels(scores, k)
+    assert columns.shape == best.shape == (n, k)
+    np.testing.assert_array_equal(columns, np.argsort(-scores, axis=1, kind="stable")[:, :k])
+    np.testing.assert_array_equal(best, np.take_along_axis(scores, columns, axis=1))
 
 
 # -- a process that only predicts --------------------------------------------------------------------
@@ -73,7 +84,11 @@ texts = [" ".join(f"w{(i * j) % 2000}" for j in range(15)) for i in range(int(sy
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("is_iterator", [False, True])
 @pytest.mark.parametrize(
-    "method", ["predict", "predict_proba", "decision_function", "predict_labels", "score", "sparse"]
+    "method",
+    [
+        *("predict", "predict_proba", "decision_function", "predict_labels", "predict_topk"),
+        *("score", "sparse"),
+    ],
 )
 def test_peak_memory_is_that_of_the_result_and_little_more(method, is_iterator):
     script = """

@@ -11,7 +11,6 @@ from sktextcnn.engine.observers import EarlyStopping, ValidationScore
 from tests.examples import same_weights as same
 from tests.keras_training import (
     DEFAULTS,
-    IDS,
     Watcher,
     examples,
     learn,
@@ -90,7 +89,7 @@ def test_reduce_on_plateau_is_followed():
 def test_restore_best_weights_is_honoured():
     """After a fall of the validation score, which the callback finds in its logs."""
     scores = iter([0.3, 0.4, 0.2, 0.1])
-    ours = EarlyStopping(IDS, lambda logits: ValidationScore(next(scores), True), 9)
+    ours = EarlyStopping(lambda network: ValidationScore(next(scores), True), 9)
     theirs = keras.callbacks.EarlyStopping(
         monitor="validation_score", mode="max", patience=2, restore_best_weights=True
     )

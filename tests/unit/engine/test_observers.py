@@ -13,8 +13,8 @@ from sktextcnn.engine.observers import EarlyStopping, ValidationScore
 def stopped(scores, n_iter_no_change=2):
     """Early stopping that is told these (score, has_hits): it, and the epoch that it stopped in."""
     scores = [ValidationScore(*score) for score in scores]
-    run, given = SimpleNamespace(compute_logits=lambda ids: None), iter(scores)
-    stopping = EarlyStopping(None, lambda logits: next(given), n_iter_no_change)
+    run, given = SimpleNamespace(open_network=lambda: None), iter(scores)
+    stopping = EarlyStopping(lambda network: next(given), n_iter_no_change)
     for epoch in range(len(scores)):
         run.state = lambda epoch=epoch: epoch
         if stopping.end_epoch(epoch, {}, run):

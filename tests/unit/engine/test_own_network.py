@@ -159,7 +159,7 @@ class Watcher(Observer):
 
     def end_epoch(self, epoch, logs, run):
         self.states.append(run.state())
-        self.logits = run.compute_logits(IDS)
+        self.logits = run.open_network()(IDS)
 
 
 def test_what_is_run_follows_the_weights():

@@ -48,10 +48,26 @@ def test_more_labels_find_no_less(case):
         assert found[-1] == pytest.approx(1)
 
 
+@given(ranked())
+def test_sparse_scores_of_the_best_labels_are_enough(case):
+    truth, scores, k = case
+    kept = np.argsort(np.argsort(-scores, axis=1), axis=1) < k
+    best = csr_matrix((scores[kept], np.nonzero(kept)), truth.shape)
+    for measure in (precision_at_k, recall_at_k, ndcg_at_k):
+        expected = measure(truth, scores, k)
+        assert measure(truth, best, k) == measure(csr_matrix(truth), best, k) == expected
+
+
+def test_sparse_scores_that_are_too_few():
+    with pytest.raises(ValueError, match="y_score has 1 scores for text 1; expected k=2 or more"):
+        precision_at_k([[0, 1], [1, 0]], csr_matrix([[0.5, 0.4], [0.0, 0.3]]), 2)
+
+
 def test_equal_scores_are_ranked_by_position():
     for measure in (precision_at_k, recall_at_k, ndcg_at_k):
         assert measure([[1, 0]], [[0.5, 0.5]], 1) == 1
         assert measure([[0, 1]], [[0.5, 0.5]], 1) == 0
+        assert measure([[0, 1]], csr_matrix([[0.5, 0.5]]), 1) == 0
 
 
 @pytest.mark.parametrize("measure", [precision_at_k, recall_at_k, ndcg_at_k])
