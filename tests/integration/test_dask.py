@@ -29,7 +29,7 @@ def client():
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, memory_limit="1GiB", dashboard_address=None
+            n_workers=2, threads_per_worker=1, memory_limit="1GiB", dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):
