@@ -299,7 +299,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         UserWarning
             If a part of a checkpoint is damaged; it is done again.
         """
-        from sktextcnn import fitting
+        from sktextcnn.fitting.learning import learn
 
         check_checkpoint_dir(self.checkpoint_dir, self.random_state)
         engine = open_engine(self.engine, self.network, self.keras_callbacks, self.negative_samples)
@@ -328,7 +328,7 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
         checkpoint = self._checkpoint(
             engine.name, start, examples, settings, tokens, vocabulary, plan, evaluator
         )
-        found = fitting.learn(
+        found = learn(
             start,
             examples,
             settings,

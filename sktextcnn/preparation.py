@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -28,6 +28,7 @@ from sktextcnn.engine.engines import open_network
 from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.weights import grow_weights, initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
+from sktextcnn.fitting.plan import LinearSettings, Plan
 from sktextcnn.inputs import check_known_classes
 from sktextcnn.labels.forms import Labels
 from sktextcnn.labels.hints import warn_if_sampled
@@ -52,9 +53,6 @@ from sktextcnn.text.vocabulary import (
     extend_vocabulary,
     find_frequent,
 )
-
-if TYPE_CHECKING:
-    from sktextcnn.fitting import Plan
 
 #: What training starts from: all that is known of the model, the texts with tokens outside the
 #: vocabulary told apart, the weights, and how to train.
@@ -251,8 +249,6 @@ class Preparation(Predictor):
 
     def _plan(self, given: Labels, tokens: TokenIds, seed: int) -> Plan:
         """Return which texts are held out, what they are for, and which the linear part learns from."""
-        from sktextcnn.fitting import LinearSettings, Plan
-
         n, several = given.matrix.shape[0], given.multilabel
         validation = choose_validation(
             self.validation, n, self.metric, multilabel=several, resumes=self.warm_start

@@ -98,7 +98,7 @@ class ParameterTable(Directive):
             ".. list-table::",
             "   :header-rows: 1",
             "   :class: parameters",
-            "   :widths: 22 14 24 40",
+            "   :widths: 22 14 26 38",
             "",
             "   * - Name",
             "     - Default",

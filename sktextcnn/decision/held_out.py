@@ -113,7 +113,7 @@ def collect_scores(
         kept = np.zeros(part.shape, bool)
         np.put_along_axis(kept, np.argpartition(-part, most - 1, axis=1)[:, :most], True, axis=1)
         kept[own.row, own.col] = True
-        best.append(rule.to_scores(part)[kept])
+        best.append(rule.to_scores(part)[kept] if rule.exclusive else rule.to_scores(part[kept]))
         labels.append(np.nonzero(kept)[1].astype(np.int32))
         counts.append(np.count_nonzero(kept, axis=1))
     entries = np.concatenate(best), np.concatenate(labels), np.cumsum(np.concatenate(counts))

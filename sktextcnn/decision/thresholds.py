@@ -206,7 +206,7 @@ def tune_thresholds(
         values = [metric(carried, _reach(scores, shared)) for shared in _SHARED_THRESHOLDS]
         return np.full(n_labels, _SHARED_THRESHOLDS[int(np.argmax(values))])
     # "f1_macro"
-    own, expected = _thresholds_of_labels(scores, truth, sample_weight)
+    own, expected = _thresholds_of_labels(scores, truth, positives, sample_weight)
     if not positives.all():
         # Of a label that no text carries, probabilities of next to nothing would be the best there are.
         expected[positives == 0] = _shared_threshold(scores, truth, sample_weight)
@@ -232,9 +232,13 @@ def _thresholds_together(
     n_hits = _sum_up(predicted * truth if _is_dense(truth) else predicted.multiply(truth), weight).sum()
     f1 = 2 * n_hits / max(_sum_up(predicted, weight).sum() + positives.sum(), 1e-9)
     lightest = 1.0 if weight is None else weight.min()
-    # Of each label: scores that may be worth predicting, hits and predictions so far.
-    ranked: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
-    for (column, carries, each), total in zip(_columns(scores, truth, weight), positives, strict=True):
+    # Of each label that some text carries: scores that may be worth predicting, hits and predictions so
+    # far. Others keep the shared threshold.
+    ranked: list[tuple[int, np.ndarray, np.ndarray, np.ndarray | None]] = []
+    for label, (column, carries, each) in enumerate(_columns(scores, truth, weight)):
+        total = positives[label]
+        if not total:
+            continue
         # Beyond so many predictions they outweigh all hits. One score more: a threshold is halfway
         # to the next score.
         most = 2 * total / max(f1, 1e-9) / lightest + 2
@@ -244,13 +248,11 @@ def _thresholds_together(
         order = top[np.argsort(-column[top], kind="stable")]
         gained = np.ones(len(order)) if each is None else each[order]
         hits = np.cumsum(gained * carries[order]).astype(np.float32)
-        ranked.append((column[order], hits, None if each is None else np.cumsum(gained)))
+        ranked.append((label, column[order], hits, None if each is None else np.cumsum(gained)))
     thresholds = np.full(len(positives), shared)
     for _ in range(20):
         sums = np.zeros(2)
-        for label, (descending, hits, so_far) in enumerate(ranked):
-            if not len(hits):
-                continue  # a label that is far from every text
+        for label, descending, hits, so_far in ranked:
             so_far = np.arange(1.0, len(hits) + 1) if so_far is None else so_far
             gain = 2 * hits - f1 * so_far
             gain[:-1][descending[:-1] == descending[1:]] = -np.inf  # no threshold between equal scores
@@ -287,14 +289,17 @@ def _threshold_of_cardinality(
 
 
 def _thresholds_of_labels(
-    scores: Matrix, truth: Matrix, weight: np.ndarray | None
+    scores: Matrix, truth: Matrix, positives: np.ndarray, weight: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the best threshold of each label, and the one of the best expected F1."""
+    """Return the best threshold of each label, and the one of the best expected F1.
+
+    Both are 0.5 where no text carries the label.
+    """
     slope, constant = _calibration(scores, truth, weight)
     own, expected = np.full((2, scores.shape[1]), 0.5)
     for label, (column, carries, each) in enumerate(_columns(scores, truth, weight)):
-        if not len(column):
-            continue  # a label that is far from every text
+        if not positives[label]:
+            continue
         column = column.astype(np.float64)
         calibrated = _probability(slope * _log_odds(column) + constant)
         weight_of = None if each is None else each.__getitem__

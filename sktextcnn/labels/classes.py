@@ -101,10 +101,10 @@ def extend_classes(known: np.ndarray, named: Any) -> np.ndarray:
 
 
 def unknown_label(label: Any, where: str, classes: np.ndarray) -> ValueError:
-    """Return the error that says where there is a label outside a fixed label space."""
+    """Return the error that says where there is a label outside a fixed label space: "y[2] holds"."""
     return ValueError(
-        f"{where} holds {label!r}, which is not among classes={shown(classes)}. Add it to "
-        "classes (of a fitted model by partial_fit), or leave it out."
+        f"{where} {label!r}, which is not among classes={shown(classes)}. Add it to classes (of a "
+        "fitted model by partial_fit), or leave it out."
     )
 
 

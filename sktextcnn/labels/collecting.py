@@ -96,7 +96,7 @@ class LabelCollector:
         assert self._allowed is not None
         assert self._classes is not None
         if label not in self._allowed:
-            raise unknown_label(label, f"y[{position}]", self._classes)
+            raise unknown_label(label, f"y[{position}] holds", self._classes)
 
     def finish(self) -> Labels:
         """Return what all labels together say.

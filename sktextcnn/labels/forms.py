@@ -20,7 +20,6 @@ from sktextcnn.labels.classes import (
     check_kinds,
     is_label,
     is_missing,
-    shown,
     unknown_label,
 )
 from sktextcnn.labels.matrix import LabelMatrix, holds_objects, to_names
@@ -84,7 +83,7 @@ class SingleLabels:
         columns = np.array([column_of.get(label, -1) for label in self.rows])
         if (columns < 0).any():
             position = int(np.argmin(columns))
-            raise unknown_label(self.rows[position], f"y[{position}]", classes)
+            raise unknown_label(self.rows[position], f"y[{position}] holds", classes)
         if len(classes) < 2:
             raise ValueError(
                 f"y holds a single class, {classes.tolist()[0]!r}; a classifier needs at least two. If "
@@ -123,7 +122,7 @@ class LabelSets:
             if unknown:
                 position = next(i for i, labels in enumerate(self.sets) if unknown.intersection(labels))
                 label = next(label for label in self.sets[position] if label in unknown)
-                raise unknown_label(label, f"y[{position}]", classes)
+                raise unknown_label(label, f"y[{position}] holds", classes)
         binarizer = MultiLabelBinarizer(
             classes=None if classes is None else classes.tolist(), sparse_output=True
         )
@@ -166,9 +165,7 @@ class Indicator:
         column_of = {label: column for column, label in enumerate(classes.tolist())}
         unknown = [name for name in self.columns.tolist() if name not in column_of]
         if unknown:
-            raise ValueError(
-                f"y has the column {unknown[0]!r}, which is not among classes={shown(classes)}."
-            )
+            raise unknown_label(unknown[0], "y has the column", classes)
         entries = self.matrix.tocoo()
         columns = np.array([column_of[name] for name in self.columns.tolist()])[entries.col]
         moved = sparse.csr_matrix(

@@ -242,6 +242,6 @@ def group_rows(texts: Any, tags: Any, classes: Any = None) -> tuple[list[str], L
                 f"tags[{position}] is of type {type(label).__name__}; expected a str or int."
             )
         if fixed is not None and label not in allowed:
-            raise unknown_label(label, f"tags[{position}]", fixed)
+            raise unknown_label(label, f"tags[{position}] holds", fixed)
         present.add(label)
     return [*grouped], as_label_matrix([*grouped.values()], classes)

@@ -146,7 +146,7 @@ def fit_blend(
 
 
 #: Margins from which the blend is found, at most: six numbers do not get better by more of them.
-MOST_BLENDED = 10_000_000
+MOST_BLENDED = 4_000_000
 
 
 def sample_texts(n: int, n_labels: int, seed: int) -> np.ndarray:

@@ -20,8 +20,8 @@ def fingerprint(value: Any) -> str:
     """Return the hash of values: the same one in every process with the same version of Python.
 
     Functions are told apart by their code, their defaults and the variables that they enclose; what else
-    they look up as they run, functions that they call among it, is not looked at. Objects of unknown
-    classes are told apart by their pickles.
+    they look up as they run, functions that they call among it, is not looked at. Dataclasses are told
+    apart by the fields that they are compared by, objects of unknown classes by their pickles.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def _take_apart(value: Any) -> tuple[str, Iterable]:
     if isinstance(value, CodeType):
         return kind, (value.co_code, value.co_names, value.co_consts)
     if is_dataclass(value) and not isinstance(value, type):
-        return kind, [getattr(value, each.name) for each in fields(value)]
+        return kind, [getattr(value, each.name) for each in fields(value) if each.compare]
     try:
         return kind, (pickle.dumps(value, protocol=4),)
     except Exception as error:  # whatever a class raises that does not want to be pickled

@@ -55,7 +55,7 @@ class TokenIds:
     flat: np.ndarray
     offsets: np.ndarray
     unknown: tuple[str, ...] = ()
-    on_disk: bool = field(default=False, repr=False)
+    on_disk: bool = field(default=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

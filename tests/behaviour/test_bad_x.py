@@ -97,7 +97,6 @@ def test_no_tokens():
         tiny(min_df=50).fit(TEXTS, TAGS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fit", "partial_fit"])
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -17,7 +17,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
-from sktextcnn import as_label_matrix, callbacks, checkpoints, load
+from sktextcnn import TextStream, as_label_matrix, callbacks, checkpoints, load
 from sktextcnn.checkpoints import Checkpoint, EpochSaver
 from sktextcnn.engine.compiled import _Run
 from sktextcnn.engine.examples import State
@@ -303,6 +303,14 @@ def test_another_fit_has_a_checkpoint_of_its_own(other, one_fit, tmp_path):
 @pytest.mark.parametrize("options", SAME.values(), ids=SAME)
 def test_the_same_fit_has_the_same_checkpoint(options, one_fit, tmp_path):
     assert folders_after(one_fit, tmp_path, options) == 1
+
+
+def test_the_same_texts_as_a_stream_have_the_same_checkpoint(one_fit, tmp_path, epochs_run):
+    folder = shutil.copytree(one_fit, tmp_path / "copy")
+    stream = TextStream(lambda: zip(TEXTS, TAGS, strict=True))
+    tiny(**BASE, checkpoint_dir=folder).fit(stream)
+    assert len([*folder.iterdir()]) == 1
+    assert not epochs_run
 
 
 @pytest.mark.parametrize("package", ["numpy", "numba", "scikit-learn"])

@@ -10,8 +10,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from sktextcnn import callbacks, fitting, load
+from sktextcnn import callbacks, load
 from sktextcnn.engine.observers import Observer
+from sktextcnn.fitting import learning, svms
 from tests.examples import TAGS, TEXTS, every_engine_and, fitted_attributes, same_weights, tiny
 
 
@@ -81,9 +82,9 @@ MOMENTS = {
     "in an epoch": at_event(0, "end_batch"),
     "after an epoch": at_event(0, "end_epoch"),
     "in the final network": at_event(2, "end_batch"),
-    "in the first linear part": at_call(fitting, "fit_linear"),
-    "in the final linear part": at_call(fitting, "fit_linear", 3),
-    "at the blend": at_call(fitting, "fit_blend"),
+    "in the first linear part": at_call(svms, "fit_linear"),
+    "in the final linear part": at_call(svms, "fit_linear", 3),
+    "at the blend": at_call(learning, "fit_blend"),
     "at the end": at_call(callbacks.FitCallbacks, "end_fit"),
 }
 ERRORS = [Error("no"), KeyboardInterrupt()]

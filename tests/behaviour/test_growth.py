@@ -177,6 +177,13 @@ def test_new_labels_have_the_thresholds_of_no_tuning(fitted):
     assert grow(clf).thresholds_.tolist() == [0.1, 0.2, 0.3, 0.5]
 
 
+def test_thresholds_given_as_a_parameter_need_one_for_each_new_label():
+    clf = tiny(threshold=[0.5, 0.4, 0.3]).fit(TEXTS, TAGS)
+    with pytest.raises(ValueError, match="one value for each of the 4 labels in the order of classes_"):
+        grow(clf)
+    assert grow(clf.set_params(threshold=0.6)).thresholds_.tolist() == [0.5, 0.4, 0.3, 0.6]
+
+
 def test_nothing_grows_where_no_new_label_is_named(fitted):
     clf = copy.deepcopy(fitted)
     clf.partial_fit(MORE, [[], [], ["food"], ["news"]], classes=LABELS)

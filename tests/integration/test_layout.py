@@ -122,10 +122,20 @@ MODULES = {
     "checkpoints": {
         *("engine.examples", "engine.observers", "storage.archive", "storage.fingerprint"),
     },
-    "fitting": {
+    "fitting": set(),
+    "fitting.plan": set(),
+    "fitting.networks": {
         *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "engine.engines"),
-        *("engine.examples", "engine.observers", "linear.features", "linear.part", "linear.training"),
-        *("text.tokens", "threads"),
+        *("engine.examples", "engine.observers", "fitting.plan", "text.tokens", "threads"),
+    },
+    "fitting.svms": {
+        *("callbacks", "checkpoints", "decision.held_out", "engine.examples", "fitting.plan"),
+        *("linear.features", "linear.part", "linear.training", "text.tokens"),
+    },
+    "fitting.learning": {
+        *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "engine.engines"),
+        *("engine.examples", "engine.observers", "fitting.networks", "fitting.plan", "fitting.svms"),
+        *("linear.part", "linear.training", "text.tokens", "threads"),
     },
     "chunks": set(),
     "parameters": {
@@ -157,12 +167,20 @@ MODULES = {
         *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "decision.rule"),
         *("decision.splits", "decision.thresholds"),
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
-        *("fitted", "fitting", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
+        *("fitted", "fitting.plan", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
         *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
     },
     "classifier": {
         *("callbacks", "checkpoints", "engine.engines", "engine.examples", "engine.observers"),
-        *("explain.explainer", "fitted", "fitting", "inputs", "labels.classes", "preparation", "stream"),
+        *(
+            "explain.explainer",
+            "fitted",
+            "fitting.learning",
+            "inputs",
+            "labels.classes",
+            "preparation",
+            "stream",
+        ),
         *("teaching", "text.tokens"),
     },
     # its users
@@ -265,7 +283,14 @@ KERAS = {"tensorflow", "keras", "scikeras"}
 USE_KERAS = {"engine.network", "engine.keras_engine", "engine.own_network"}
 USE_NUMBA = {"jit"}
 #: They need Numba as soon as they are imported, so others import them where they have much to do.
-USE_JIT = {"engine.kernels", "engine.compiled", "linear.svm", "linear.training", "fitting"}
+USE_JIT = {
+    "engine.kernels",
+    "engine.compiled",
+    "linear.svm",
+    "linear.training",
+    "fitting.svms",
+    "fitting.learning",
+}
 MOST_LINES = 300
 
 

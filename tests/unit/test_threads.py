@@ -19,9 +19,10 @@ from joblib.externals.loky import get_reusable_executor
 from joblib.parallel import BACKENDS, ThreadingBackend
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sktextcnn import callbacks, fitting, threads
+from sktextcnn import callbacks, threads
 from sktextcnn.engine import compiled
 from sktextcnn.engine.observers import Observer
+from sktextcnn.fitting import learning
 from sktextcnn.threads import CancelledError, Jobs, Team, divide, one_blas_thread
 from tests.examples import TAGS, TEXTS, same_weights, tiny
 from tests.processes import run_python
@@ -197,7 +198,7 @@ def recorded(monkeypatch):
             found.append(n_jobs)
             super().__init__(n_jobs)
 
-    monkeypatch.setattr(fitting, "Jobs", Recorded)
+    monkeypatch.setattr(learning, "Jobs", Recorded)
     return found
 
 
@@ -230,11 +231,11 @@ def test_cores_are_shared_among_jobs(monkeypatch):
 
 def fit_in_worker(n_jobs):
     """Return how many jobs and threads a fit uses, and how many BLAS was granted."""
-    from sktextcnn import fitting
     from sktextcnn.engine import compiled
+    from sktextcnn.fitting import learning
 
     asked = []
-    plain, plain_train = fitting.Jobs, compiled.train
+    plain, plain_train = learning.Jobs, compiled.train
 
     class Recorded(plain):
         def __init__(self, n_jobs):
@@ -246,11 +247,11 @@ def fit_in_worker(n_jobs):
         return plain_train(*arguments, n_threads=n_threads, **named)
 
     granted = max(blas_threads())
-    fitting.Jobs, compiled.train = Recorded, train
+    learning.Jobs, compiled.train = Recorded, train
     try:
         tiny(n_jobs=n_jobs).fit(TEXTS, TAGS)
     finally:
-        fitting.Jobs, compiled.train = plain, plain_train
+        learning.Jobs, compiled.train = plain, plain_train
     return granted, *asked
 
 
@@ -467,7 +468,7 @@ class OfACluster(ThreadingBackend):
 
 def test_jobs_of_a_fit_are_not_those_of_a_cluster(monkeypatch):
     seen = []
-    monkeypatch.setattr(fitting, "Jobs", lambda n_jobs: seen.append(n_jobs) or Jobs(n_jobs))
+    monkeypatch.setattr(learning, "Jobs", lambda n_jobs: seen.append(n_jobs) or Jobs(n_jobs))
     monkeypatch.setitem(BACKENDS, "of a cluster", OfACluster)
     with joblib.parallel_config("of a cluster"), threadpool_limits(1, user_api="blas"):
         tiny().fit(TEXTS, TAGS)

@@ -323,6 +323,8 @@ def test_the_global_precision_is_followed(name, learned):
 
 
 STRATEGY = """
+from dataclasses import replace
+
 import numpy as np
 import tensorflow as tf
 
@@ -333,21 +335,20 @@ from tests.examples import same_weights
 from sktextcnn.engine import compiled
 
 quiet = {**tests.QUIET, "learning_rate": 0.1, "batch_size": 3}  # the last batch of two texts
-alone, _ = tests.learn(tests.start(5), **quiet)
+alone, _ = compiled.train(tests.start(5), tests.examples(), replace(tests.DEFAULTS, **quiet))
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 with strategy.scope():
     assert tf.distribute.get_strategy().num_replicas_in_sync == 2
     watcher = tests.Watcher()
     both, history = tests.learn(tests.start(5), observers=[watcher], **quiet)
-    noisy, losses = tests.learn(batch_size=19)  # and a last batch of a single text
-    again, _ = tests.learn(batch_size=19)
-    onward, _ = tests.learn(noisy, batch_size=19)
+    noisy, losses = tests.learn(both, batch_size=19)  # and a last batch of a single text
+    again, _ = tests.learn(both, batch_size=19)
 for name, weight in alone.weights.items():
     np.testing.assert_allclose(both.weights[name], weight, atol=1e-5, err_msg=name)
 assert both.step == 14
 assert np.isfinite(losses["loss"]).all()
 assert same_weights(noisy, again)
-assert onward.step == 8
+assert noisy.step == 14 + 4
 print("agrees")
 """
 

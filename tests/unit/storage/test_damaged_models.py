@@ -34,7 +34,7 @@ KINDS = {
 }
 
 #: Edits and damages of each kind of model, those that take some seconds, and many more.
-FEW, MANY = range(84), range(84, 1200)
+FEW, MANY = range(84), range(84, 336)
 
 
 def predictions(clf):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import combinations
 
@@ -18,6 +18,7 @@ from tests.processes import run_python
 class Pair:
     first: object
     second: object
+    note: str = field(default="", compare=False)
 
 
 def half(x):
@@ -79,6 +80,7 @@ def test_equal_values_have_the_same_one():
     array = np.arange(12.0).reshape(3, 4)
     assert fingerprint(array) == fingerprint(np.asfortranarray(array)) == fingerprint(array.copy())
     assert fingerprint(sparse.csr_matrix(array)) == fingerprint(sparse.csr_matrix(array.copy()))
+    assert fingerprint(Pair(1, 2, "a")) == fingerprint(Pair(1, 2, "b"))
     assert fingerprint({3, 1, 2}) == fingerprint({1, 2, 3})
     assert fingerprint(enclosing(1)) == fingerprint(enclosing(1))
     assert fingerprint(Measure(1)) == fingerprint(Measure(1))

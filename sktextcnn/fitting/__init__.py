@@ -1,0 +1,1 @@
+"""Texts held out, networks and SVMs trained, their blend and thresholds found."""
