@@ -9,9 +9,9 @@ from _data import load
 
 #: Sets whose words are counted, if they are there.
 SOURCES = ["reuters90", "goemotions", "stackoverflow30k", "tmdb_genres"]
-#: Of the vocabulary: a word that fewer texts' worth of tokens hold is too rare to be drawn again.
+#: Least number of times that a word occurs there.
 MIN_COUNT = 5
-#: Texts with 1 to 5 labels.
+#: Shares of texts with 1 to 5 labels.
 LABELS_PER_TEXT = [0.4, 0.25, 0.15, 0.12, 0.08]
 #: Words that point to a label, and how many of them a text with that label holds.
 WORDS_PER_LABEL, WORDS_IN_TEXT = 4, 2
@@ -35,8 +35,8 @@ def zipf_set(n_labels, n_train, n_test, *, n_tokens=20, seed=0):
     """Return train texts, their label sets, test texts and theirs.
 
     Words are as frequent as they really are. The r-th label has a share of 1 / (r + 10): a few labels
-    are everywhere, and most of 10,000 have a dozen texts. Each has `WORDS_PER_LABEL` words, which other
-    labels may have as well, and which turn up by themselves, too.
+    are everywhere, and most of 10,000 have a handful of texts. Each has `WORDS_PER_LABEL` words, which
+    other labels may have as well, and which turn up by themselves, too.
     """
     rng = np.random.default_rng([seed, n_labels])
     counts = count_words()

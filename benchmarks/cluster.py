@@ -127,13 +127,16 @@ def _tag_here(model, texts, out):
 
 
 def _tag_with_dask(model, texts, out):
+    import dask
     import dask.dataframe as dd
     from distributed import Client, LocalCluster
 
     from sktextcnn.distributed import predict_dask
 
+    # Without Dask's own settings of the allocator, by which every array costs new pages.
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
     settings = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB"}
-    with LocalCluster(**settings, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(**settings, dashboard_address=":0") as cluster, Client(cluster) as client:
         client.run(lambda: __import__("sktextcnn.distributed"))
         with Watch() as watch:
             predict_dask(model, dd.read_parquet(texts), "text").to_parquet(out)

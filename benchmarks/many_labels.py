@@ -1,9 +1,9 @@
 """Very many labels: the network with all and with sampled labels, beside fastText and napkinXC.
 
 The set is made from real words: texts of 20 tokens with 1 to 5 of 1,000 or 10,000 labels, a few of which
-are everywhere while most have a dozen texts. Every fit has a process of its own, whose peak of memory is
-shown with the texts in it. Seconds are those of all processors together, so that other
-work on the machine matters little; the time on the clock stands beside them.
+are everywhere while most have a handful of texts. Every fit has a process of its own, whose peak of
+memory is shown with the texts in it. Seconds are those of all processors together, so that other work on
+the machine matters little; the time on the clock stands beside them.
 """
 
 import argparse
@@ -87,17 +87,7 @@ def fit_ours(texts, labels, parameters):
     from sktextcnn import TextCNNClassifier
 
     classifier = TextCNNClassifier(**parameters).fit(texts, labels)
-
-    def predict(texts):
-        found = []
-        for first in range(0, len(texts), 1000):
-            scores = classifier.decision_function(texts[first : first + 1000])
-            best = np.argpartition(-scores, TOP[-1], axis=1)[:, : TOP[-1]]
-            order = np.take_along_axis(-scores, best, axis=1).argsort(axis=1)
-            found += classifier.classes_[np.take_along_axis(best, order, axis=1)].tolist()
-        return found
-
-    return predict
+    return lambda texts: classifier.predict_topk(texts, k=TOP[-1])[0].tolist()
 
 
 def fit_fasttext(texts, labels, parameters):

@@ -12,7 +12,7 @@ import os
 import pickle
 import platform
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 #: Models that a worker process keeps, those of the jobs that come to it in turn.
 MODELS_KEPT = 4
 
+#: Columns of the result, and what their lists hold.
+_RESULT = {"labels": str, "top_labels": str, "top_probabilities": float, "probabilities": float}
+
 #: The models of this process, by the checksums under which they were sent.
 _loaded: dict[int, TextCNNClassifier] = {}
 _lock = Lock()
@@ -43,6 +46,7 @@ def predict_dask(
     dataframe: dask.dataframe.DataFrame,
     column: str,
     *,
+    top_k: int | None = None,
     probabilities: bool = False,
 ) -> dask.dataframe.DataFrame:
     """Tag the texts of a Dask dataframe, lazily: nothing is computed before you ask for the result.
@@ -58,15 +62,19 @@ def predict_dask(
         Partitions are tagged as a whole: some ten thousand texts in each are plenty.
     column : str
         Where the texts are.
+    top_k : int or None, default=None
+        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`. It takes as much
+        time again.
     probabilities : bool, default=False
-        Whether the result has them, too. It takes twice the time.
+        Add the probabilities of all labels. It takes as much time again.
 
     Returns
     -------
     dask.dataframe.DataFrame
         The columns of `dataframe` and ``labels``, a list of str per row, as of
-        `TextCNNClassifier.predict_labels`; and ``probabilities``, a list of float32 per row in the order
-        of `classes_`, if asked for. Index and partitions are those of `dataframe`.
+        `TextCNNClassifier.predict_labels`. If asked for, ``top_labels`` and ``top_probabilities``, lists
+        of str and of float32; and ``probabilities``, lists of float32 in the order of `classes_`. Index
+        and partitions are those of `dataframe`.
 
     Raises
     ------
@@ -76,7 +84,8 @@ def predict_dask(
         If `dataframe` or `model` is something else, or the column holds no texts; when computed, if a
         row holds something else than a text, a null among them: the message names it.
     ValueError
-        If there is no such column, or one of the result is there already; or the model is damaged.
+        If there is no such column, or one of the result is there already; if `top_k` is out of range, or
+        the model is damaged.
     FileNotFoundError
         If there is no model; when computed, if a worker does not see it.
     RuntimeError
@@ -107,15 +116,15 @@ def predict_dask(
             f"dataframe is a {_name_of_type(dataframe)}; expected a Dask dataframe, such as "
             "dask.dataframe.from_pandas(dataframe, npartitions=8)."
         )
-    added = _check_columns(list(dataframe.columns), column, probabilities)
+    added = _check_columns(list(dataframe.columns), column, top_k, probabilities)
     dtype = dataframe.dtypes[column]
     if not pd.api.types.is_string_dtype(dtype):
         raise TypeError(
             f"Column {column!r} has dtype {dtype}; expected texts. If these are texts in another form, "
             f"convert them first: dataframe[{column!r}].astype(str)."
         )
-    sent = _send(model, cloudpickle.dumps)
-    tag = _to_worker(sent.path, sent.checksum, column, probabilities)
+    sent = _send(model, cloudpickle.dumps, top_k)
+    tag = _to_worker(sent.path, sent.checksum, column, top_k, probabilities)
 
     def tag_partition(frame: Any, pickled: bytes | None, partition_info: Any = None) -> Any:
         number = None if partition_info is None else partition_info["number"]
@@ -139,6 +148,7 @@ def predict_spark(
     dataframe: pyspark.sql.DataFrame,
     column: str,
     *,
+    top_k: int | None = None,
     probabilities: bool = False,
 ) -> pyspark.sql.DataFrame:
     """Tag the texts of a Spark dataframe, lazily: nothing is computed before you ask for the result.
@@ -153,15 +163,19 @@ def predict_spark(
     dataframe : pyspark.sql.DataFrame
     column : str
         Where the texts are.
+    top_k : int or None, default=None
+        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`. It takes as much
+        time again.
     probabilities : bool, default=False
-        Whether the result has them, too. It takes twice the time.
+        Add the probabilities of all labels. It takes as much time again.
 
     Returns
     -------
     pyspark.sql.DataFrame
         The columns of `dataframe` and ``labels``, an array of strings per row, as of
-        `TextCNNClassifier.predict_labels`; and ``probabilities``, an array of floats per row in the
-        order of `classes_`, if asked for.
+        `TextCNNClassifier.predict_labels`. If asked for, ``top_labels`` and ``top_probabilities``,
+        arrays of strings and of floats; and ``probabilities``, arrays of floats in the order of
+        `classes_`.
 
     Raises
     ------
@@ -170,7 +184,8 @@ def predict_spark(
     TypeError
         If `dataframe` or `model` is something else, or the column holds no strings.
     ValueError
-        If there is no such column, or one of the result is there already; or the model is damaged.
+        If there is no such column, or one of the result is there already; if `top_k` is out of range, or
+        the model is damaged.
     FileNotFoundError
         If there is no model.
     sklearn.exceptions.NotFittedError
@@ -202,16 +217,16 @@ def predict_spark(
             f"dataframe is a {_name_of_type(dataframe)}; expected a Spark dataframe, such as "
             "spark.createDataFrame(dataframe)."
         )
-    added = _check_columns(dataframe.columns, column, probabilities)
+    added = _check_columns(dataframe.columns, column, top_k, probabilities)
     kind = dataframe.schema[column].dataType
     if not isinstance(kind, types.StringType):
         raise TypeError(
             f"Column {column!r} is of type {kind.simpleString()}; expected string. If these are texts "
             f"in another form, cast them first: dataframe[{column!r}].cast('string')."
         )
-    sent = _send(model, cloudpickle.dumps)
+    sent = _send(model, cloudpickle.dumps, top_k)
     pickled = sent.pickled
-    tag = _to_worker(sent.path, sent.checksum, column, probabilities)
+    tag = _to_worker(sent.path, sent.checksum, column, top_k, probabilities)
 
     def tag_partition(batches: Iterator[pyarrow.RecordBatch]) -> Iterator[pyarrow.RecordBatch]:
         import pyarrow
@@ -226,9 +241,11 @@ def predict_spark(
                 [*batch.columns, *arrays.values()], names=[*batch.schema.names, *arrays]
             )
 
-    elements = {"labels": types.StringType(), "probabilities": types.FloatType()}
+    elements = {str: types.StringType(), float: types.FloatType()}
     fields = [
-        types.StructField(name, types.ArrayType(elements[name], containsNull=False), nullable=False)
+        types.StructField(
+            name, types.ArrayType(elements[_RESULT[name]], containsNull=False), nullable=False
+        )
         for name in added
     ]
     return dataframe.mapInArrow(tag_partition, types.StructType([*dataframe.schema.fields, *fields]))
@@ -247,11 +264,17 @@ def _name_of_type(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}"
 
 
-def _check_columns(columns: list[str], column: str, probabilities: bool) -> list[str]:
+def _name_columns(top_k: int | None, probabilities: bool) -> list[str]:
+    """Return the names of the columns of the result."""
+    asked = {"labels": True, "probabilities": probabilities}
+    return [name for name in _RESULT if asked.get(name, top_k is not None)]
+
+
+def _check_columns(columns: list[str], column: str, top_k: int | None, probabilities: bool) -> list[str]:
     """Return the names of the columns to be added, if the column of texts is there and they are not."""
     if column not in columns:
         raise ValueError(f"There is no column {column!r}; the dataframe has {columns}.")
-    added = ["labels", "probabilities"] if probabilities else ["labels"]
+    added = _name_columns(top_k, probabilities)
     taken = [name for name in added if name in columns]
     if taken:
         raise ValueError(
@@ -270,10 +293,11 @@ class _Sent:
     checksum: int
 
 
-def _send(model: Any, dumps: Callable[[Any], bytes]) -> _Sent:
+def _send(model: Any, dumps: Callable[[Any], bytes], top_k: int | None = None) -> _Sent:
     """Check a model, and return what tells it to a worker; `dumps` also takes functions of the user."""
     if isinstance(model, TextCNNClassifier):
         check_is_fitted(model, "weights_")
+        _check_top_k(model, top_k)
         pickled = dumps(model)
         return _Sent(None, pickled, zlib.crc32(pickled))
     if not isinstance(model, str | os.PathLike):
@@ -282,8 +306,17 @@ def _send(model: Any, dumps: Callable[[Any], bytes]) -> _Sent:
             "TextCNNClassifier."
         )
     path = Path(model).resolve()
-    load(path)
+    _check_top_k(load(path), top_k)
     return _Sent(str(path), None, _checksum(path))
+
+
+def _check_top_k(classifier: TextCNNClassifier, top_k: int | None) -> None:
+    """Let the classifier say now, not on a worker, that it has fewer labels."""
+    if top_k is not None:
+        try:
+            classifier.predict_topk([""], top_k)
+        except ValueError as error:
+            raise ValueError(f"top_k: {error}") from error
 
 
 def _checksum(path: Path) -> int:
@@ -291,7 +324,9 @@ def _checksum(path: Path) -> int:
     return zlib.crc32((path / MODEL).read_bytes())
 
 
-def _to_worker(path: str | None, checksum: int, column: str, probabilities: bool) -> Callable[..., dict]:
+def _to_worker(
+    path: str | None, checksum: int, column: str, top_k: int | None, probabilities: bool
+) -> Callable[..., dict]:
     """Return `tag_texts` with its settings, so that a process without the package can unpickle it."""
     version = __version__
 
@@ -319,6 +354,7 @@ def _to_worker(path: str | None, checksum: int, column: str, probabilities: bool
             column=column,
             partition=partition,
             first_row=first_row,
+            top_k=top_k,
             probabilities=probabilities,
         )
 
@@ -386,6 +422,7 @@ def tag_texts(
     column: str,
     partition: int | None,
     first_row: int,
+    top_k: int | None,
     probabilities: bool,
 ) -> dict[str, pyarrow.Array]:
     """Return the columns of the result for some rows of a partition.
@@ -402,12 +439,13 @@ def tag_texts(
         The same; None: nobody knows.
     first_row : int
         Rows of the partition before these.
+    top_k : int or None
     probabilities : bool
 
     Returns
     -------
     dict of str to pyarrow.Array of length n
-        ``labels``: lists of str; ``probabilities``, if asked for: lists of float32.
+        ``labels``: lists of str; and what is asked for.
 
     Raises
     ------
@@ -424,15 +462,22 @@ def tag_texts(
                 f"{type(text).__name__}; expected a str. Leave out such rows, or fill them, for example "
                 'with "".'
             )
-    columns: dict[str, list] = {"labels": [], "probabilities": []} if probabilities else {"labels": []}
+    columns: dict[str, Any] = {name: [] for name in _name_columns(top_k, probabilities)}
     if texts:
         classifier = open_model()
-        columns["labels"] = [[str(name) for name in row] for row in classifier.predict_labels(texts)]
+        columns["labels"] = _as_str(classifier.predict_labels(texts))
+        if top_k is not None:
+            names, scores = classifier.predict_topk(texts, top_k)
+            columns |= {"top_labels": _as_str(names), "top_probabilities": list(scores)}
         if probabilities:
             columns["probabilities"] = list(classifier.predict_proba(texts))
     return {name: pyarrow.array(values, _arrow_type(pyarrow, name)) for name, values in columns.items()}
 
 
+def _as_str(rows: Iterable[Iterable[Any]]) -> list[list[str]]:
+    return [[str(name) for name in row] for row in rows]
+
+
 def _arrow_type(arrow: Any, name: str) -> pyarrow.DataType:
     """Return the type of a column of the result."""
-    return arrow.list_({"labels": arrow.string(), "probabilities": arrow.float32()}[name])
+    return arrow.list_({str: arrow.string(), float: arrow.float32()}[_RESULT[name]])

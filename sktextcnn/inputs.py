@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from sktextcnn.labels.classes import check_classes, shown
 from sktextcnn.labels.collecting import LabelCollector
 from sktextcnn.labels.forms import Labels
-from sktextcnn.labels.hints import warn_if_empty, warn_if_joined, warn_if_repeated
+from sktextcnn.labels.hints import STACKLEVEL, warn_if_empty, warn_if_joined, warn_if_repeated
 from sktextcnn.labels.parsing import read_labels
 from sktextcnn.objective import check_sample_weight
 from sktextcnn.stream import TextStream
@@ -140,4 +141,22 @@ def check_alone(y: Any, sample_weight: Any) -> None:
         raise ValueError(
             "X is a TextStream, whose texts all have the same weight; leave sample_weight out, or pass "
             "texts and labels as lists."
+        )
+
+
+def warn_if_sampled(n_sampled: int, n: int) -> None:
+    """Warn where the linear part learns from some texts of a stream alone.
+
+    Parameters
+    ----------
+    n_sampled, n : int
+        How many of how many texts.
+    """
+    if n_sampled < n:
+        warnings.warn(
+            f"The linear part learns from {n_sampled:,} of the {n:,} texts of the stream, chosen at "
+            "random, as its features are in memory; the network learns from all of them. Set "
+            "linear=False for the network alone.",
+            UserWarning,
+            stacklevel=STACKLEVEL,
         )

@@ -29,9 +29,8 @@ from sktextcnn.engine.examples import Examples, Settings, State
 from sktextcnn.engine.weights import grow_weights, initial_weights, prior_logits
 from sktextcnn.fitted import FittedState
 from sktextcnn.fitting.plan import LinearSettings, Plan
-from sktextcnn.inputs import check_known_classes
+from sktextcnn.inputs import check_known_classes, warn_if_sampled
 from sktextcnn.labels.forms import Labels
-from sktextcnn.labels.hints import warn_if_sampled
 from sktextcnn.objective import check_kind, is_exclusive, label_weights, resolve_loss
 from sktextcnn.parameters import check_kernel_sizes
 from sktextcnn.prediction import Predictor

@@ -16,15 +16,15 @@ X = np.array(_TEXTS, dtype=object)
 
 
 def search():
-    """Fit a search over four candidates, on whatever backend joblib has."""
-    grid = {"filters": [4, 8], "learning_rate": [0.002, 0.05]}
+    """Fit a search over two candidates, on whatever backend joblib has."""
+    grid = {"learning_rate": [0.002, 0.05]}
     with threadpool_limits(1):  # as many as workers have
-        return GridSearchCV(tiny(), grid, cv=3, scoring="f1_micro").fit(X, Y)
+        return GridSearchCV(tiny(), grid, cv=2, scoring="f1_micro").fit(X, Y)
 
 
 def check_same_search(found, expected):
     """The same scores, bit by bit, the same choice, and the same model in the end."""
-    for name in ("split0_test_score", "split1_test_score", "split2_test_score"):
+    for name in ("split0_test_score", "split1_test_score"):
         assert found.cv_results_[name].tolist() == expected.cv_results_[name].tolist()
     assert found.best_params_ == expected.best_params_
     assert np.array_equal(found.predict_proba(X), expected.predict_proba(X))

@@ -91,21 +91,3 @@ def warn_if_joined(labels: Labels) -> None:
                 stacklevel=STACKLEVEL,
             )
             return
-
-
-def warn_if_sampled(n_sampled: int, n: int) -> None:
-    """Warn where the linear part learns from some texts of a stream alone.
-
-    Parameters
-    ----------
-    n_sampled, n : int
-        How many of how many texts.
-    """
-    if n_sampled < n:
-        warnings.warn(
-            f"The linear part learns from {n_sampled:,} of the {n:,} texts of the stream, chosen at "
-            "random, as its features are in memory; the network learns from all of them. Set "
-            "linear=False for the network alone.",
-            UserWarning,
-            stacklevel=STACKLEVEL,
-        )

@@ -518,7 +518,7 @@ def own_network(n_tokens, n_labels):
 @pytest.mark.parametrize("network", [None, own_network])
 def test_keras_goes_on(network, tmp_path, monkeypatch):
     """At the epochs of the rate's linear decay, with Adam's memory."""
-    options = {"engine": "keras", "network": network, "validation": 0.25, "epochs": 3}
+    options = {"engine": "keras", "network": network, "validation": 0.25, "epochs": 2}
     clf = tiny(**options, learning_rate_schedule="linear")
     expected = clone(clf).fit(TEXTS, TAGS)
     clf.set_params(checkpoint_dir=tmp_path)

@@ -29,7 +29,7 @@ def client():
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, memory_limit="1GiB", dashboard_address=None
+            n_workers=2, threads_per_worker=1, memory_limit="1GiB", dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):
@@ -92,10 +92,14 @@ def test_only_a_plain_list_travels_with_every_task(form, n_times, client):
 
 @pytest.mark.parametrize("form", ["folder", "classifier"])
 def test_result_equals_that_of_here(form, clf, folder, frame, client):
-    tagged = predict_dask(folder if form == "folder" else clf, frame, "text", probabilities=True)
+    tagged = predict_dask(
+        folder if form == "folder" else clf, frame, "text", top_k=2, probabilities=True
+    )
     assert tagged.divisions == frame.divisions
     result = tagged.compute()
     assert labels_of(result) == clf.predict_labels(ROWS)
+    labels, _ = clf.predict_topk(ROWS, 2)
+    assert [list(row) for row in result["top_labels"]] == labels.tolist()
     probabilities = np.array(result["probabilities"].tolist(), dtype=np.float32)
     assert np.array_equal(probabilities, clf.predict_proba(ROWS))
     pd.testing.assert_frame_equal(result[["number", "text"]], frame.compute())

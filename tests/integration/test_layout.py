@@ -167,7 +167,7 @@ MODULES = {
         *("callbacks", "checkpoints", "decision.evaluator", "decision.held_out", "decision.rule"),
         *("decision.splits", "decision.thresholds"),
         *("embeddings", "engine.engines", "engine.examples", "engine.own_network", "engine.weights"),
-        *("fitted", "fitting.plan", "inputs", "labels.forms", "labels.hints", "objective", "parameters"),
+        *("fitted", "fitting.plan", "inputs", "labels.forms", "objective", "parameters"),
         *("prediction", "resolved", "text.numbering", "text.tokens", "text.vocabulary"),
     },
     "classifier": {

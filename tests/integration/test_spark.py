@@ -88,10 +88,15 @@ def test_two_searches_in_a_row_find_the_same_as_here(spark):
 
 @pytest.mark.parametrize("form", ["folder", "classifier"])
 def test_result_equals_that_of_here(form, clf, folder, frame):
-    tagged = predict_spark(folder if form == "folder" else clf, frame, "text", probabilities=True)
-    assert tagged.columns == ["number", "text", "large", "labels", "probabilities"]
+    tagged = predict_spark(
+        folder if form == "folder" else clf, frame, "text", top_k=2, probabilities=True
+    )
+    results = ["labels", "top_labels", "top_probabilities", "probabilities"]
+    assert tagged.columns == ["number", "text", "large", *results]
     rows = tagged.collect()
     assert [tuple(row.labels) for row in rows] == clf.predict_labels(TEXTS * 2)
+    labels, _ = clf.predict_topk(TEXTS * 2, 2)
+    assert [row.top_labels for row in rows] == labels.tolist()
     probabilities = np.array([row.probabilities for row in rows], dtype=np.float32)
     assert np.array_equal(probabilities, clf.predict_proba(TEXTS * 2))
     given = [(row.number, row.text, row.large) for row in frame.collect()]

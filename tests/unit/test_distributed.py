@@ -16,7 +16,8 @@ pa = pytest.importorskip("pyarrow", reason="the extra test is not installed")
 
 
 def tag(texts, clf, **settings):
-    settings = {"column": "text", "partition": 3, "first_row": 10, "probabilities": False, **settings}
+    asked = {"top_k": None, "probabilities": False, **settings}
+    settings = {"column": "text", "partition": 3, "first_row": 10, **asked}
     return distributed.tag_texts(texts, lambda: clf, **settings)
 
 
@@ -28,6 +29,22 @@ def test_columns_of_the_result():
     probabilities = np.array(columns["probabilities"].to_pylist(), dtype=np.float32)
     assert np.array_equal(probabilities, clf.predict_proba(TEXTS))
     assert columns["probabilities"].type == pa.list_(pa.float32())
+    assert [*columns] == ["labels", "probabilities"]
+
+
+def test_most_probable_labels():
+    clf = tiny().fit(TEXTS, TAGS)
+    columns = tag(TEXTS, clf, top_k=2)
+    labels, probabilities = clf.predict_topk(TEXTS, 2)
+    assert columns["top_labels"].to_pylist() == labels.tolist()
+    assert np.array_equal(np.array(columns["top_probabilities"].to_pylist(), np.float32), probabilities)
+    assert [*columns] == ["labels", "top_labels", "top_probabilities"]
+
+
+@pytest.mark.parametrize("top_k", [0, 4])
+def test_more_labels_than_there_are_is_an_error_at_once(top_k):
+    with pytest.raises(ValueError, match=rf"top_k: k={top_k}; expected a whole number from 1 to 3"):
+        distributed._send(tiny().fit(TEXTS, TAGS), None, top_k)
 
 
 def test_labels_that_are_numbers_become_words():
@@ -87,7 +104,7 @@ def test_models_that_a_process_keeps_are_few(tmp_path, monkeypatch):
 
 
 def test_a_worker_says_which_version_it_has(monkeypatch):
-    go = distributed._to_worker(None, 0, "text", False)
+    go = distributed._to_worker(None, 0, "text", None, False)
     monkeypatch.setattr("sktextcnn.__version__", "0.0.1")
     with pytest.raises(RuntimeError, match=r"worker \S+ \(Python \S+\) has sktextcnn 0\.0\.1, but"):
         go([], 0, 0, None)
