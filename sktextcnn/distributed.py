@@ -105,10 +105,10 @@ def predict_dask(
     """
     try:
         import cloudpickle
-        import dask
         import pandas as pd
         import pyarrow
         from dask.dataframe import DataFrame
+        from dask.delayed import delayed
     except ImportError as error:
         raise _not_installed("predict_dask", "dask", error) from error
     if not isinstance(dataframe, DataFrame):
@@ -136,7 +136,7 @@ def predict_dask(
         return frame.assign(**columns)
 
     # A value of its own in the graph goes to a worker once, not with each partition.
-    pickled = dask.delayed(sent.pickled, pure=False) if sent.pickled is not None else None
+    pickled = delayed(sent.pickled, pure=False) if sent.pickled is not None else None
     meta = dataframe._meta.assign(
         **{name: pd.Series([], dtype=pd.ArrowDtype(_arrow_type(pyarrow, name))) for name in added}
     )

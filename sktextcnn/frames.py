@@ -1,4 +1,4 @@
-"""pandas, where it is installed: nothing needs it but the methods that return its tables."""
+"""Tables of pandas, where it is installed: nothing needs it but the methods that return them."""
 
 from __future__ import annotations
 

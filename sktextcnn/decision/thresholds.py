@@ -419,7 +419,7 @@ def _shared_threshold(scores: Matrix, truth: Matrix, weight: np.ndarray | None) 
     """Return the best threshold that all labels share."""
     if weight is None:
         return _best_threshold(_flat(scores), _flat(truth), truth.sum())
-    total = weight @ np.asarray(truth.sum(axis=1)).ravel()
+    total = float(weight @ np.asarray(truth.sum(axis=1)).ravel())
     return _best_threshold(_flat(scores), _flat(truth), total, _weight_of(scores, weight))
 
 
