@@ -111,6 +111,8 @@ def test_ctrl_c_in_a_terminal_ends_with_one_line(tmp_path, table, jobs):
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=theirs,
+        # Who runs the tests in the background has Ctrl-C ignored, in all processes that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         os.close(theirs)
         try:
@@ -121,6 +123,7 @@ def test_ctrl_c_in_a_terminal_ends_with_one_line(tmp_path, table, jobs):
                 if select.select([ours], [], [], 1)[0]:
                     shown += os.read(ours, 4096)
             process.send_signal(signal.SIGINT)
+            end = time.monotonic() + 60
             # Read on, or the process would wait for room in the terminal.
             while part := read_until_closed(ours):
                 shown += part

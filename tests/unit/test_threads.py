@@ -443,6 +443,8 @@ def test_ctrl_c_ends_a_fit_soon(n_jobs):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        # Who runs the tests in the background has Ctrl-C ignored, in all processes that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         for _ in range(3):
