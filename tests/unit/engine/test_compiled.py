@@ -254,7 +254,7 @@ def test_threads_change_no_bit(optimizer, dense_up_to, monkeypatch):
         (9, {"k": 1}, {}),
         (9, {"filters": 1}, {"batch_size": 2}),
         (9, {"dim": 1, "filters": 1, "k": 1, "hidden": 1}, {"batch_size": 1}),
-        (9, {"k": 300}, {"batch_size": 1000}),
+        pytest.param(9, {"k": 300}, {"batch_size": 1000}, marks=pytest.mark.slow),
         (9, {"n_tokens": 1}, {"loss": "focal"}),
     ],
     ids=["one text", "one label", "one filter", "one of all", "300 labels", "one token"],

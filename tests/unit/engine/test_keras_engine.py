@@ -170,6 +170,7 @@ def test_epochs_in_one_run_or_in_several_are_the_same(optimizer):
     assert parts.slots.keys() == {"optimizer"}
 
 
+@pytest.mark.slow
 def test_another_optimizer_starts_without_memory(learned):
     state, _ = learned
     fresh = State(state.weights, step=state.step, epoch=state.epoch)
@@ -206,6 +207,7 @@ def test_the_vector_of_padding_stays_zero(optimizer):
     assert np.isfinite(after.weights["embedding"]).all()
 
 
+@pytest.mark.slow
 def test_adam_moves_rows_that_do_not_occur_in_a_batch():
     """One of the documented differences: its momentum goes on for tokens seen before."""
     state, _ = learn(epochs=1)

@@ -106,8 +106,11 @@ def with_lambda(n_tokens, n_labels):
 
 
 SAVEABLE = [lstm, attention, Bag, sequential]
-#: TensorFlow takes many seconds to compile steps of a recurrent network.
-EACH = [pytest.param(lstm, marks=pytest.mark.slow), attention, Bag, sequential, with_lambda]
+#: TensorFlow takes seconds to compile steps of the first two.
+EACH = [
+    *(pytest.param(network, marks=pytest.mark.slow) for network in (lstm, attention)),
+    *(Bag, sequential, with_lambda),
+]
 each = pytest.mark.parametrize("network", EACH, ids=lambda network: network.__name__)
 
 
