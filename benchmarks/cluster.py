@@ -7,6 +7,7 @@ They are those of goemotions again and again, their words in another order each 
 import argparse
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -171,6 +172,7 @@ def main():
 
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # else Spark takes the first python3 that it finds
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         fresh(prepare, folder, options.texts, options.fitted)

@@ -39,7 +39,7 @@ NUMBERS_PER_PRODUCT = 20_000_000
 TEXTS_PER_PART = 4096
 
 #: Tokens whose windows NumPy sums up together: few, so that sums stay in the processor's cache.
-TOKENS_PER_CHUNK = 1024
+TOKENS_PER_CHUNK = 512
 
 #: Tokens that a process pools in NumPy before it takes the time to load the compiled kernel: where it
 #: uses others already, .05 s, and where it does not, a second. Calls with few tokens never load it.
@@ -142,7 +142,8 @@ class Network:
         return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
     def _compute_logits(self, ids: TokenIds) -> np.ndarray:
-        x, _ = self.find_windows(ids)
+        x = np.empty((len(ids), self._bias.size), np.float32)
+        self._fill(ids, x, None)
         if "hidden_kernel" in self._weights:
             x = np.maximum(self._dense("hidden", x), 0)
         return self._dense("output", x)
@@ -162,20 +163,27 @@ class Network:
         winners : ndarray of shape (n, n_features), dtype int32
             First token of the first window that gave it.
         """
+        features = np.empty((len(ids), self._bias.size), np.float32)
+        winners = np.empty(features.shape, np.int32)
+        self._fill(ids, features, winners)
+        return features, winners
+
+    def _fill(self, ids: TokenIds, features: np.ndarray, winners: np.ndarray | None) -> None:
+        """Fill in what `find_windows` returns; without winners, which NumPy takes as long to find."""
         tokens = self._new_tokens(ids)
         if self._n_rows + _in_blocks(len(tokens)) > len(self._table):
             self._forget()
             tokens = self._new_tokens(ids)
             n_rows = _in_blocks(len(tokens))
             if n_rows > self._most_rows and len(ids) > 1:
-                middle = len(ids) // 2
-                first, second = self.find_windows(ids[:middle]), self.find_windows(ids[middle:])
-                return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
+                for half in (slice(len(ids) // 2), slice(len(ids) // 2, len(ids))):
+                    self._fill(ids[half], features[half], None if winners is None else winners[half])
+                return
             if n_rows > len(self._table):  # a single text will not be followed by many others
                 n_rows = max(n_rows, self._most_rows if len(ids) > 1 else 0)
                 self._table = np.empty((n_rows, *self._table.shape[1:]), np.float32)
         self._multiply_tokens(tokens)
-        return self._pool(ids)
+        self._pool(ids, features, winners)
 
     def _forget(self) -> None:
         self._n_rows, self._position = 0, np.full(len(self._weights["embedding"]), -1)
@@ -213,18 +221,16 @@ class Network:
         n_blocks = len(rows) // ROWS_PER_BLOCK
         self._team.map(work, divide(n_blocks, n_blocks // BLOCKS_TOGETHER + 1))
 
-    def _pool(self, ids: TokenIds) -> tuple[np.ndarray, np.ndarray]:
+    def _pool(self, ids: TokenIds, features: np.ndarray, winners: np.ndarray | None) -> None:
         """Find the largest windows of texts whose tokens are all in the table."""
         local, pool = self._position[ids.flat], _choose_pooling(len(ids.flat))
-        features = np.empty((len(ids), self._bias.size), np.float32)
-        winners = np.empty(features.shape, np.int32)
 
         def work(rows: slice) -> None:
             windows = local, ids.offsets[rows.start : rows.stop + 1], self._sizes
-            pool(self._table, windows, self._bias, features[rows], winners[rows])
+            found = None if winners is None else winners[rows]
+            pool(self._table, windows, self._bias, features[rows], found)
 
         self._team.map(work, divide(len(ids), self._team.n_threads))
-        return features, winners
 
 
 def _in_blocks(n_rows: int) -> int:
@@ -274,9 +280,18 @@ def _load_kernel() -> Any:
     return pool
 
 
-def pool_in_kernel(*arrays: Any) -> None:
-    """Do what `pool_in_numpy` does, in compiled loops."""
-    _load_kernel()(*arrays, 0, 0.0, np.uint32(0))  # from the first filter on, and none dropped
+def pool_in_kernel(
+    table: np.ndarray,
+    windows: tuple[np.ndarray, np.ndarray, np.ndarray],
+    bias: np.ndarray,
+    features: np.ndarray,
+    winners: np.ndarray | None,
+) -> None:
+    """Do what `pool_in_numpy` does, in compiled loops, which find winners anyhow."""
+    if winners is None:
+        winners = np.empty(features.shape, np.int32)
+    kernel = _load_kernel()
+    kernel(table, windows, bias, features, winners, 0, 0.0, np.uint32(0))  # all filters, none dropped
 
 
 def pool_in_numpy(
@@ -284,7 +299,7 @@ def pool_in_numpy(
     windows: tuple[np.ndarray, np.ndarray, np.ndarray],
     bias: np.ndarray,
     features: np.ndarray,
-    winners: np.ndarray,
+    winners: np.ndarray | None,
 ) -> None:
     """Find the largest window of each text for every filter; add bias and rectify.
 
@@ -297,22 +312,30 @@ def pool_in_numpy(
     bias : ndarray of shape (n_features,)
     features : ndarray of shape (n, n_features), dtype float32
         Filled with the responses.
-    winners : ndarray of shape (n, n_features), dtype int32
-        Filled with where the first window begins that gave them.
+    winners : ndarray of shape (n, n_features), dtype int32, or None
+        Filled with where the first window begins that gave them, if asked for.
     """
     local, starts, sizes = windows
     lengths, n_filters = np.diff(starts), table.shape[2]
-    features[:] = winners[:] = 0  # those of a text without any token
+    features[:] = 0  # those of a text without any token
+    if winners is not None:
+        winners[:] = 0
+    # Memory of its own for each chunk would come from the system, page by page.
+    n_tokens = min(lengths.sum(), max(TOKENS_PER_CHUNK, lengths.max(initial=0)))
+    gathered = np.empty((n_tokens, *table.shape[1:]), np.float32)
     for rows, length in _chunks(lengths):
-        products = table[local[starts[rows, None] + np.arange(length)]]  # (n, T, S, F)
+        tokens = local[starts[rows, None] + np.arange(length)]  # (n, T)
+        products = gathered[: tokens.size].reshape(*tokens.shape, *table.shape[1:])  # (n, T, S, F)
+        np.take(table, tokens, axis=0, out=products, mode="clip")  # which writes without a copy
         slice_, column = 0, 0
         for size in sizes.tolist():
             n_windows, columns = max(length - size + 1, 1), slice(column, column + n_filters)
             responses = products[:, :n_windows, slice_]
             for offset in range(1, min(size, length)):
-                responses = responses + products[:, offset : offset + n_windows, slice_ + offset]
+                responses += products[:, offset : offset + n_windows, slice_ + offset]
             features[rows, columns] = responses.max(axis=1)
-            winners[rows, columns] = responses.argmax(axis=1)
+            if winners is not None:
+                winners[rows, columns] = responses.argmax(axis=1)
             slice_, column = slice_ + size, columns.stop
     features += bias
     np.maximum(features, 0, out=features)
