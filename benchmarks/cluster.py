@@ -1,7 +1,8 @@
 """Measure tagging on a cluster: two worker processes of Dask, or of Spark, beside one process.
 
-Each has one thread per process. Texts come from Parquet files and go to others, with their labels.
-They are those of goemotions again and again, their words in another order each time.
+Each has one thread per process. Two processes without an engine, each with half of the files, tell how
+much of twice the speed this machine allows. Texts come from Parquet files and go to others, with their
+labels. They are those of goemotions again and again, their words in another order each time.
 """
 
 import argparse
@@ -10,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -19,7 +21,7 @@ from _data import load
 from _measure import environment, fresh
 
 TEXTS_PER_FILE = 25_000
-ENGINES = ("one process", "dask", "spark")
+ENGINES = ("one process", "two processes", "dask", "spark")
 
 
 def prepare(folder, n_texts, n_fitted):
@@ -99,7 +101,12 @@ def tag(engine, folder, n):
     """Tag all texts; return seconds, seconds of processors, and peaks of memory."""
     out = folder / "out"
     shutil.rmtree(out, ignore_errors=True)
-    functions = {"one process": _tag_here, "dask": _tag_with_dask, "spark": _tag_with_spark}
+    functions = {
+        "one process": _tag_here,
+        "two processes": _tag_in_two,
+        "dask": _tag_with_dask,
+        "spark": _tag_with_spark,
+    }
     result = functions[engine](folder / "model", folder / str(n), out)
     check(out, n)
     return result
@@ -113,18 +120,46 @@ def check(out, n):
 
 
 def _tag_here(model, texts, out):
+    out.mkdir()
+    _import()
+    with Watch() as watch:
+        _tag_files(model, sorted(texts.glob("*.parquet")), out)
+    return watch.result()
+
+
+def _tag_in_two(model, texts, out):
+    from concurrent.futures import ProcessPoolExecutor
+
+    out.mkdir()
+    files = sorted(texts.glob("*.parquet"))
+    with ProcessPoolExecutor(2, initializer=_import) as pool:
+        list(pool.map(sleep, [1, 1]))  # both have started
+        with Watch() as watch:
+            list(pool.map(_tag_files, [model] * 2, [files[::2], files[1::2]], [out] * 2))
+    return watch.result()
+
+
+def _import():
+    """Spare what is measured the seconds that workers take once, before their first text."""
+    import pandas  # noqa: F401
+    import pyarrow.parquet  # noqa: F401
+
+    import sktextcnn.distributed  # noqa: F401
+
+    with suppress(ImportError):
+        import dask.dataframe  # noqa: F401
+
+
+def _tag_files(model, files, out):
     import pandas as pd
 
     from sktextcnn import load as load_model
 
-    out.mkdir()
-    with Watch() as watch:
-        clf = load_model(model)
-        for file in sorted(texts.glob("*.parquet")):
-            frame = pd.read_parquet(file)
-            labels = [list(row) for row in clf.predict_labels(frame["text"].tolist())]
-            frame.assign(labels=labels).to_parquet(out / file.name, index=False)
-    return watch.result()
+    clf = load_model(model)
+    for file in files:
+        frame = pd.read_parquet(file)
+        labels = [list(row) for row in clf.predict_labels(frame["text"].tolist())]
+        frame.assign(labels=labels).to_parquet(out / file.name, index=False)
 
 
 def _tag_with_dask(model, texts, out):
@@ -138,7 +173,7 @@ def _tag_with_dask(model, texts, out):
     dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
     settings = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": "1GiB"}
     with LocalCluster(**settings, dashboard_address=":0") as cluster, Client(cluster) as client:
-        client.run(lambda: __import__("sktextcnn.distributed"))
+        client.run(_import)
         with Watch() as watch:
             predict_dask(model, dd.read_parquet(texts), "text").to_parquet(out)
     return watch.result()

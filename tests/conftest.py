@@ -11,8 +11,13 @@ from hypothesis import settings
 from sktextcnn.storage import files
 from tests import examples
 
-settings.register_profile("sktextcnn", deadline=None, max_examples=40, derandomize=True, database=None)
-settings.load_profile("sktextcnn")
+settings.register_profile("thorough", deadline=None, max_examples=40, derandomize=True, database=None)
+settings.register_profile("fast", settings.get_profile("thorough"), max_examples=12)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Look at fewer examples of each property where slow tests are left out, too."""
+    settings.load_profile("fast" if config.option.markexpr == "not slow" else "thorough")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -23,6 +26,12 @@ ODD_TEXTS = [
 ]
 
 _WORDS = ["news", "sport", "the", "a", "na\u00efve", "C#", "l'eau", "42", "!", "..."]
+
+
+def examples_up_to(n: int, **options: Any) -> settings:
+    """Let a property see `n` examples where all tests run; where only fast ones do, a share of them."""
+    share = settings.default.max_examples / settings.get_profile("thorough").max_examples
+    return settings(max_examples=round(n * share), **options)
 
 
 def texts(min_size: int = 0) -> st.SearchStrategy[str]:

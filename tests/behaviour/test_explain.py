@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.exceptions import NotFittedError
 
@@ -16,7 +16,7 @@ from sktextcnn.explain import explainer
 from sktextcnn.explain.html import LEGEND
 from sktextcnn.text.spans import find_spans
 from tests.examples import TAGS, TEXTS, TOPICS, tiny
-from tests.strategies import corpora
+from tests.strategies import corpora, examples_up_to
 
 WORDS = ["match", "goal", "budget", "tax", "soup", "lemon", "the", "unheard-of", "a", ".", ""]
 some_texts = st.lists(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join), min_size=1, max_size=5)
@@ -40,7 +40,7 @@ def clf(request):
 
 
 @given(texts=some_texts)
-@settings(max_examples=25)
+@examples_up_to(25)
 def test_contributions_add_up_to_the_logit(clf, texts):
     logits = clf.decision_function(texts)
     explained = clf.explain(texts, labels=clf.classes_)
@@ -54,7 +54,7 @@ def test_contributions_add_up_to_the_logit(clf, texts):
 
 
 @given(texts=some_texts)
-@settings(max_examples=25)
+@examples_up_to(25)
 def test_evidence_is_found_where_it_says(clf, texts):
     tokenize = clf._tokenizer()
     separator = "" if clf.analyzer == "char" else " "
@@ -73,7 +73,7 @@ def test_evidence_is_found_where_it_says(clf, texts):
 
 
 @given(texts=corpora())
-@settings(max_examples=25)
+@examples_up_to(25)
 def test_evidence_is_found_among_the_characters_too(clf, texts):
     tokenize = clf._tokenizer()
     for text, explanations in zip(texts, clf.explain(texts, labels=clf.classes_), strict=True):

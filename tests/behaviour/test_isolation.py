@@ -165,6 +165,7 @@ OTHER_BACKEND = (
 )
 
 
+@pytest.mark.slow
 def test_another_keras_backend_is_refused_where_keras_is_needed():
     said = run_python(BACKENDS, KERAS_BACKEND="torch").stdout.splitlines()
     fitted, refused, without_fit, already_running = said

@@ -137,6 +137,7 @@ def digest(clf):
     return hashlib.sha256(b"".join(arrays)).hexdigest()
 
 
+@pytest.mark.slow
 def test_another_process_gives_the_same_model():
     """In which sets of str are ordered otherwise."""
     script = """

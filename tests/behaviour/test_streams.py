@@ -10,13 +10,14 @@ import tempfile
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sktextcnn import TextStream
 from sktextcnn.text import numbering
 from tests.examples import TAGS, TEXTS, TOPICS, corpus, fitted_attributes, same_weights, tiny
 from tests.processes import run_python
+from tests.strategies import examples_up_to
 
 MANY, MATRIX = corpus(60)
 MANY_TAGS = [[name for name, has in zip("abc", row, strict=True) if has] for row in MATRIX]
@@ -64,7 +65,7 @@ def test_one_label_per_text_comes_as_a_stream():
     assert not streamed.multilabel_
 
 
-@settings(max_examples=8, deadline=None)
+@examples_up_to(8)
 @given(
     rows=st.lists(st.sampled_from(range(60)), min_size=12, max_size=60, unique=True),
     chunk_size=st.integers(1, 70),

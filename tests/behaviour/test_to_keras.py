@@ -10,13 +10,14 @@ from dataclasses import replace
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sktextcnn.engine.inference import compute_logits, to_probabilities
 from sktextcnn.text.tokens import FIRST_TOKEN, encode
 from tests.examples import TAGS, TEXTS, TOPICS, corpus, tiny
 from tests.processes import run_python
+from tests.strategies import examples_up_to
 
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for.
 pytestmark = pytest.mark.filterwarnings(
@@ -80,7 +81,7 @@ def assert_agree(clf, model, texts, extra=0):
 TOKENS = st.sampled_from([*["a0", "a0", "a1", "b0", "b1", "c2", "w0", "w1", "w2", "unheard", "striker"]])
 
 
-@settings(max_examples=6)
+@examples_up_to(6)
 @given(rows=st.lists(st.lists(TOKENS, max_size=9), min_size=1, max_size=4), extra=st.integers(0, 3))
 def test_it_says_the_same(both_forms, rows, extra):
     assert_agree(*both_forms, [" ".join(row) for row in rows], extra)

@@ -63,6 +63,7 @@ def test_ctrl_c_while_modules_are_imported_ends_with_one_line():
     assert (result.returncode, result.stderr) == (130, "error: interrupted.\n")
 
 
+@pytest.mark.slow
 def test_a_reader_that_has_enough_ends_the_command_in_silence(tmp_path, table):
     model = tmp_path / "model"
     tiny().fit(TEXTS, TOPICS).save(model)

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
@@ -15,6 +15,7 @@ from sktextcnn.decision import held_out
 from sktextcnn.decision.evaluator import Evaluator
 from sktextcnn.decision.held_out import LabelScores, collect_scores, row_parts
 from sktextcnn.decision.rule import DecisionRule
+from tests.strategies import examples_up_to
 
 
 def rule_of(k, **options):
@@ -47,7 +48,7 @@ def fewest_mistakes(truth, decisions):
     return -abs(truth.astype(int) - decisions).sum()
 
 
-@settings(max_examples=50)
+@examples_up_to(50)
 @given(
     st.integers(0, 10**6),
     st.integers(1, 25),

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sktextcnn.engine.inference import compute_logits
 from sktextcnn.engine.weights import grow_slot, grow_weights, initial_weights
 from sktextcnn.text.tokens import TokenIds, to_offsets
+from tests.strategies import examples_up_to
 
 
-@settings(deadline=None, max_examples=40)
+@examples_up_to(40)
 @given(
     seed=st.integers(0, 99),
     n_words=st.integers(0, 4),

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 from threadpoolctl import threadpool_limits
@@ -17,6 +17,7 @@ from sktextcnn.engine import inference
 from sktextcnn.text.tokens import TokenIds
 from sktextcnn.threads import Team, one_blas_thread
 from tests.examples import tiny
+from tests.strategies import examples_up_to
 
 WORDS = ["the", "match", "ended", "in", "a", "draw", "goal", "last", "minute", "parliament"]
 WORDS += ["votes", "on", "budget", "minister"]
@@ -107,7 +108,7 @@ def plain_logits(weights, ids):
     return np.array(rows)
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@examples_up_to(25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3, unique=True),
@@ -144,7 +145,7 @@ def test_kernel_sizes_are_read_off_the_weights():
 texts = st.lists(st.sampled_from([*WORDS, "zebra"]), max_size=12).map(" ".join)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples_up_to(40)
 @given(st.data())
 def test_scores_do_not_depend_on_the_batch_nor_its_order(fitted, data):
     batch = data.draw(st.lists(texts, min_size=1, max_size=12), label="batch")
@@ -158,7 +159,7 @@ def test_scores_do_not_depend_on_the_batch_nor_its_order(fitted, data):
         np.testing.assert_array_equal(fitted.decision_function([text]), row[None])
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@examples_up_to(25)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kernel_sizes=st.lists(st.integers(1, 5), min_size=1, max_size=2, unique=True),
@@ -268,7 +269,7 @@ def test_products_are_bounded(realistic, monkeypatch):
 # -- NumPy and the compiled kernel give the same bits -----------------------------------------------
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
+@examples_up_to(50)
 @given(
     seed=st.integers(0, 2**32 - 1),
     kernel_sizes=st.lists(st.integers(1, 7), min_size=1, max_size=3, unique=True),

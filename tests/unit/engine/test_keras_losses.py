@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
@@ -14,6 +14,7 @@ from scipy import special
 from sktextcnn.engine import keras_engine
 from sktextcnn.objective import LOSSES, is_exclusive
 from tests.keras_training import plain_loss
+from tests.strategies import examples_up_to
 
 # Keras hands its variables to NumPy 2 without the `copy` argument that NumPy asks for: whenever a
 # callback reads the learning rate or saves weights.
@@ -39,7 +40,7 @@ def test_keras_has_every_loss():
 
 
 @pytest.mark.parametrize("name", sorted(keras_engine.TENSORFLOW_LOSSES))
-@settings(max_examples=25)
+@examples_up_to(25)
 @given(batch=labelled_logits())
 def test_losses_match_their_formulas(name, batch):
     z, y, positive, negative = batch

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import special
@@ -17,8 +17,9 @@ from sktextcnn.engine.weights import initial_weights, prior_logits
 from sktextcnn.linear.features import learn_ngrams
 from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds
+from tests.strategies import examples_up_to
 
-few = settings(max_examples=25, deadline=None, derandomize=True)
+few = examples_up_to(25)
 
 
 def as_ids(texts):

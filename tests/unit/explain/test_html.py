@@ -6,11 +6,11 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sktextcnn.explain import Evidence, Explanation, Explanations, Mistake, highlight
-from tests.strategies import texts
+from tests.strategies import examples_up_to, texts
 
 MARKUP = [
     "<script>alert(1)</script>",
@@ -87,7 +87,7 @@ def evidence_in(draw, text):
 
 
 @given(data=st.data(), text=nasty)
-@settings(max_examples=200)
+@examples_up_to(200)
 def test_highlighting_keeps_the_text(data, text):
     reader = Reader(highlight(text, data.draw(evidence_in(text))))
     assert reader.text == as_read(text)
@@ -95,7 +95,7 @@ def test_highlighting_keeps_the_text(data, text):
 
 
 @given(data=st.data(), text=nasty, label=nasty | st.integers() | st.none())
-@settings(max_examples=100)
+@examples_up_to(100)
 def test_nothing_in_an_explanation_is_markup(data, text, label):
     evidence = data.draw(evidence_in(text))
     threshold = data.draw(st.none() | st.floats(0, 1))

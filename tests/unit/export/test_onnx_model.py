@@ -8,7 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
@@ -20,12 +20,12 @@ from sktextcnn.linear.features import learn_ngrams
 from sktextcnn.linear.part import LinearPart
 from sktextcnn.text.tokens import TokenIds, encode
 from tests.examples import IS_SPORT, TAGS, TEXTS, TOPICS, tiny
-from tests.strategies import texts, token_rows
+from tests.strategies import examples_up_to, texts, token_rows
 
 onnx = pytest.importorskip("onnx", reason="the extra onnx is not installed")
 onnxruntime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
 
-few = settings(max_examples=25)
+few = examples_up_to(25)
 
 
 def open_session(model):
@@ -200,7 +200,7 @@ mixed = st.lists(st.sampled_from(TEXTS) | texts(), min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-@settings(max_examples=10)
+@examples_up_to(10)
 @given(X=mixed, extra=st.integers(0, 5))
 def test_scores_are_those_of_the_classifier(name, X, extra):
     clf, session = fitted(name)

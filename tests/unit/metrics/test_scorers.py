@@ -4,7 +4,7 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 from sklearn.base import clone
@@ -15,6 +15,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sktextcnn import as_label_matrix
 from sktextcnn.metrics import get_scorer, measure_names
 from tests.examples import LABELS, TAGS, TEXTS, TOPICS, eager, matrix_of, tiny
+from tests.strategies import examples_up_to
 
 MATRIX = as_label_matrix(TAGS)
 NAMES = [name.replace("at_k", "at_1") for name in measure_names()]
@@ -72,7 +73,7 @@ def score(names, told, truth, weight=None):
     return get_scorer(names)(estimator, ["text"] * len(truth), truth, weight)
 
 
-@settings(max_examples=10)  # scikit-learn takes a hundredth of a second for each
+@examples_up_to(10)  # scikit-learn takes a hundredth of a second for each
 @given(outcomes(columns=3), st.data())
 def test_scores_equal_those_of_scikit_learn(cells, data):
     truth, predicted, scores = cells
@@ -96,7 +97,7 @@ def test_scores_equal_those_of_scikit_learn(cells, data):
     assert found == pytest.approx(of_scores)
 
 
-@settings(max_examples=10)
+@examples_up_to(10)
 @given(outcomes(columns=1))
 def test_one_label_is_scored_as_one_label(cells):
     truth, predicted, scores = cells

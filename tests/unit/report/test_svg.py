@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from tests import strategies
 from tests.evaluations import random_evaluation
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from sktextcnn.plotting import LabelScoresDisplay
 from sktextcnn.plotting.display import name_of
 from sktextcnn.report.svg import page_style, to_svg
+from tests.strategies import examples_up_to
 
 
 def draw(labels, name="a"):
@@ -62,7 +63,7 @@ def test_labels_stay_text(attack):
     assert name_of(attack) in page.text_of("text")
 
 
-@settings(max_examples=8)
+@examples_up_to(8)
 @given(strategies.label_names())
 def test_any_label_can_be_drawn(labels):
     assert Page(draw(labels)).names() <= {"svg", "g", "path", "use", "defs", "clippath", "rect", "text"}

@@ -10,7 +10,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import sktextcnn
@@ -29,6 +29,7 @@ from tests.folders import (
 from tests.folders import (
     assert_same_values as assert_same,
 )
+from tests.strategies import examples_up_to
 
 
 def test_no_folder(tmp_path):
@@ -268,7 +269,7 @@ def test_no_pickle_is_written(model):
     assert {path.name for path in arrays_of(model).iterdir()} == {f"{EMBEDDING}.npy"}
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples_up_to(150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_wrong_byte_is_refused_or_changes_nothing(model, data):
     path = data.draw(st.sampled_from([model / "model.json", arrays_of(model) / f"{EMBEDDING}.npy"]))

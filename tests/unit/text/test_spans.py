@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sktextcnn.text.spans import find_spans
 from sktextcnn.text.tokens import build_tokenizer
-from tests.strategies import texts
+from tests.strategies import examples_up_to, texts
 
 #: Characters that become several, none, or other ones where cases or accents go.
 ODD_CHARACTERS = "İI\u0131ßẞΣς\u03c3éàﬁ½ªΩÅ한각が\u0301\u0327\u0345\u1e9b\u1d160x \n#'.\U0001f600"
@@ -36,7 +36,7 @@ def parts(text, **options):
 
 
 @given(options=st.sampled_from(KINDS), text=odd_texts, size=st.integers(1, 3))
-@settings(max_examples=300)
+@examples_up_to(300)
 def test_what_stands_there_makes_the_tokens_again(options, text, size):
     tokenize = build_tokenizer(**options)
     # A sigma at the end of a word is another one, which folding makes the same.
