@@ -18,9 +18,11 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sktextcnn import __version__
+from sktextcnn.chunks import best_labels
 from sktextcnn.classifier import TextCNNClassifier
 from sktextcnn.loading import load
 from sktextcnn.storage.folder import MODEL
@@ -63,10 +65,9 @@ def predict_dask(
     column : str
         Where the texts are.
     top_k : int or None, default=None
-        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`. It takes as much
-        time again.
+        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`.
     probabilities : bool, default=False
-        Add the probabilities of all labels. It takes as much time again.
+        Add the probabilities of all labels.
 
     Returns
     -------
@@ -164,10 +165,9 @@ def predict_spark(
     column : str
         Where the texts are.
     top_k : int or None, default=None
-        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`. It takes as much
-        time again.
+        Add the so many most probable labels, as of `TextCNNClassifier.predict_topk`.
     probabilities : bool, default=False
-        Add the probabilities of all labels. It takes as much time again.
+        Add the probabilities of all labels.
 
     Returns
     -------
@@ -465,12 +465,23 @@ def tag_texts(
     columns: dict[str, Any] = {name: [] for name in _name_columns(top_k, probabilities)}
     if texts:
         classifier = open_model()
-        columns["labels"] = _as_str(classifier.predict_labels(texts))
-        if top_k is not None:
-            names, scores = classifier.predict_topk(texts, top_k)
-            columns |= {"top_labels": _as_str(names), "top_probabilities": list(scores)}
-        if probabilities:
-            columns["probabilities"] = list(classifier.predict_proba(texts))
+
+        def finish(scores: np.ndarray) -> dict[str, list]:
+            found: dict[str, list] = {"probabilities": [*scores]} if probabilities else {}
+            if top_k is not None:
+                best, best_scores = best_labels(scores, top_k)
+                names = _as_str(classifier.classes_[best])
+                found |= {"top_labels": names, "top_probabilities": [*best_scores]}
+            return found
+
+        if len(columns) == 1:
+            labels = classifier.predict_labels(texts)
+        else:
+            labels, parts = classifier._predict_labels_and(texts, finish)
+            for part in parts:
+                for name, rows in part.items():
+                    columns[name] += rows
+        columns["labels"] = _as_str(labels)
     return {name: pyarrow.array(values, _arrow_type(pyarrow, name)) for name, values in columns.items()}
 
 

@@ -325,17 +325,25 @@ class Predictor(ClassifierMixin, Parameters):
         with closing(self._score_chunks(X, self._decide)) as parts:
             return [labels for part in parts for labels in self._name(part)]
 
-    def _predict_labels_and_proba(self, X: Any) -> tuple[list[tuple], np.ndarray]:
-        """Return what `predict_labels` and `predict_proba` do, of texts that are scored once."""
+    def _predict_labels_and(
+        self, X: Any, finish: Callable[[np.ndarray], T]
+    ) -> tuple[list[tuple], list[T]]:
+        """Return labels, and what `finish` makes of probabilities, chunk by chunk, scored once."""
         check_is_fitted(self, "weights_")
         labels: list[tuple] = []
         rule = self._rule()
 
-        def finish(logits: np.ndarray) -> np.ndarray:
+        def finish_both(logits: np.ndarray) -> T:
             labels.extend(self._name(rule.decide(logits)))
-            return rule.to_probabilities(logits)
+            return finish(rule.to_probabilities(logits))
 
-        return labels, self._stack(X, finish)
+        with closing(self._score_chunks(X, finish_both)) as parts:
+            return labels, list(parts)
+
+    def _predict_labels_and_proba(self, X: Any) -> tuple[list[tuple], np.ndarray]:
+        """Return what `predict_labels` and `predict_proba` do, of texts that are scored once."""
+        labels, parts = self._predict_labels_and(X, lambda probabilities: probabilities)
+        return labels, np.concatenate(parts)
 
     def _name(self, decisions: np.ndarray) -> Iterator[tuple]:
         """Return the names of the labels that each row of a boolean matrix (n, k) sets."""

@@ -187,7 +187,7 @@ MODULES = {
     "loading": {
         *("classifier", "linear.part", "prediction", "resolved", "storage.params", "storage.schema"),
     },
-    "distributed": {"classifier", "loading", "storage.folder"},
+    "distributed": {"chunks", "classifier", "loading", "storage.folder"},
     "datasets._news_tags": {"frames", "labels.parsing"},
     "datasets": {"datasets._news_tags"},
     "metrics.outcome": {"labels.classes", "labels.matrix", "labels.parsing", "objective"},
