@@ -190,6 +190,8 @@ def main():
     # What an earlier run has left there stays, but for what is measured again.
     path = options.out / "many_labels.json" if options.out else None
     results = json.loads(path.read_text()) if path and path.exists() else {}
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
     for name in options.sets:
         data = read(name, options.rows)
         measured = results.setdefault(name, {})

@@ -6,6 +6,7 @@ import os
 import sys
 
 import joblib
+import numpy as np
 import pytest
 
 from sktextcnn import load
@@ -13,6 +14,9 @@ from tests.clusters import check_same_search, look_at_process, search
 from tests.examples import TAGS, TEXTS, tiny
 
 ray = pytest.importorskip("ray", reason="the extra ray is not installed")
+pa = pytest.importorskip("pyarrow", reason="the extra ray is not installed")
+pq = pytest.importorskip("pyarrow.parquet", reason="the extra ray is not installed")
+pytest.importorskip("ray.data", reason="the extra ray is not installed")
 
 pytestmark = [
     pytest.mark.slow,
@@ -54,17 +58,29 @@ class Tagger:
         self.clf = load(model)
 
     def __call__(self, batch):
-        return {**batch, "labels": [list(row) for row in self.clf.predict_labels(batch["text"])]}
+        labels = self.clf.predict_labels(batch["text"].to_pylist())
+        return batch.append_column("labels", pa.array(map(list, labels), pa.list_(pa.string())))
 
 
-def test_result_equals_that_of_here(tmp_path):
-    import ray.data
-
-    clf = tiny().fit(TEXTS, TAGS)
+@pytest.mark.parametrize("n_files", [1, 3])
+def test_result_equals_that_of_here(tmp_path, n_files):
+    """Also where the texts of a batch have no labels, and all processors may have a process."""
+    clf = tiny(threshold=0.6).fit(TEXTS, TAGS)
     clf.save(tmp_path / "model")
-    rows = ray.data.from_items([{"number": number, "text": text} for number, text in enumerate(TEXTS)])
-    tagged = rows.map_batches(
-        Tagger, fn_constructor_args=[str(tmp_path / "model")], concurrency=2, batch_size=4
+    texts = ["", "unknown", *TEXTS]
+    (tmp_path / "texts").mkdir()
+    for number, rows in enumerate(np.array_split(np.arange(len(texts)), n_files)):
+        table = pa.table({"number": rows, "text": [texts[row] for row in rows]})
+        pq.write_table(table, tmp_path / "texts" / f"{number}.parquet")
+    tagged = ray.data.read_parquet(str(tmp_path / "texts")).map_batches(
+        Tagger,
+        fn_constructor_args=[str(tmp_path / "model")],
+        batch_format="pyarrow",
+        batch_size=2,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=2),
     )
-    found = sorted(tagged.take_all(), key=lambda row: row["number"])
-    assert [tuple(row["labels"]) for row in found] == clf.predict_labels(TEXTS)
+    tagged.write_parquet(str(tmp_path / "tagged"))
+    found = pq.read_table(tmp_path / "tagged").sort_by("number")
+    expected = clf.predict_labels(texts)
+    assert [tuple(row) for row in found["labels"].to_pylist()] == expected
+    assert () in expected
