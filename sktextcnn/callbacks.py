@@ -166,10 +166,12 @@ class Progress:
         self.restore("the whole fit", n_texts=self._n_left, n_linear=self._n_linear)
 
     def say(self, parts: Sequence[str]) -> None:
-        """Print a line, and the time left."""
+        """Print a line, and the time left, if something has been learned from which to tell it."""
         if self._verbose:
             with self._lock:
-                print("  ".join([*parts, f"about {self._seconds_left():.0f} s left"]), flush=True)
+                if self._n_seen or self._linear_seconds or not self._n_left:
+                    parts = [*parts, f"about {self._seconds_left():.0f} s left"]
+                print("  ".join(parts), flush=True)
 
     def _tell(self) -> None:
         if self._watcher is not None:

@@ -472,10 +472,17 @@ class TextCNNClassifier(CallbackSupportMixin, Explainer, Preparation):
 
     def _learn_by_chunks(self, stream: TextStream, **options: Any) -> TextCNNClassifier:
         """Learn from one chunk of a stream after the other, or from none of them."""
-        before = self.__dict__.copy()
+        before, first = self.__dict__.copy(), 0
         try:
             for texts, labels in stream.chunks():
-                self.partial_fit(texts, labels, **options)
+                try:
+                    self.partial_fit(texts, labels, **options)
+                except (TypeError, ValueError) as error:
+                    if not first or type(error) not in (TypeError, ValueError):
+                        raise
+                    where = f"In the chunk of the stream that begins with text {first} (from 0)"
+                    raise type(error)(f"{where}: {error}") from error
+                first += len(texts)
         except BaseException:
             self.__dict__.clear()
             self.__dict__.update(before)

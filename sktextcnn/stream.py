@@ -217,7 +217,7 @@ def _read_file(
             if not isinstance(record[text], str):
                 raise ValueError(
                     f"{place} has {record[text]!r:.40} in {text!r}, the place of a text; expected a "
-                    "string. Fill missing texts with '', or drop the rows."
+                    "string. Fill missing texts with '', make strings of other values, or drop the rows."
                 )
             yield record[text], _read_labels(record[labels], sep, f"{place} has, in {labels!r},")
 

@@ -122,6 +122,8 @@ def _not_a_text(position: int, value: Any) -> str:
         )
     if isinstance(value, bytes):
         return f"X[{position}] is bytes; every text must be a str. Decode it: text.decode('utf-8')."
+    hint = " Of pairs of text and labels, pass the texts alone." if isinstance(value, tuple) else ""
     return (
         f"X[{position}] is {str(value)[:40]!r} of type {type(value).__name__}; every text must be a str."
+        f"{hint}"
     )

@@ -178,7 +178,10 @@ def test_progress_counts_what_is_spared(tmp_path, monkeypatch, capsys):
     told = []
     with callbacks.watching(lambda share, seconds: told.append(share)):
         clf.set_params(verbose=1).fit(TEXTS, TAGS)
-    lines = [line.split("  about")[0] for line in capsys.readouterr().out.splitlines()]
+    printed = capsys.readouterr().out.splitlines()
+    assert "left" not in printed[0]  # nothing has been learned here yet
+    assert "left" in printed[-1]
+    lines = [line.split("  about")[0] for line in printed]
     spared = [line.removesuffix("  from the checkpoint") for line in lines if "checkpoint" in line]
     assert spared == [
         "network 1 of 3",

@@ -420,6 +420,7 @@ def test_texts_come_back_unchanged(corpus):
         ({"a"}, "X is a set; pass a 1-D sequence of str"),
         (["a", b"b"], r"X\[1\] is bytes; every text must be a str\. Decode it: text\.decode"),
         (["a", 7], r"X\[1\] is '7' of type int; every text must be a str"),
+        ([("a", "b")], r"X\[0\] is .* of type tuple; .* pass the texts alone"),
         ([0.5, "a"], r"X\[0\] is '0\.5' of type float; every text must be a str"),
         ([["a"], ["b"]], r"X\[0\] is .* of type list; every text must be a str"),
     ],
