@@ -166,20 +166,24 @@ class Progress:
         self.restore("the whole fit", n_texts=self._n_left, n_linear=self._n_linear)
 
     def say(self, parts: Sequence[str]) -> None:
-        """Print a line, and the time left, if something has been learned from which to tell it."""
+        """Print a line, and the time left, if that is known."""
         if self._verbose:
             with self._lock:
-                if self._n_seen or self._linear_seconds or not self._n_left:
-                    parts = [*parts, f"about {self._seconds_left():.0f} s left"]
-                print("  ".join(parts), flush=True)
+                left = self._seconds_left()
+                told = [] if left is None else [f"about {left:.0f} s left"]
+                print("  ".join([*parts, *told]), flush=True)
 
     def _tell(self) -> None:
         if self._watcher is not None:
             with self._lock:
                 spent, left = perf_counter() - self._started, self._seconds_left()
-            self._watcher(spent / (spent + left) if spent else 0.0, left)
+            if left is not None:
+                self._watcher(spent / (spent + left) if spent else 0.0, left)
 
-    def _seconds_left(self) -> float:
+    def _seconds_left(self) -> float | None:
+        """Return how long the rest will take; None: no network has learned yet from which to tell."""
+        if self._n_left > 0 and not self._n_seen:
+            return None
         spent, linear = perf_counter() - self._started, sum(self._linear_seconds)
         of_networks = max(spent - linear, 0.0) * self._n_left / max(self._n_seen, 1)
         n_done = len(self._linear_seconds)
