@@ -181,11 +181,14 @@ class Progress:
                 self._watcher(spent / (spent + left) if spent else 0.0, left)
 
     def _seconds_left(self) -> float | None:
-        """Return how long the rest will take, of what is known; None: nothing has been learned yet."""
+        """Return how long the rest will take; None: nothing has been learned from which to tell."""
         if self._n_left > 0 and not self._n_seen and not self._linear_seconds:
             return None
         spent, linear = perf_counter() - self._started, sum(self._linear_seconds)
-        of_networks = max(spent - linear, 0.0) * self._n_left / self._n_seen if self._n_seen else 0.0
+        if self._n_seen:
+            of_networks = max(spent - linear, 0.0) * self._n_left / self._n_seen
+        else:  # a linear part was first: as long again is a guess, but no share of 1
+            of_networks = spent if self._n_left > 0 else 0.0
         n_done = len(self._linear_seconds)
         n_left = self._n_linear - self._n_restored - n_done
         return max(of_networks + linear / max(n_done, 1) * n_left, 0.0)
